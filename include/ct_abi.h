@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The contract between bpf/ and user/: what a record in a ring looks like and how a ring is laid
+ * out.  Expands ctrace_events.def into ids, structs and static asserts.  Declarations only; no libc,
+ * no vmlinux.h, no libbpf header: whoever includes it has defined u8, u16, u32, u64 and i32 before
+ * (user/: ct_base.h; bpf/: kernel.bpf.h).
+ */
+#ifndef CT_ABI_H
+#define CT_ABI_H
+
+/* Limits.  Each one that can be reached is counted when it is. */
+#define CT_NAME_LEN 16		       /* bytes of a thread's name, the kernel's TASK_COMM_LEN */
+#define CT_TID_MAX (4u << 20)	       /* tids the filter can hold: the kernel's PID_MAX_LIMIT */
+#define CT_STACK_KEY_BYTES 512	       /* of the stack's top that tell one stack from another */
+#define CT_STACK_COPY_BYTES (16u << 10) /* at most, copied once for each new stack */
+#define CT_STACK_KEYS 16384	       /* stacks known to the kernel side at a time */
+#define CT_CPU_MAX 1024
+
+#define CT_NR_NONE 0xffffu /* "not in a syscall"; no architecture has that many */
+
+/* First bytes of every record.  Written last, as one 8-byte store: a record whose kind is 0 is not
+ * finished yet (the reader zeroes what it has consumed). */
+struct ct_hdr {
+	u32 tid;   /* subject thread; 0: none of the traced */
+	u8 kind;   /* enum ct_kind */
+	u8 pad;	   /* 0 */
+	u16 words; /* length of the record in 8-byte words, this header and what follows included */
+	u64 ts;	   /* ns, CLOCK_MONOTONIC */
+};
+
+enum ct_kind {
+#define CT_EVENT(id, UPPER, lower, meaning) CT_##UPPER = id,
+#define CT_FIELD(lower, type, name, how, meaning)
+#define CT_EVENT_END(lower)
+#include "ctrace_events.def"
+#undef CT_EVENT
+#undef CT_FIELD
+#undef CT_EVENT_END
+	CT_KIND_END = 15, /* one past the last id */
+	CT_KIND_MAX = 32, /* room of tables that are indexed by kind */
+};
+
+/* struct ct_<event>: the fields after the header. */
+#define CT_EVENT(id, UPPER, lower, meaning) struct ct_##lower {
+#define CT_FIELD(lower, type, name, how, meaning) type name;
+#define CT_EVENT_END(lower)                                                                        \
+	}                                                                                          \
+	;                                                                                          \
+	_Static_assert(sizeof(struct ct_##lower) % 8 == 0, #lower " is not whole 8-byte words");
+#include "ctrace_events.def"
+#undef CT_EVENT
+#undef CT_FIELD
+#undef CT_EVENT_END
+
+/* What the scheduler says of a thread that leaves the CPU; the letter is that of ps(1). */
+enum ct_task_state {
+	CT_STATE_RUNNABLE = 0,	/* R: still wants the CPU */
+	CT_STATE_SLEEPING = 1,	/* S: waits, a signal ends it */
+	CT_STATE_DISK = 2,	/* D: waits, nothing but the event ends it */
+	CT_STATE_STOPPED = 3,	/* T */
+	CT_STATE_TRACED = 4,	/* t */
+	CT_STATE_DEAD = 5,	/* X, Z: its last switch */
+	CT_STATE_PARKED = 6,	/* P */
+	CT_STATE_IDLE = 7,	/* I */
+	CT_STATE_END = 8,
+};
+
+/* Kind of file behind a descriptor that a thread waits on: S_IFMT >> 12, and two of our own. */
+enum ct_file {
+	CT_FILE_NONE = 0,
+	CT_FILE_FIFO = 1,
+	CT_FILE_CHR = 2,
+	CT_FILE_DIR = 4,
+	CT_FILE_BLK = 6,
+	CT_FILE_REG = 8,
+	CT_FILE_ANON = 9, /* an anonymous inode: eventfd, timerfd, epoll, ... */
+	CT_FILE_LNK = 10,
+	CT_FILE_SOCK = 12,
+};
+
+#define CT_TASK_FOUND 1u  /* it existed when recording began */
+#define CT_TASK_ROOT 2u	  /* the first thread of the program that ctrace started */
+
+#define CT_SWITCH_PREEMPTED 1u /* the scheduler took the CPU away (involuntary) */
+#define CT_SWITCH_TIMED 2u     /* the futex wait has a timeout */
+#define CT_SWITCH_IOWAIT 4u    /* the kernel counts it as waiting for a disk */
+#define CT_SWITCH_NO_STACK 8u  /* a stack was wanted and could not be had (budget, fault) */
+
+#define CT_WAKE_HARDIRQ 1u /* sent from a hardware interrupt: hdr's waker only happened to run */
+#define CT_WAKE_SOFTIRQ 2u /* from a soft interrupt */
+#define CT_WAKE_NMI 4u
+#define CT_WAKE_QUEUED 8u  /* the woken one had not left its run queue: it may not have slept at all */
+#define CT_WAKE_NEW 16u	   /* first wake-up of a new thread */
+#define CT_WAKE_FOREIGN 32u /* waker is 0 because another program's thread ran, not the idle task */
+
+/*
+ * Rings.  One per CPU, made of `segments` array elements of CT_SEG_BYTES + CT_SEG_SLACK bytes that
+ * user space maps.  head and tail only grow; position p is in segment (p / CT_SEG_BYTES) % segments
+ * at offset p % CT_SEG_BYTES; a record that starts in a segment ends in its slack, so it is never
+ * split, and the next one starts at p + 8 * words all the same.
+ *
+ *   elem:  |<------------ CT_SEG_BYTES ------------>|<- CT_SEG_SLACK ->|
+ *                                    [ record that crosses the end ]
+ *   next:  |........[ the next record: its start is what the last one left over ]
+ *
+ * The writer (BPF, possibly nested in an interrupt) reserves with an atomic add on head, fills the
+ * record and stores its header word last.  The reader takes finished records, zeroes them, moves tail.
+ */
+#define CT_SEG_BYTES (1u << 20)
+#define CT_SEG_SLACK (32u << 10)
+#define CT_RING_MARGIN (96u << 10) /* kept free: reservations of nested interrupts */
+
+struct ct_ring_ctl {
+	u64 head;      /* bytes reserved so far; writer */
+	u64 lost_ts;   /* time of the newest loss; writer */
+	u64 lost_since; /* time of the first loss after the reader last looked (it stores 0); both */
+	u64 stacks_dropped; /* stacks not taken because the budget of this tick was used up */
+	u64 stacks_failed;  /* stacks not taken because user memory could not be read */
+	u64 busy;	    /* set by the writer when it rang the doorbell, cleared by the reader */
+	u64 pad0[2];
+	u64 lost[CT_KIND_MAX]; /* events lost, by kind; writer */
+	u64 tail;	       /* bytes consumed; reader, on a cache line of its own */
+	u64 pad1[7];
+};
+
+_Static_assert(sizeof(struct ct_hdr) == 16, "header is two words");
+_Static_assert(sizeof(struct ct_ring_ctl) == 384, "ctl is six cache lines");
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names for addresses: unwinds stack snapshots with .eh_frame, names frames `function (file:line)`,
+ * names globals.  Fed while recording (cheap: it only stores), works when recording has ended.  The
+ * only folder that sees libelf, libdw and libiberty.  Everything it reads (ELF, DWARF, snapshots) is
+ * untrusted: a bad file costs its names, never the run.
+ *
+ * A process is a tgid; it may exec (its mappings are replaced) and fork (they are copied), so every
+ * mapping is valid for a span of time.
+ */
+#ifndef CT_SYMBOLIZE_H
+#define CT_SYMBOLIZE_H
+
+#include "ct_base.h"
+#include "ct_trace.h"
+
+struct ct_symbolizer;
+
+struct ct_snapshot {
+	u32 id;	 /* stack id */
+	u32 tid, tgid;
+	ct_ns ts;
+	u64 ip, sp, bp, lr;
+	u64 top;	 /* end of the stack area, 0 unknown */
+	const void *bytes; /* memory from sp upwards */
+	u32 len;
+};
+
+struct ct_symbolizer *ct_symbolizer__new(void);
+void ct_symbolizer__free(struct ct_symbolizer *s);
+
+/* The process maps [addr, addr+len) of `path` from file offset pgoff, executable. */
+void ct_symbolizer__map(struct ct_symbolizer *s, ct_ns ts, u32 tgid, u64 addr, u64 len, u64 pgoff,
+	const char *path);
+void ct_symbolizer__exec(struct ct_symbolizer *s, ct_ns ts, u32 tgid);
+void ct_symbolizer__fork(struct ct_symbolizer *s, ct_ns ts, u32 parent_tgid, u32 child_tgid);
+/* All executable mappings of a live process, from /proc/TGID/maps.  0 or -errno. */
+int ct_symbolizer__scan(struct ct_symbolizer *s, ct_ns ts, u32 tgid);
+/* Copies the snapshot.  When more than CT_SYMBOLIZER_PENDING bytes are held, the oldest are unwound. */
+#define CT_SYMBOLIZER_PENDING (24u << 20)
+void ct_symbolizer__stack(struct ct_symbolizer *s, const struct ct_snapshot *snap);
+
+/* Unwinds and names every stack into `names` (strings, frames, stack_frames, stack_start).  Different
+ * ids with the same frames may share them.  `progress` may be NULL; called with done and all. */
+void ct_symbolizer__resolve(struct ct_symbolizer *s, struct ct_names *names,
+	void (*progress)(void *arg, u32 done, u32 all), void *arg);
+
+/* What data address `addr` of the process is: a global by symbol, a thread's stack, heap. */
+void ct_symbolizer__address(struct ct_symbolizer *s, struct ct_names *names, u32 tgid, u64 addr,
+	struct ct_addr_name *out);
+
+/* "glibc", "musl" or "": by the C library that the process maps, or the symbols of a static one. */
+const char *ct_symbolizer__libc(struct ct_symbolizer *s, u32 tgid);
+
+#endif

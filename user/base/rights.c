@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owns the change of file rights to the user who called sudo, around one system call at a time.
+ *
+ * The file system ids (setfsuid(2)) are changed, not the effective ones: they belong to one thread,
+ * leave CAP_SETUID and CAP_SETGID in place for the way back, and take away exactly the capabilities
+ * that would override file permissions.  The C library's setgroups() would change every thread of the
+ * process, so the system call is made directly.  Order: groups and gid first, uid last, and the way
+ * back in reverse.  A change that cannot be undone ends the program: it would go on with rights that
+ * nobody expects.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/rights.h"
+
+#define GROUPS_MAX 65536 /* the kernel's NGROUPS_MAX */
+
+struct saved_rights {
+	uid_t fsuid;
+	gid_t fsgid;
+	gid_t *groups;
+	int group_cnt;
+};
+
+static bool parse_id(const char *text, u32 *id)
+{
+	char *end;
+	unsigned long v;
+
+	if (!text || text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	v = strtoul(text, &end, 10);
+	if (*end || errno || v >= UINT32_MAX) /* (uid_t)-1 means "no change" to the kernel */
+		return false;
+	*id = v;
+	return true;
+}
+
+static void list_groups(struct ct_user *user)
+{
+	int cnt = 64;
+
+	user->groups = ct_alloc(cnt * sizeof(gid_t));
+	if (!user->name[0]) {
+		user->groups[0] = user->gid;
+		user->group_cnt = 1;
+		return;
+	}
+	while (getgrouplist(user->name, user->gid, user->groups, &cnt) < 0 && cnt <= GROUPS_MAX)
+		user->groups = ct_realloc(user->groups, cnt * sizeof(gid_t));
+	user->group_cnt = cnt;
+}
+
+static void fill_user(struct ct_user *out, uid_t uid, gid_t gid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	out->uid = uid;
+	out->gid = gid;
+	out->name = ct_strdup(pw ? pw->pw_name : "");
+	out->home = ct_strdup(pw ? pw->pw_dir : "");
+	out->shell = ct_strdup(pw ? pw->pw_shell : "");
+	list_groups(out);
+}
+
+int ct_rights__caller(struct ct_user *out)
+{
+	const char *sudo_uid = getenv("SUDO_UID"), *sudo_gid = getenv("SUDO_GID");
+	u32 uid, gid;
+
+	memset(out, 0, sizeof(*out));
+	/* anybody can set the variables, but only root can act on them */
+	if (getuid() != 0 || !sudo_uid) {
+		fill_user(out, getuid(), getgid());
+		return 0;
+	}
+	if (!parse_id(sudo_uid, &uid) || !parse_id(sudo_gid, &gid))
+		return -EINVAL;
+	fill_user(out, uid, gid);
+	out->differs = uid != 0;
+	return 0;
+}
+
+void ct_rights__clear(struct ct_user *user)
+{
+	free(user->groups);
+	free(user->name);
+	free(user->home);
+	free(user->shell);
+	memset(user, 0, sizeof(*user));
+}
+
+static void save_rights(struct saved_rights *s)
+{
+	s->fsuid = setfsuid(-1); /* an invalid id changes nothing and tells what is */
+	s->fsgid = setfsgid(-1);
+	s->group_cnt = getgroups(0, NULL);
+	s->groups = ct_alloc((s->group_cnt + 1) * sizeof(gid_t));
+	s->group_cnt = getgroups(s->group_cnt, s->groups);
+}
+
+static bool set_rights(uid_t uid, gid_t gid, const gid_t *groups, int group_cnt)
+{
+	if (syscall(SYS_setgroups, (size_t)group_cnt, groups))
+		return false;
+	setfsgid(gid);
+	setfsuid(uid);
+	return (gid_t)setfsgid(-1) == gid && (uid_t)setfsuid(-1) == uid;
+}
+
+static void restore_rights(struct saved_rights *s)
+{
+	setfsuid(s->fsuid); /* first: it gives the rights to do the rest back */
+	if (!set_rights(s->fsuid, s->fsgid, s->groups, s->group_cnt)) {
+		ct_error("cannot get back the rights that ctrace was started with");
+		abort();
+	}
+	free(s->groups);
+}
+
+static int enter_rights(const struct ct_user *user, struct saved_rights *s)
+{
+	if (!user->differs)
+		return 0;
+	save_rights(s);
+	if (set_rights(user->uid, user->gid, user->groups, user->group_cnt))
+		return 0;
+	restore_rights(s);
+	return -EPERM;
+}
+
+/* Returns rc, where a call's -1 is turned into -errno. */
+static int leave_rights(const struct ct_user *user, struct saved_rights *s, int rc)
+{
+	int err = rc < 0 ? -errno : rc;
+
+	if (user->differs)
+		restore_rights(s);
+	return err;
+}
+
+int ct_rights__open_as(const struct ct_user *user, const char *path, int flags, mode_t mode)
+{
+	struct saved_rights s;
+	int err = enter_rights(user, &s);
+
+	if (err)
+		return err;
+	return leave_rights(user, &s, open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode));
+}
+
+int ct_rights__rename_as(const struct ct_user *user, const char *from, const char *to)
+{
+	struct saved_rights s;
+	int err = enter_rights(user, &s);
+
+	if (err)
+		return err;
+	return leave_rights(user, &s, rename(from, to));
+}
+
+int ct_rights__unlink_as(const struct ct_user *user, const char *path)
+{
+	struct saved_rights s;
+	int err = enter_rights(user, &s);
+
+	if (err)
+		return err;
+	return leave_rights(user, &s, unlink(path));
+}

@@ -5,9 +5,8 @@
  * The file system ids (setfsuid(2)) are changed, not the effective ones: they belong to one thread,
  * leave CAP_SETUID and CAP_SETGID in place for the way back, and take away exactly the capabilities
  * that would override file permissions.  The C library's setgroups() would change every thread of the
- * process, so the system call is made directly.  Order: groups and gid first, uid last, and the way
- * back in reverse.  A change that cannot be undone ends the program: it would go on with rights that
- * nobody expects.
+ * process, so the system call is made directly.  Order: groups, gid, uid.  A change that cannot be
+ * undone ends the program: it would go on with rights that nobody expects.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,17 +47,21 @@ static bool parse_id(const char *text, u32 *id)
 
 static void list_groups(struct ct_user *user)
 {
-	int cnt = 64;
+	int cap = 64, cnt = cap;
 
-	user->groups = ct_alloc(cnt * sizeof(gid_t));
+	user->groups = ct_alloc(cap * sizeof(gid_t));
 	if (!user->name[0]) {
 		user->groups[0] = user->gid;
 		user->group_cnt = 1;
 		return;
 	}
-	while (getgrouplist(user->name, user->gid, user->groups, &cnt) < 0 && cnt <= GROUPS_MAX)
-		user->groups = ct_realloc(user->groups, cnt * sizeof(gid_t));
-	user->group_cnt = cnt;
+	/* when there are more, cnt is how many */
+	while (getgrouplist(user->name, user->gid, user->groups, &cnt) < 0 && cnt > cap &&
+		cnt <= GROUPS_MAX) {
+		cap = cnt;
+		user->groups = ct_realloc(user->groups, cap * sizeof(gid_t));
+	}
+	user->group_cnt = cnt < cap ? cnt : cap;
 }
 
 static void fill_user(struct ct_user *out, uid_t uid, gid_t gid)
@@ -109,10 +112,8 @@ static void save_rights(struct saved_rights *s)
 	s->group_cnt = getgroups(s->group_cnt, s->groups);
 }
 
-static bool set_rights(uid_t uid, gid_t gid, const gid_t *groups, int group_cnt)
+static bool set_rights(uid_t uid, gid_t gid)
 {
-	if (syscall(SYS_setgroups, (size_t)group_cnt, groups))
-		return false;
 	setfsgid(gid);
 	setfsuid(uid);
 	return (gid_t)setfsgid(-1) == gid && (uid_t)setfsuid(-1) == uid;
@@ -120,8 +121,8 @@ static bool set_rights(uid_t uid, gid_t gid, const gid_t *groups, int group_cnt)
 
 static void restore_rights(struct saved_rights *s)
 {
-	setfsuid(s->fsuid); /* first: it gives the rights to do the rest back */
-	if (!set_rights(s->fsuid, s->fsgid, s->groups, s->group_cnt)) {
+	if (!set_rights(s->fsuid, s->fsgid) ||
+		syscall(SYS_setgroups, (size_t)s->group_cnt, s->groups)) {
 		ct_error("cannot get back the rights that ctrace was started with");
 		abort();
 	}
@@ -133,7 +134,11 @@ static int enter_rights(const struct ct_user *user, struct saved_rights *s)
 	if (!user->differs)
 		return 0;
 	save_rights(s);
-	if (set_rights(user->uid, user->gid, user->groups, user->group_cnt))
+	if (syscall(SYS_setgroups, (size_t)user->group_cnt, user->groups)) {
+		free(s->groups);
+		return -EPERM;
+	}
+	if (set_rights(user->uid, user->gid))
 		return 0;
 	restore_rights(s);
 	return -EPERM;

@@ -8,12 +8,12 @@
  * library, so three of them always stand in the corridor, however many librarians are hired.  Give
  * each shelf a key of its own and they hardly ever meet.
  *
- * What to look for: with one-lock, four threads and about one of them running; the others blocked on
- * big_lock, at the line that takes it.  More cores change nothing.  With sharded the same work under
- * the same kind of lock, and as many threads run as there are cores.
+ * What to look for: with one-lock, four threads and about one of them running; the others blocked
+ * on big_lock, at the line that takes it.  More cores change nothing.  With sharded the same work
+ * under the same kind of lock, and as many threads run as there are cores.
  *
- * What to change: let a lock guard the smallest thing that needs guarding.  (Better still: hash the
- * book before taking the lock at all.  Try it.)
+ * What to change: let a lock guard the smallest thing that needs guarding.  (Better still: hash
+ * the book before taking the lock at all.  Try it.)
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -4,16 +4,16 @@
  *
  * The idea: deadlock, and the agreed order that makes it impossible.
  *
- * The picture: Alice and Bob write letters at one desk, with one pen and one sheet of paper.  Alice
- * takes the pen and reaches for the paper; Bob has the paper and reaches for the pen.  Both are
- * polite, neither lets go.  They sit there still.
+ * The picture: Alice and Bob write letters at one desk, with one pen and one sheet of paper.
+ * Alice takes the pen and reaches for the paper; Bob has the paper and reaches for the pen.  Both
+ * are polite, neither lets go.  They sit there still.
  *
  * What to look for: with ab-ba the program never ends: alice is blocked on paper_lock, which bob
  * holds, bob on pen_lock, which alice holds, and main waits to join them.  No thread uses any CPU.
  * Ctrl-C ends it; or give SECONDS, after which it gives up with exit status 3.
  *
- * What to change: everybody takes the pen first.  With ordered they still wait for each other now and
- * then, but in a line, never in a ring.
+ * What to change: everybody takes the pen first.  With ordered they still wait for each other now
+ * and then, but in a line, never in a ring.
  */
 #define _GNU_SOURCE
 #include <errno.h>

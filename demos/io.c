@@ -4,14 +4,15 @@
  *
  * The idea: waiting can overlap, and one thread is enough for it.
  *
- * The picture: a cook orders from three hundred suppliers.  One way is to ring up the first, hold the
- * line until he answers, then ring up the second.  The other is to write three hundred postcards and
- * open the answers as they drop into the letter box.  Neither way needs a second cook.
+ * The picture: a cook orders from three hundred suppliers.  One way is to ring up the first, hold
+ * the line until he answers, then ring up the second.  The other is to write three hundred
+ * postcards and open the answers as they drop into the letter box.  Neither way needs a second
+ * cook.
  *
- * What to look for: blocking spends the whole run blocked in read(2) on sockets, one after another,
- * and nothing runs meanwhile.  epoll sends all requests, rests in epoll_wait(2) and is done in the
- * time of a few answers.  The server is a process of its own here, so that it shows up in the trace:
- * it answers each request ANSWER_NS after it came, as a far-away one would.
+ * What to look for: blocking spends the whole run blocked in read(2) on sockets, one after
+ * another, and nothing runs meanwhile.  epoll sends all requests, rests in epoll_wait(2) and is
+ * done in the time of a few answers.  The server is a process of its own here, so that it shows up
+ * in the trace: it answers each request ANSWER_NS after it came, as a far-away one would.
  *
  * What to change: start all waits first, then wait for any of them (epoll, or threads for a few).
  */

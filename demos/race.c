@@ -4,16 +4,17 @@
  *
  * The idea: the race condition, and that it is intermittent.
  *
- * The picture: four doorkeepers count visitors on one blackboard.  Each reads the number, adds one in
- * his head, wipes it out and writes the new one.  When two read the same number, one visitor is never
- * counted.  It goes well most of the time, which is what makes it hard to find.
+ * The picture: four doorkeepers count visitors on one blackboard.  Each reads the number, adds one
+ * in his head, wipes it out and writes the new one.  When two read the same number, one visitor is
+ * never counted.  It goes well most of the time, which is what makes it hard to find.
  *
  * What to look for: plain loses visits, a different number each time (on one core perhaps none).
- * Nobody waits for anybody, so the timeline looks perfect: a race is not seen in the waiting.  With
- * mutex every visit is there and now and then a thread waits for counter_lock; with atomic every visit
- * is there and nobody waits.
+ * Nobody waits for anybody, so the timeline looks perfect: a race is not seen in the waiting.
+ * With mutex every visit is there and now and then a thread waits for counter_lock; with atomic
+ * every visit is there and nobody waits.
  *
- * What to change: make read-add-write one step: under a mutex, or for a single number as an atomic.
+ * What to change: make read-add-write one step: under a mutex, or for a single number as an
+ * atomic.
  */
 #define _GNU_SOURCE
 #include <errno.h>

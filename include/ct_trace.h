@@ -12,7 +12,9 @@
 #include "ct_base.h"
 #include "ct_abi.h"
 
-/* A decoded event. */
+/* A decoded event.  The fields' member is named like the event, but a keyword cannot name one:
+ * SWITCH's is switch_. */
+#define switch switch_
 struct ct_event {
 	struct ct_hdr hdr;
 	u32 cpu;
@@ -27,6 +29,7 @@ struct ct_event {
 #undef CT_EVENT_END
 	};
 };
+#undef switch
 
 const char *ct_kind_name(u32 kind);  /* "switch"; NULL: no such kind */
 u32 ct_kind_size(u32 kind);	     /* bytes of struct ct_<event>; 0: no such kind */

@@ -1,0 +1,167 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Selects tests, runs them one after another, counts.  See tests/README.md.
+#
+#     tests/run.sh all | check | root | lint | unit | golden | format | golden-write | NAME...
+#
+# A test is a program: status 0 passed, 77 skipped (it printed why), 99 the harness is broken, else
+# failed.  Lines "ok ...", "not ok ..." and "ok ... # SKIP why" of its output (TAP) count one by one;
+# a test without them counts as one.  It may say "# time limit: SECONDS" in its first lines.
+# The last line of the output is always "N passed, N failed, N skipped".
+
+cd "$(dirname "$0")/.." || exit 99
+export LC_ALL=C TZ=UTC PYTHONDONTWRITEBYTECODE=1 CMOCKA_MESSAGE_OUTPUT=TAP
+export B=${B:-build}
+export CTRACE=${CTRACE:-$B/ctrace}
+TIME_LIMIT_S=120
+LOGS=$B/tests/log
+passed=0 failed=0 skipped=0
+failures=()
+
+finish() {
+	local log
+	for log in "${failures[@]}"; do
+		printf '\n---- %s\n' "${log#"$LOGS"/}"
+		tail -n 200 "$log"
+	done
+	[ ${#failures[@]} -gt 0 ] && echo
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+	exit
+}
+
+# Can this machine record?  Asked once; decides whether a skip is an excuse or a defect.
+can_record() {
+	if [ -z "$recording" ]; then
+		if as_root "$CTRACE" doctor >/dev/null 2>&1; then recording=yes; else recording=no; fi
+	fi
+	[ "$recording" = yes ]
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n -E "$@"; fi
+}
+
+be_root() {
+	[ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null
+}
+
+count() { # passed failed skipped
+	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+# Weighs one finished test: its status, its log, whether it is one that records.
+weigh() { # name status log kind
+	local name=$1 status=$2 log=$3 kind=$4 ok bad skips
+	skips=$(grep -ciE '^ok .*# skip' "$log")
+	ok=$(($(grep -c '^ok ' "$log") - skips))
+	bad=$(grep -c '^not ok ' "$log")
+	verdict=pass
+	case $status in
+	0) [ "$bad" -gt 0 ] && verdict=FAIL ;;
+	77) verdict=skip ;;
+	124 | 137) echo "time limit of $limit s reached" >>"$log"; verdict=FAIL ;;
+	99) echo "the harness is broken (status 99)" >>"$log"; verdict=FAIL ;;
+	*) verdict=FAIL ;;
+	esac
+	if [ "$kind" = e2e ] && { [ $verdict = skip ] || [ "$skips" -gt 0 ]; } && can_record; then
+		echo "skipped although this machine can record (ctrace doctor): that is a failure" >>"$log"
+		verdict=FAIL bad=$((bad + skips)) skips=0
+	fi
+	case $verdict in
+	pass) [ $((ok + skips)) -eq 0 ] && ok=1 ;;
+	FAIL) [ "$bad" -eq 0 ] && bad=1; failures+=("$log") ;;
+	skip) [ "$skips" -eq 0 ] && skips=1 ;;
+	esac
+	count "$ok" "$bad" "$skips"
+	why=
+	[ $verdict = skip ] && why="  $(grep -iE 'skip' "$log" | tail -n 1)"
+	[ $((ok + bad + skips)) -gt 1 ] && why="  ($ok of $((ok + bad + skips)))"
+}
+
+run_one() { # kind name command...
+	local kind=$1 name=$2 start=$EPOCHREALTIME status log ms
+	shift 2
+	log=$LOGS/$name.log
+	mkdir -p "$(dirname "$log")"
+	limit=$(head -n 20 "$1" 2>/dev/null | tr -d '\0' | sed -n 's/^# time limit: \([0-9]*\)$/\1/p')
+	limit=${limit:-$TIME_LIMIT_S}
+	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
+	status=$?
+	ms=$(((${EPOCHREALTIME/./} - ${start/./}) / 1000))
+	weigh "$name" $status "$log" "$kind"
+	printf '%s  %-34s %4d.%d s%s\n' "$verdict" "$name" $((ms / 1000)) $((ms % 1000 / 100)) "$why"
+}
+
+run_script() { # path of a lint, golden, format or e2e script
+	local name=${1#tests/}
+	name=${name%.*}
+	case $1 in
+	tests/e2e/*)
+		if [ "$(id -u)" -eq 0 ]; then
+			run_one e2e "$name" "$1"
+		elif be_root; then
+			run_one e2e "$name" sudo -n -E "$1"
+		else
+			run_one e2e "$name" sh -c 'echo "SKIP recording needs root"; exit 77'
+		fi ;;
+	*) run_one plain "$name" "$1" ;;
+	esac
+}
+
+run_unit() { # path of a test binary
+	run_one unit "unit/$(basename "$1")" "$1"
+}
+
+lint() { for t in tests/lint/*.sh; do run_script "$t"; done; }
+unit() {
+	local source binary
+	for source in tests/unit/test_*.c; do
+		[ -e "$source" ] || continue
+		binary=$B/${source%.c}
+		if [ -x "$binary" ]; then
+			run_unit "$binary"
+		else
+			run_one unit "unit/$(basename "$binary")" \
+				sh -c 'echo "not built: make units"; exit 1'
+		fi
+	done
+}
+golden() { [ ! -e tests/golden.sh ] || run_script tests/golden.sh; }
+format() { for t in tests/format/*.sh tests/format/*.py; do [ -e "$t" ] && run_script "$t"; done; }
+e2e() { for t in tests/e2e/*.sh tests/e2e/*.py; do [ -e "$t" ] && run_script "$t"; done; }
+check() { lint; unit; golden; format; }
+
+named() { # "counts", "e2e/counts", "tests/e2e/counts.py", "test_order", "unit/test_order"
+	local t found=
+	for t in tests/lint/*.sh tests/golden.sh tests/format/*.sh tests/format/*.py tests/e2e/*.sh \
+		tests/e2e/*.py tests/unit/test_*.c; do
+		[ -e "$t" ] || continue
+		case $1 in
+		"$t" | "$(basename "$t")" | "$(basename "${t%.*}")" | "$(echo "${t%.*}" | cut -d/ -f2-)")
+			found=1
+			case $t in
+			*.c) run_unit "$B/${t%.c}" ;;
+			*) run_script "$t" ;;
+			esac ;;
+		esac
+	done
+	[ "$found" ] && return
+	echo "no test is called '$1'"
+	failed=$((failed + 1))
+}
+
+trap 'failed=$((failed + 1)); finish' INT TERM
+mkdir -p "$LOGS" || exit 99
+[ $# -gt 0 ] || set -- all
+for selection; do
+	case $selection in
+	all) check; e2e ;;
+	check | lint | unit | golden | format) "$selection" ;;
+	root) e2e ;;
+	golden-write) run_one plain golden-write tests/golden.sh --write ;;
+	*) named "$selection" ;;
+	esac
+done
+finish

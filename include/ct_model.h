@@ -156,14 +156,14 @@ struct ct_wake { /* one waking of a thread, also those that ended no sleep */
 	u8 pad;
 };
 
-struct ct_sample {
+struct ct_cpu_sample {
 	ct_ns ts;
 	u32 thread, stack;
 	u16 nr; /* syscall it was in, CT_NR_NONE: user code */
 	u16 cpu;
 };
 
-struct ct_loss {
+struct ct_loss_span {
 	ct_ns since_ns, until_ns;
 	u32 cpu, kind, count;
 };
@@ -178,8 +178,8 @@ struct ct_model {
 	CT_VEC(struct ct_lock) locks;
 	CT_VEC(struct ct_wait) waits; /* by start */
 	CT_VEC(struct ct_wake) wakes;
-	CT_VEC(struct ct_sample) samples;
-	CT_VEC(struct ct_loss) losses;
+	CT_VEC(struct ct_cpu_sample) samples;
+	CT_VEC(struct ct_loss_span) losses;
 	u64 lost_events;
 	u64 event_cnt;
 	u64 switch_cnt; /* SWITCH and BLOCK events */

@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owns the table of options, parsing and the help text.  Every option is one row: what it is called,
+ * which commands take it, what it sets, what --help says.  An option or a command that the contract
+ * names and this version lacks has a row too, so that it is refused by name: silently taking
+ * 'diff' for a program to run would be worse than not having it.
+ *
+ * Two passes with one getopt_long() loop: the words up to the first that is not an option, and, when
+ * that word is a command, the words after it in any order.  What a command does not take is refused
+ * whichever side of it the option stood on.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+#define SAMPLE_HZ_DEFAULT 99 /* not 100: never in step with what programs do every 10 ms */
+#define SAMPLE_HZ_MAX 10000
+#define PID_MAX 4194304 /* the kernel's PID_MAX_LIMIT */
+#define DURATION_MAX_S 1e9
+#define BUFFER_MIN (64ul << 10)
+#define BUFFER_MAX (1ul << 30)
+#define HELP_COLUMN 26 /* where meanings start */
+
+enum long_only {
+	OPT_NO_HTML = 256,
+	OPT_QUIET,
+	OPT_JSON,
+	OPT_STACK,
+	OPT_CPU_SAMPLES,
+	OPT_FUTEX,
+	OPT_AS_ROOT,
+	OPT_BUFFER,
+	OPT_WATCH,
+	OPT_LOCKS,
+	OPT_FAIL_ON,
+	OPT_MAX_SIZE,
+	OPT_LABEL,
+	OPT_REDACT,
+};
+
+enum rank {
+	COMMON, /* in --help */
+	RARE,	/* in --help, under "rarely needed" */
+	SILENT, /* accepted, not in --help */
+	LATER,	/* not in this version */
+};
+
+#define RUN (1u << CT_CMD_RUN)
+#define REPORT (1u << CT_CMD_REPORT)
+#define EXPORT (1u << CT_CMD_EXPORT)
+#define DOCTOR (1u << CT_CMD_DOCTOR)
+#define ANY (RUN | REPORT | EXPORT | DOCTOR)
+
+struct option_row {
+	int id; /* its letter, or enum long_only */
+	const char *name; /* without "--"; NULL: has a letter only */
+	const char *arg; /* what it takes; NULL: nothing */
+	u32 commands;	 /* that take it */
+	enum rank rank;
+	/* either sets a flag, or takes a value; neither: parse_words() acts on it */
+	size_t flag; /* offset of a bool in struct ct_opts; 0: none */
+	char *(*set)(struct ct_opts *opts, const char *value); /* NULL, or what is wrong with it */
+	const char *meaning;
+};
+
+/* ---- values ---- */
+
+static bool parse_u64(const char *text, u64 *out, const char **rest)
+{
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	*rest = end;
+	return !errno;
+}
+
+static char *add_pid(struct ct_opts *opts, u32 pid)
+{
+	for (u32 i = 0; i < opts->pid_cnt; i++)
+		if (opts->pids[i] == pid)
+			return NULL;
+	opts->pids = ct_realloc(opts->pids, (opts->pid_cnt + 1) * sizeof(u32));
+	opts->pids[opts->pid_cnt++] = pid;
+	return NULL;
+}
+
+static char *set_pids(struct ct_opts *opts, const char *value)
+{
+	const char *at = value, *rest;
+	u64 pid;
+
+	do {
+		if (!parse_u64(at, &pid, &rest) || !pid || pid > PID_MAX || (*rest && *rest != ',')) {
+			int len = strcspn(at, ",");
+			return ct_asprintf("'%.*s' is not a process id; -p takes numbers: -p 12,34", len, at);
+		}
+		add_pid(opts, pid);
+		at = rest + 1;
+	} while (*rest);
+	return NULL;
+}
+
+static char *set_duration(struct ct_opts *opts, const char *value)
+{
+	char *end = NULL;
+	double s = 0;
+
+	/* strtod alone would take "inf", "0x1p3" and " 1" too */
+	if (value[0] && strspn(value, "0123456789.") == strlen(value))
+		s = strtod(value, &end);
+	if (!end || *end || s <= 0 || s > DURATION_MAX_S)
+		return ct_asprintf("'%s' is not a number of seconds; -d takes one such as 10 or 0.5",
+			value);
+	opts->duration_s = s;
+	return NULL;
+}
+
+static char *set_output(struct ct_opts *opts, const char *value)
+{
+	if (!value[0])
+		return ct_strdup("-o takes the name of a file, which is empty here");
+	opts->output = value;
+	return NULL;
+}
+
+static char *set_format(struct ct_opts *opts, const char *value)
+{
+	opts->format = value;
+	return NULL;
+}
+
+static char *set_stack(struct ct_opts *opts, const char *value)
+{
+	opts->stacks = !strcmp(value, "on");
+	if (opts->stacks || !strcmp(value, "off"))
+		return NULL;
+	return ct_asprintf("--stack takes on or off, not '%s'", value);
+}
+
+static char *set_cpu_samples(struct ct_opts *opts, const char *value)
+{
+	const char *rest;
+	u64 hz = 0;
+
+	if (strcmp(value, "off") &&
+		(!parse_u64(value, &hz, &rest) || *rest || !hz || hz > SAMPLE_HZ_MAX))
+		return ct_asprintf("--cpu-samples takes off or 1 to %d per second, not '%s'",
+			SAMPLE_HZ_MAX, value);
+	opts->sample_hz = hz;
+	return NULL;
+}
+
+static char *set_futex(struct ct_opts *opts, const char *value)
+{
+	if (!strcmp(value, "calls"))
+		opts->futex = CT_FUTEX_CALLS;
+	else if (!strcmp(value, "switch"))
+		opts->futex = CT_FUTEX_SWITCH;
+	else
+		return ct_asprintf("--futex takes calls or switch, not '%s'", value);
+	return NULL;
+}
+
+static char *set_buffer(struct ct_opts *opts, const char *value)
+{
+	static const char units[] = "kmg";
+	const char *rest, *unit;
+	u64 n;
+
+	if (!parse_u64(value, &n, &rest))
+		goto bad;
+	unit = *rest ? strchr(units, *rest | 0x20) : NULL;
+	if (unit) {
+		if (n > BUFFER_MAX) /* and the shift stays within 64 bits */
+			goto bad;
+		n <<= 10 * (unit - units + 1);
+		rest++;
+	}
+	if (*rest || n < BUFFER_MIN || n > BUFFER_MAX)
+		goto bad;
+	opts->buffer_bytes = n;
+	return NULL;
+bad:
+	return ct_asprintf("--buffer takes a size from 64K to 1G, not '%s'", value);
+}
+
+/* ---- the options ---- */
+
+#define FLAG(field) .flag = offsetof(struct ct_opts, field)
+
+static const struct option_row rows[] = {
+	{ 'p', NULL, "PID[,PID...]", RUN, COMMON, .set = set_pids,
+		.meaning = "attach to these processes: all their threads, and\n"
+			   "their children from now on" },
+	{ 'd', NULL, "SECONDS", RUN, COMMON, .set = set_duration,
+		.meaning = "with -p: stop after so long (0.5 is fine); else when\n"
+			   "the processes end, or at Ctrl-C" },
+	{ 'f', NULL, "FORMAT", EXPORT, COMMON, .set = set_format, .meaning = "the form to write" },
+	{ 'o', NULL, "FILE", RUN, COMMON, .set = set_output,
+		.meaning = "the trace (default: PROGRAM.ctrace, in the working\n"
+			   "directory)" },
+	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
+		.meaning = "where to; - is standard output (default: TRACE with\n"
+			   "the suffix of the format)" },
+	{ OPT_JSON, "json", NULL, RUN | REPORT, COMMON, FLAG(json),
+		.meaning = "the report as JSON, on standard output" },
+	{ OPT_FUTEX, "futex", "calls|switch", RUN, COMMON, .set = set_futex,
+		.meaning = "how locks are seen: in every futex call (default for a\n"
+			   "program), or only when a thread blocks (default for -p;\n"
+			   "cheaper, and costs other programs nothing)" },
+	{ OPT_STACK, "stack", "on|off", RUN, COMMON, .set = set_stack,
+		.meaning = "which lines wait (default: on)" },
+	{ OPT_CPU_SAMPLES, "cpu-samples", "HZ|off", RUN, COMMON, .set = set_cpu_samples,
+		.meaning = "what running threads do, so often a second (default: 99)" },
+	{ OPT_AS_ROOT, "as-root", NULL, RUN, COMMON, FLAG(as_root),
+		.meaning = "under sudo, run the program as root; without it, it\n"
+			   "runs as the user who called sudo" },
+	{ OPT_QUIET, "quiet", NULL, RUN | REPORT | EXPORT, COMMON, FLAG(quiet),
+		.meaning = "no report, no notes; errors only" },
+	{ 'v', NULL, NULL, ANY, COMMON, FLAG(verbose), .meaning = "say more" },
+	{ 'h', "help", NULL, ANY, COMMON, .meaning = "this text; after a command, its own" },
+	{ 'V', "version", NULL, ANY, COMMON, .meaning = "the version of ctrace" },
+	{ OPT_BUFFER, "buffer", "SIZE", RUN, RARE, .set = set_buffer,
+		.meaning = "memory for events on their way, all CPUs together:\n"
+			   "64K to 1G; more if a report says that events were lost" },
+	{ OPT_NO_HTML, "no-html", NULL, RUN, SILENT, FLAG(no_html) },
+	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
+	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
+	{ OPT_FAIL_ON, "fail-on", "ID", ANY, LATER, .meaning = NULL },
+	{ OPT_MAX_SIZE, "max-size", "SIZE", ANY, LATER, .meaning = NULL },
+	{ 'r', NULL, "N", ANY, LATER, .meaning = NULL },
+	{ OPT_LABEL, "label", "KEY=VALUE", ANY, LATER, .meaning = NULL },
+	{ OPT_REDACT, "redact", NULL, ANY, LATER, .meaning = NULL },
+};
+
+static const char *const later_commands[] = { "view", "diff", "why", "room", "check", "demo" };
+
+/* ---- parsing ---- */
+
+struct parse {
+	struct ct_opts *opts;
+	char *why;
+	u32 seen[CT_COUNT(rows)]; /* rows of the options that were given, in order, each once */
+	u32 seen_cnt;
+	bool done; /* -h or -V: what follows does not matter */
+};
+
+struct getopt_tables {
+	char letters[3 + 2 * CT_COUNT(rows)];
+	struct option names[CT_COUNT(rows) + 1];
+};
+
+/* `order`: '+' stops at the first word that is no option, '-' takes options between words. */
+static void make_tables(struct getopt_tables *t, char order)
+{
+	char *letter = t->letters;
+	u32 name_cnt = 0;
+
+	memset(t, 0, sizeof(*t));
+	*letter++ = order;
+	*letter++ = ':'; /* a missing argument is told from an unknown option */
+	for (size_t i = 0; i < CT_COUNT(rows); i++) {
+		if (rows[i].id < 256 && !strchr(t->letters, rows[i].id)) {
+			*letter++ = rows[i].id;
+			if (rows[i].arg)
+				*letter++ = ':';
+		}
+		if (rows[i].name)
+			t->names[name_cnt++] = (struct option){
+				rows[i].name, rows[i].arg ? required_argument : no_argument, NULL, rows[i].id
+			};
+	}
+}
+
+/* The first row of that id; options of one letter that mean different things are all checked later. */
+static u32 find_row(int id)
+{
+	for (u32 i = 0; i < CT_COUNT(rows); i++)
+		if (rows[i].id == id)
+			return i;
+	return CT_NONE;
+}
+
+/* "-p" or "--json", as a user knows it; static text would need a buffer, so it is the caller's. */
+static char *option_name(int id)
+{
+	const struct option_row *row = &rows[find_row(id)];
+
+	return row->name ? ct_asprintf("--%s", row->name) : ct_asprintf("-%c", row->id);
+}
+
+/* How many letters must be put in, taken out or changed to make b of a. */
+static u32 edit_distance(const char *a, const char *b)
+{
+	u32 row[32], len = strlen(b);
+
+	if (len >= CT_COUNT(row))
+		return CT_NONE;
+	for (u32 j = 0; j <= len; j++)
+		row[j] = j;
+	for (u32 i = 0; a[i]; i++) {
+		u32 diagonal = row[0];
+
+		row[0] = i + 1;
+		for (u32 j = 1; j <= len; j++) {
+			u32 best = diagonal + (a[i] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[len];
+}
+
+static const char *nearest_name(const char *word)
+{
+	u32 best = 1 + strlen(word) / 3, d;
+	const char *name = NULL;
+
+	for (size_t i = 0; i < CT_COUNT(rows); i++) {
+		if (!rows[i].name || rows[i].rank == LATER)
+			continue;
+		d = edit_distance(word, rows[i].name);
+		if (d < best || (d == best && !name)) {
+			best = d;
+			name = rows[i].name;
+		}
+	}
+	return name;
+}
+
+static char *explain_unknown(const char *word)
+{
+	char *name = ct_strndup(word, strcspn(word, "=")), *why;
+	const char *near = nearest_name(name + 2);
+
+	if (near)
+		why = ct_asprintf("unknown option '%s'; did you mean '--%s'? Try 'ctrace --help'", name,
+			near);
+	else
+		why = ct_asprintf("unknown option '%s'; try 'ctrace --help'", name);
+	free(name);
+	return why;
+}
+
+/* After getopt_long() said '?': unknown, or a value for an option that takes none. */
+static char *explain_refused(char **argv)
+{
+	char *name, *why;
+
+	if (!optopt) /* a long one; it has been stepped over */
+		return explain_unknown(argv[optind - 1]);
+	if (find_row(optopt) == CT_NONE)
+		return ct_asprintf("unknown option '-%c'; try 'ctrace --help'", optopt);
+	name = option_name(optopt);
+	why = ct_asprintf("'%s' takes no value; try 'ctrace --help'", name);
+	free(name);
+	return why;
+}
+
+static char *explain_missing(void)
+{
+	u32 i = find_row(optopt);
+	char *name = option_name(optopt), *why;
+
+	why = rows[i].rank == LATER ?
+		ct_asprintf("'%s' is not in this version", name) :
+		ct_asprintf("'%s' needs a value: %s; try 'ctrace --help'", name, rows[i].arg);
+	free(name);
+	return why;
+}
+
+static void note_seen(struct parse *p, u32 i)
+{
+	for (u32 k = 0; k < p->seen_cnt; k++)
+		if (p->seen[k] == i)
+			return;
+	p->seen[p->seen_cnt++] = i;
+}
+
+static void take_option(struct parse *p, int id)
+{
+	u32 i = find_row(id);
+
+	if (rows[i].rank == LATER) {
+		char *name = option_name(id);
+
+		p->why = ct_asprintf("'%s' is not in this version", name);
+		free(name);
+		return;
+	}
+	note_seen(p, i);
+	if (id == 'h' || id == 'V') {
+		p->opts->topic = p->opts->command;
+		p->opts->command = id == 'h' ? CT_CMD_HELP : CT_CMD_VERSION;
+		p->done = true;
+	} else if (rows[i].flag) {
+		*(bool *)((char *)p->opts + rows[i].flag) = true;
+	} else {
+		p->why = rows[i].set(p->opts, optarg);
+	}
+}
+
+/* The word after a command: there is room for one, the trace. */
+static void take_word(struct parse *p, const char *word)
+{
+	const char *name = ct_command__row(p->opts->command)->name;
+
+	if (p->opts->command == CT_CMD_DOCTOR)
+		p->why = ct_asprintf("doctor takes no argument, and '%s' is one; try 'ctrace doctor'", word);
+	else if (p->opts->trace)
+		p->why = ct_asprintf("%s takes one trace, and '%s' is one more; try 'ctrace %s --help'",
+			name, word, name);
+	else
+		p->opts->trace = word;
+}
+
+/* Returns the index of the first word not looked at.  *dashes: a "--" stood before it. */
+static int parse_words(struct parse *p, char order, int argc, char **argv, bool *dashes)
+{
+	struct getopt_tables t;
+	int id, before;
+
+	make_tables(&t, order);
+	opterr = 0;
+	optind = 0; /* start afresh, as both glibc and musl have it */
+	*dashes = false;
+	while (!p->why && !p->done) {
+		before = optind ? optind : 1;
+		id = getopt_long(argc, argv, t.letters, t.names, NULL);
+		if (id == -1) {
+			*dashes = optind > before;
+			break;
+		}
+		if (id == '?')
+			p->why = explain_refused(argv);
+		else if (id == ':')
+			p->why = explain_missing();
+		else if (id == 1)
+			take_word(p, optarg);
+		else
+			take_option(p, id);
+	}
+	return optind;
+}
+
+static bool command_takes(enum ct_command command, int id)
+{
+	for (size_t i = 0; i < CT_COUNT(rows); i++)
+		if (rows[i].id == id && rows[i].commands & 1u << command)
+			return true;
+	return false;
+}
+
+static void check_belong(struct parse *p)
+{
+	const struct ct_command_row *command = ct_command__row(p->opts->command);
+
+	for (u32 k = 0; k < p->seen_cnt && !p->why; k++) {
+		int id = rows[p->seen[k]].id;
+		char *name;
+
+		if (command_takes(p->opts->command, id))
+			continue;
+		name = option_name(id);
+		if (command->name)
+			p->why = ct_asprintf("'%s' is not an option of %s; try 'ctrace %s --help'", name,
+				command->name, command->name);
+		else
+			p->why = ct_asprintf("'%s' is for 'ctrace export'; try 'ctrace --help'", name);
+		free(name);
+	}
+}
+
+static void parse_command(struct parse *p, int argc, char **argv)
+{
+	const char *name = argv[0];
+	bool dashes;
+	int i = parse_words(p, '-', argc, argv, &dashes);
+
+	for (; i < argc && !p->why && !p->done; i++)
+		take_word(p, argv[i]);
+	if (p->why || p->done)
+		return;
+	check_belong(p);
+	if (!p->why && !p->opts->trace && p->opts->command != CT_CMD_DOCTOR)
+		p->why = ct_asprintf("%s of which trace? Try 'ctrace %s --help'", name, name);
+}
+
+static void check_run(struct parse *p)
+{
+	struct ct_opts *opts = p->opts;
+
+	check_belong(p);
+	if (p->why)
+		return;
+	if (opts->pid_cnt && opts->argc)
+		p->why = ct_asprintf("-p attaches to what runs already, so '%s' cannot be started too; "
+				     "leave out one of them",
+			opts->argv[0]);
+	else if (!opts->pid_cnt && !opts->argc)
+		p->why = ct_strdup("no program to run; try 'ctrace --help'");
+	else if (opts->duration_s && opts->argc)
+		p->why = ct_strdup("-d goes with -p; to end a program early: ctrace timeout SECONDS "
+				   "PROGRAM");
+}
+
+static bool is_later(const char *word)
+{
+	for (size_t i = 0; i < CT_COUNT(later_commands); i++)
+		if (!strcmp(later_commands[i], word))
+			return true;
+	return false;
+}
+
+static void parse_all(struct parse *p, int argc, char **argv)
+{
+	const struct ct_command_row *row;
+	bool dashes;
+	int i = parse_words(p, '+', argc, argv, &dashes);
+
+	if (p->why || p->done)
+		return;
+	row = i < argc && !dashes ? ct_command__find(argv[i]) : NULL;
+	if (row) {
+		p->opts->command = row->command;
+		parse_command(p, argc - i, argv + i);
+	} else if (i < argc && !dashes && is_later(argv[i])) {
+		p->why = ct_asprintf("'%s' is not in this version", argv[i]);
+	} else {
+		p->opts->argv = argv + i;
+		p->opts->argc = argc - i;
+		check_run(p);
+	}
+}
+
+int ct_cli__parse(struct ct_opts *opts, int argc, char **argv, char **why)
+{
+	struct parse p = { .opts = opts };
+
+	*opts = (struct ct_opts){ .stacks = true, .sample_hz = SAMPLE_HZ_DEFAULT };
+	*why = NULL;
+	if (argc <= 1) {
+		opts->command = CT_CMD_USAGE;
+		return 0;
+	}
+	parse_all(&p, argc, argv);
+	*why = p.why;
+	return p.why ? -EINVAL : 0;
+}
+
+void ct_cli__clear(struct ct_opts *opts)
+{
+	free(opts->pids);
+	memset(opts, 0, sizeof(*opts));
+}
+
+/* ---- help ---- */
+
+void ct_cli__usage(FILE *out)
+{
+	const char *lead = "Usage:";
+
+	for (const struct ct_command_row *row = ct_commands; row->usage; row++) {
+		fprintf(out, "%-6s ctrace %-34s %s\n", lead, row->usage, row->meaning);
+		lead = "";
+	}
+	fprintf(out, "Try 'ctrace --help'.\n");
+}
+
+static void print_option(FILE *out, const struct option_row *row)
+{
+	char head[64];
+	const char *line = row->meaning;
+	int n;
+
+	if (row->id < 256 && row->name)
+		n = snprintf(head, sizeof(head), "  -%c, --%s", row->id, row->name);
+	else if (row->name)
+		n = snprintf(head, sizeof(head), "  --%s", row->name);
+	else
+		n = snprintf(head, sizeof(head), "  -%c", row->id);
+	if (row->arg)
+		snprintf(head + n, sizeof(head) - n, "%c%s", row->name ? '=' : ' ', row->arg);
+	fprintf(out, "%-*s", HELP_COLUMN, head);
+	for (;;) {
+		int len = strcspn(line, "\n");
+
+		fprintf(out, "%.*s\n", len, line);
+		if (!line[len])
+			break;
+		fprintf(out, "%*s", HELP_COLUMN, "");
+		line += len + 1;
+	}
+}
+
+static void print_options(FILE *out, enum ct_command topic, enum rank rank, const char *title)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < CT_COUNT(rows); i++) {
+		if (rows[i].rank != rank || !(rows[i].commands & 1u << topic))
+			continue;
+		if (!any)
+			fprintf(out, "\n%s:\n", title);
+		any = true;
+		print_option(out, &rows[i]);
+	}
+}
+
+static void help_run(FILE *out)
+{
+	fputs("ctrace: why do the threads of a program wait, who makes them wait, and where?\n\n", out);
+	for (const struct ct_command_row *row = ct_commands; row->usage; row++)
+		fprintf(out, "  %sctrace %-34s %s\n", row->command == CT_CMD_RUN ? "sudo " : "     ",
+			row->usage, row->meaning);
+	fputs("\nOptions stop at the first word that is not one: what follows PROGRAM is its own. A\n"
+	      "program with the name of a command can be run by its path, or after '--'.\n",
+		out);
+	print_options(out, CT_CMD_RUN, COMMON, "Options");
+	print_options(out, CT_CMD_RUN, RARE, "Rarely needed");
+	fputs("\nExamples:\n"
+	      "  sudo ctrace ./server --port 8080         record, report, write server.ctrace\n"
+	      "  sudo ctrace -p 1234 -d 10                ten seconds of a running process\n"
+	      "  sudo ctrace --json ./app >report.json    for scripts\n"
+	      "  ctrace report server.ctrace              read it again; needs no root\n"
+	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
+	      "\nThe report goes to standard error; colours are off in a pipe or with NO_COLOR set.\n"
+	      "The exit status is the program's (128 + signal when one killed it); 125 when ctrace\n"
+	      "failed, 126 when the program cannot be run, 127 when there is no such program.\n",
+		out);
+}
+
+void ct_cli__help(FILE *out, enum ct_command topic)
+{
+	const struct ct_command_row *row = ct_command__row(topic);
+
+	if (topic == CT_CMD_RUN) {
+		help_run(out);
+		return;
+	}
+	fprintf(out, "Usage: ctrace %s\n%s\n", row->usage, row->meaning);
+	if (row->help)
+		row->help(out);
+	print_options(out, topic, COMMON, "Options");
+}

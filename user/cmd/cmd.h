@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands: one function each, and what several of them share: a trace read into facts, and what
+ * the terminal can show.  A command prints its own errors, one line each, and returns the exit code.
+ */
+#ifndef CT_CMD_H
+#define CT_CMD_H
+
+#include "ct_base.h"
+#include "ct_export.h"
+#include "ct_findings.h"
+#include "ct_trace.h"
+#include "cli.h"
+
+int ct_cmd_run(const struct ct_opts *opts);
+int ct_cmd_report(const struct ct_opts *opts);
+int ct_cmd_export(const struct ct_opts *opts);
+int ct_cmd_doctor(const struct ct_opts *opts);
+
+/* The command table (commands.c).  A command with several forms has a row for each; the first one
+ * carries its name. */
+struct ct_command_row {
+	enum ct_command command;
+	const char *name; /* first word of the command line; NULL: none (run), or a further form */
+	int (*run)(const struct ct_opts *opts);
+	const char *usage;   /* what follows "ctrace " */
+	const char *meaning; /* one line */
+	void (*help)(FILE *out); /* more of its --help; may be NULL */
+};
+extern const struct ct_command_row ct_commands[]; /* ends with usage == NULL */
+const struct ct_command_row *ct_command__row(enum ct_command command); /* NULL: it has none */
+const struct ct_command_row *ct_command__find(const char *name);       /* NULL: no such command */
+
+void ct_export_help(FILE *out); /* the formats (export.c) */
+
+/* ---- a trace, read (load.c) ---- */
+struct ct_loaded {
+	struct ct_source *source;
+	struct ct_model *model;
+	struct ct_facts facts;
+};
+/* Opens, builds and judges.  Says what is wrong with the file, on stderr: 0 or -errno; a trace of
+ * which a part is missing is read as far as it goes, with a warning. */
+int ct_loaded__open(struct ct_loaded *l, const char *path);
+void ct_loaded__close(struct ct_loaded *l);
+
+/* ---- the terminal (term.c) ---- */
+/* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS and
+ * the locale's character set. */
+void ct_term__report_opts(struct ct_report_opts *ro, FILE *out, bool verbose);
+
+#endif

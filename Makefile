@@ -22,7 +22,8 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Iinclude -Ibp
 Q := $(if $(V),,@)
 msg = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
 
-BPF_SRC := $(wildcard bpf/*.bpf.c)
+# definitions first: libbpf 1.1's linker loses the offset of a map whose extern it met before it
+BPF_SRC := bpf/state.bpf.c $(filter-out bpf/state.bpf.c,$(wildcard bpf/*.bpf.c))
 USER_SRC := $(wildcard user/*.c user/*/*.c)
 LIB_SRC := $(filter-out user/main.c $(wildcard user/gen/*.c),$(USER_SRC))
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)

@@ -117,7 +117,8 @@ struct ct_ring_ctl {
 	u64 stacks_dropped; /* stacks not taken because the budget of this tick was used up */
 	u64 stacks_failed;  /* stacks not taken because user memory could not be read */
 	u64 busy;	    /* set by the writer when it rang the doorbell, cleared by the reader */
-	u64 pad0[2];
+	u64 stack_budget;   /* stacks that may still be copied; the reader refills it at each drain */
+	u64 pad0;
 	u64 lost[CT_KIND_MAX]; /* events lost, by kind; writer */
 	u64 tail;	       /* bytes consumed; reader, on a cache line of its own */
 	u64 pad1[7];

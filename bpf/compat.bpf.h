@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * What differs between kernel versions and architectures, found out by existence, never by version
+ * number.  Each block names the version and what changed.  Not here: features.
+ */
+#ifndef CTRACE_COMPAT_BPF_H
+#define CTRACE_COMPAT_BPF_H
+
+#include "kernel.bpf.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/* bpf_task_pt_regs(): 5.15 (dd6e10fbd9fb).  Declared here because libbpf 1.1's own declaration and
+ * ours of pt_regs agree, and because it is what the whole design rests on. */
+
+#if defined(__TARGET_ARCH_x86)
+
+struct pt_regs___x86 {
+	unsigned long r10, r8, bp, dx, si, di, orig_ax, ip, sp;
+} __attribute__((preserve_access_index));
+
+struct thread_struct___x86 {
+	unsigned long fsbase;
+} __attribute__((preserve_access_index));
+
+struct task_struct___x86 {
+	struct thread_struct___x86 thread;
+} __attribute__((preserve_access_index));
+
+#define REGS_TYPE struct pt_regs___x86
+#define REG_NR(r) ((int)(r)->orig_ax)
+#define REG_IP(r) ((r)->ip)
+#define REG_SP(r) ((r)->sp)
+#define REG_BP(r) ((r)->bp)
+#define REG_LR(r) 0ul
+#define REG_ARG0(r) ((r)->di)
+#define REG_ARG1(r) ((r)->si)
+#define REG_ARG2(r) ((r)->dx)
+#define REG_ARG3(r) ((r)->r10)
+#define REG_ARG4(r) ((r)->r8)
+
+/* Base of the thread's TLS: glibc puts it at the top of every pthread's stack. */
+static __always_inline u64 thread_pointer(struct task_struct *task)
+{
+	return ((struct task_struct___x86 *)task)->thread.fsbase;
+}
+
+/* x86 stores are not reordered with older stores: a plain one publishes a record. */
+#define publish(ptr, value) (*(volatile u64 *)(ptr) = (value))
+
+#elif defined(__TARGET_ARCH_arm64)
+
+struct pt_regs___arm64 {
+	u64 regs[31];
+	u64 sp, pc, orig_x0;
+	i32 syscallno;
+} __attribute__((preserve_access_index));
+
+struct thread_struct___arm64 {
+	struct {
+		unsigned long tp_value;
+	} uw;
+} __attribute__((preserve_access_index));
+
+struct task_struct___arm64 {
+	struct thread_struct___arm64 thread;
+} __attribute__((preserve_access_index));
+
+#define REGS_TYPE struct pt_regs___arm64
+#define REG_NR(r) ((r)->syscallno)
+#define REG_IP(r) ((r)->pc)
+#define REG_SP(r) ((r)->sp)
+#define REG_BP(r) ((r)->regs[29])
+#define REG_LR(r) ((r)->regs[30])
+#define REG_ARG0(r) ((r)->orig_x0)
+#define REG_ARG1(r) ((r)->regs[1])
+#define REG_ARG2(r) ((r)->regs[2])
+#define REG_ARG3(r) ((r)->regs[3])
+#define REG_ARG4(r) ((r)->regs[4])
+
+static __always_inline u64 thread_pointer(struct task_struct *task)
+{
+	return ((struct task_struct___arm64 *)task)->thread.uw.tp_value;
+}
+
+/* A full barrier comes with BPF's atomic exchange; arm64 needs one before the publishing store. */
+#define publish(ptr, value) ((void)__sync_lock_test_and_set((u64 *)(ptr), (value)))
+
+#else
+#error "ctrace knows the registers of x86_64 and arm64 only"
+#endif
+
+/* task_struct.state became __state in 5.14 (2f064a59a11f). */
+struct task_struct___old {
+	volatile long state;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 task_state_word(struct task_struct *task)
+{
+	struct task_struct___old *old = (void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	return old->state;
+}
+
+/* The CPU a task was last on: task_struct.cpu until 5.16, then thread_info.cpu (bcf9033e5449). */
+struct task_struct___cpu {
+	struct {
+		u32 cpu;
+	} thread_info;
+	u32 cpu;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 task_last_cpu(struct task_struct *task)
+{
+	struct task_struct___cpu *t = (void *)task;
+
+	if (bpf_core_field_exists(t->thread_info.cpu))
+		return t->thread_info.cpu;
+	return t->cpu;
+}
+
+/*
+ * The preemption count tells whether a waking comes from an interrupt.  x86: a per-CPU variable
+ * __preempt_count; between 6.2 (64701838bf05) and 6.14 (46e8fff6d45f) a member of pcpu_hot.  arm64: in the
+ * task's thread_info.
+ */
+struct pcpu_hot___compat {
+	int preempt_count;
+} __attribute__((preserve_access_index));
+
+struct task_thread_info___arm64 {
+	struct {
+		union {
+			struct {
+				u32 count;
+			} preempt;
+		};
+	} thread_info;
+} __attribute__((preserve_access_index));
+
+#if defined(__TARGET_ARCH_x86)
+extern const int __preempt_count __ksym __weak;
+extern const struct pcpu_hot___compat pcpu_hot __ksym __weak;
+
+static __always_inline u32 preempt_count_now(struct task_struct *current)
+{
+	if (&__preempt_count)
+		return *(int *)bpf_this_cpu_ptr(&__preempt_count);
+	if (&pcpu_hot)
+		return ((struct pcpu_hot___compat *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count;
+	return 0;
+}
+#else
+static __always_inline u32 preempt_count_now(struct task_struct *current)
+{
+	return ((struct task_thread_info___arm64 *)current)->thread_info.preempt.count;
+}
+#endif
+
+#endif

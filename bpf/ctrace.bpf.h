@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * Private to bpf/: what state.bpf.c defines and the probes share.  The configuration is read-only data
+ * that user space fills in before loading, so branches of what is switched off vanish.
+ */
+#ifndef CTRACE_BPF_H
+#define CTRACE_BPF_H
+
+#include "kernel.bpf.h"
+#include "compat.bpf.h"
+#include "../include/ct_abi.h"
+
+/* ---- configuration (rodata) ---- */
+extern const volatile bool with_stacks;
+extern const volatile u32 segment_mask;	 /* segments of a CPU's ring, minus 1; a power of two */
+extern const volatile u64 ring_limit;	 /* bytes of a ring that may be in use */
+extern const volatile u64 ring_doorbell; /* bytes in use at which the reader is woken */
+extern const volatile u64 fd_calls[8];	 /* bit n: the first argument of syscall n is a descriptor */
+extern const volatile u16 nr_futex, nr_futex_wait, nr_futex_wake, nr_futex_waitv, nr_futex_requeue;
+
+/* ---- maps ---- */
+struct span { /* where a process has code, besides its main program */
+	u64 tgid;
+	u64 lo, hi;
+};
+#define SPAN_SLOTS 4096 /* by tgid % SPAN_SLOTS; a collision costs stack captures, not truth */
+
+struct stack_words {
+	u64 at[CT_STACK_KEY_BYTES / 8];
+};
+
+struct tids_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CT_TID_MAX / 64);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, u64);
+};
+struct ring_ctl_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* CPUs; set before loading */
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct ct_ring_ctl);
+};
+struct rings_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* CPUs x segments; set before loading */
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, 4);
+	__uint(value_size, CT_SEG_BYTES + CT_SEG_SLACK);
+};
+struct spans_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SPAN_SLOTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct span);
+};
+struct stack_keys_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CT_STACK_KEYS);
+	__type(key, u64);
+	__type(value, u32);
+};
+struct scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct stack_words);
+};
+struct doorbell_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+extern struct tids_map tids SEC(".maps");
+extern struct ring_ctl_map ring_ctl SEC(".maps");
+extern struct rings_map rings SEC(".maps");
+extern struct spans_map spans SEC(".maps");
+extern struct stack_keys_map stack_keys SEC(".maps");
+extern struct scratch_map scratch SEC(".maps");
+extern struct doorbell_map doorbell SEC(".maps");
+
+extern u32 stack_seq; /* last stack id given */
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * Every map and every configuration word of the kernel side.  No programs.
+ *   tids        one bit per thread id: is it traced (see filter.bpf.h)
+ *   ring_ctl    positions and loss counters of each CPU's ring
+ *   rings       the rings' memory (layout: ct_abi.h), mapped by user space
+ *   spans       where a process has library code (see stack.bpf.h)
+ *   stack_keys  fingerprint of a stack -> its id
+ *   scratch     room for one stack's top, per CPU
+ *   doorbell    wakes the reader when a ring fills up; carries no data
+ */
+#include "ctrace.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile bool with_stacks = true;
+const volatile u32 segment_mask = 0;
+const volatile u64 ring_limit = CT_SEG_BYTES - CT_RING_MARGIN;
+const volatile u64 ring_doorbell = CT_SEG_BYTES / 2;
+const volatile u64 fd_calls[8] = {};
+const volatile u16 nr_futex = CT_NR_NONE, nr_futex_wait = CT_NR_NONE, nr_futex_wake = CT_NR_NONE,
+		   nr_futex_waitv = CT_NR_NONE, nr_futex_requeue = CT_NR_NONE;
+
+struct tids_map tids SEC(".maps");
+struct ring_ctl_map ring_ctl SEC(".maps");
+struct rings_map rings SEC(".maps");
+struct spans_map spans SEC(".maps");
+struct stack_keys_map stack_keys SEC(".maps");
+struct scratch_map scratch SEC(".maps");
+struct doorbell_map doorbell SEC(".maps");
+
+u32 stack_seq = 0;

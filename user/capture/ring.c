@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The reader's side of the rings (layout: ct_abi.h): takes finished records in order, zeroes them and
+ * moves the tail.  Runs of records go to the trace writer as they lie; stack copies go to the
+ * symbolizer.  Never interprets a record beyond its kind and its size.  Also turns the kernel side's
+ * loss counters into LOSS records, placed where the loss was.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include "capture/session_int.h"
+
+static struct ct_hdr *record_at(const struct ct_rings *r, u32 cpu, u64 pos)
+{
+	u32 segment = cpu * r->segments + (pos / CT_SEG_BYTES & (r->segments - 1));
+
+	return (void *)(r->memory + segment * r->segment_size + pos % CT_SEG_BYTES);
+}
+
+/* The header word, once the record is finished; 0 before. */
+static u64 header_word(const struct ct_hdr *hdr)
+{
+	return atomic_load_explicit((const _Atomic u64 *)hdr, memory_order_acquire);
+}
+
+static void take_stack(struct ct_session *s, const struct ct_hdr *hdr)
+{
+	const struct ct_stack *st = (const void *)(hdr + 1);
+	struct ct_snapshot snap = { .id = st->id, .tid = hdr->tid, .tgid = st->tgid, .ts = hdr->ts,
+		.ip = st->ip, .sp = st->sp, .bp = st->bp, .lr = st->lr, .top = st->top,
+		.bytes = st + 1, .len = st->bytes };
+
+	s->stats.stacks++;
+	if (st->bytes)
+		ct_symbolizer__stack(s->sym, &snap);
+}
+
+static u64 new_losses(struct ct_session *s, u32 cpu, u32 *kind)
+{
+	struct ct_rings *r = &s->rings;
+	u64 sum = 0;
+
+	*kind = 0;
+	for (u32 k = 0; k < CT_KIND_MAX; k++) {
+		u64 n = r->ctl[cpu].lost[k] - r->lost_before[cpu][k];
+
+		r->lost_before[cpu][k] += n;
+		if (!n)
+			continue;
+		*kind = sum ? 0 : k;
+		sum += n;
+	}
+	return sum;
+}
+
+/* Writes the LOSS record of what this CPU lost since the last drain, if anything. */
+static int report_loss(struct ct_session *s, u32 cpu)
+{
+	struct ct_ring_ctl *ctl = &s->rings.ctl[cpu];
+	struct {
+		struct ct_hdr hdr;
+		struct ct_loss loss;
+	} rec = { .hdr = { .kind = CT_LOSS, .words = sizeof(rec) / 8 } };
+	u64 cnt = new_losses(s, cpu, &rec.loss.kind);
+
+	if (!cnt)
+		return 0;
+	rec.hdr.ts = ctl->lost_ts;
+	rec.loss.since = ctl->lost_since ? ctl->lost_since : ctl->lost_ts;
+	rec.loss.count = cnt > UINT32_MAX ? UINT32_MAX : cnt;
+	ctl->lost_since = 0;
+	s->stats.lost += cnt;
+	return ct_writer__records(s->writer, cpu, &rec, sizeof(rec));
+}
+
+/* Passes on [from, to) of one segment and gives the memory back, zeroed. */
+static int pass_run(struct ct_session *s, u32 cpu, struct ct_hdr *from, size_t size)
+{
+	int err = 0;
+
+	if (!size)
+		return 0;
+	err = ct_writer__records(s->writer, cpu, from, size);
+	memset(from, 0, size);
+	return err;
+}
+
+static void move_tail(struct ct_ring_ctl *ctl, u64 tail)
+{
+	atomic_store_explicit((_Atomic u64 *)&ctl->tail, tail, memory_order_release);
+}
+
+static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
+{
+	struct ct_ring_ctl *ctl = &s->rings.ctl[cpu];
+	u64 head = atomic_load_explicit((_Atomic u64 *)&ctl->head, memory_order_acquire);
+	u64 tail = ctl->tail, word;
+	struct ct_hdr *run = NULL; /* records not yet passed on: run_size bytes from here */
+	size_t run_size = 0;
+	int err = 0, e;
+
+	while (tail < head) {
+		struct ct_hdr *hdr = record_at(&s->rings, cpu, tail);
+		size_t size;
+
+		word = header_word(hdr);
+		if (!word) {
+			*behind = true;
+			break;
+		}
+		size = (word >> 48) * 8;
+		if (!run || hdr != (void *)((u8 *)run + run_size) || hdr->kind == CT_STACK ||
+			run_size > CT_SEG_SLACK) {
+			e = pass_run(s, cpu, run, run_size);
+			err = err ? err : e;
+			move_tail(ctl, tail);
+			run = hdr;
+			run_size = 0;
+		}
+		s->stats.records++;
+		s->stats.bytes += size;
+		tail += size;
+		if (hdr->kind == CT_STACK) {
+			take_stack(s, hdr);
+			memset(hdr, 0, size);
+			move_tail(ctl, tail);
+			run = NULL;
+		} else {
+			run_size += size;
+		}
+	}
+	e = pass_run(s, cpu, run, run_size);
+	err = err ? err : e;
+	move_tail(ctl, tail);
+	return err;
+}
+
+int ct_rings__drain(struct ct_session *s, bool *behind)
+{
+	int err = 0, e;
+
+	*behind = false;
+	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++) {
+		e = drain_cpu(s, cpu, behind);
+		err = err ? err : e;
+		e = report_loss(s, cpu); /* after: what was lost is younger than what was there */
+		err = err ? err : e;
+		s->rings.ctl[cpu].stack_budget = s->rings.stack_budget;
+	}
+	if (s->injected.len) {
+		e = ct_writer__records(s->writer, s->rings.cpu_cnt, s->injected.at, s->injected.len);
+		err = err ? err : e;
+		s->injected.len = 0;
+	}
+	return err;
+}
+
+u64 ct_rings__fill(const struct ct_rings *r)
+{
+	u64 most = 0;
+
+	for (u32 cpu = 0; cpu < r->cpu_cnt; cpu++) {
+		u64 used = r->ctl[cpu].head - r->ctl[cpu].tail;
+
+		most = used > most ? used : most;
+	}
+	return most;
+}

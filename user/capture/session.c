@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The session: life cycle of the skeleton, the configuration of the probes, the mapped rings, the
+ * sampling timers.  Not here: reading records (ring.c), mappings (images.c).
+ */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include "capture/session_int.h"
+#include "capture/features.h"
+#include "ctrace.skel.h"
+
+/* Ring memory of all CPUs together, and bounds for one: 8 MiB hold 0.4 s of a CPU that does nothing
+ * but switch (400,000 switches/s of 32 to 64 bytes). */
+#define RINGS_TOTAL (32u << 20)
+#define RING_MOST (8u << 20)
+
+ct_ns ct_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static int libbpf_message(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char line[1024];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = 0;
+	ct_debug("%s", line);
+	return 0;
+}
+
+/* ---- configuration ---- */
+
+static size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+static u32 highest_cpu_plus_1(void)
+{
+	unsigned lo, hi = 0, n;
+	FILE *f = fopen("/sys/devices/system/cpu/online", "re");
+	char sep;
+
+	/* a list such as 0-3,8-11 */
+	while (f && fscanf(f, "%u", &lo) == 1) {
+		hi = lo;
+		n = fscanf(f, "%c", &sep);
+		if (n != 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	hi++;
+	n = sysconf(_SC_NPROCESSORS_ONLN);
+	return hi < n ? n : hi;
+}
+
+static u32 choose_segments(const struct ct_session_opts *opts, u32 cpu_cnt)
+{
+	size_t each = (opts->buffer_bytes ? opts->buffer_bytes : RINGS_TOTAL) / cpu_cnt;
+	u32 segments = 1;
+
+	if (!opts->buffer_bytes && each > RING_MOST)
+		each = RING_MOST;
+	while (segments < 256 && (size_t)segments * CT_SEG_BYTES < each)
+		segments *= 2;
+	return segments;
+}
+
+static void configure_rings(struct ct_session *s, const struct ct_session_opts *opts)
+{
+	struct ct_rings *r = &s->rings;
+	u64 most;
+
+	r->cpu_cnt = highest_cpu_plus_1();
+	r->segments = choose_segments(opts, r->cpu_cnt);
+	most = (u64)r->segments * CT_SEG_BYTES - CT_RING_MARGIN;
+	r->limit = most;
+	if (opts->buffer_bytes && opts->buffer_bytes / r->cpu_cnt < most)
+		r->limit = opts->buffer_bytes / r->cpu_cnt;
+	s->skel->rodata->segment_mask = r->segments - 1;
+	s->skel->rodata->ring_limit = r->limit;
+	s->skel->rodata->ring_doorbell = r->limit / 2;
+	/* a quarter of the ring at most goes to stack copies between two drains */
+	r->stack_budget = r->limit / 4 / CT_STACK_COPY_BYTES + 4;
+	bpf_map__set_max_entries(s->skel->maps.ring_ctl, r->cpu_cnt);
+	bpf_map__set_max_entries(s->skel->maps.rings, r->cpu_cnt * r->segments);
+	r->segment_size = CT_SEG_BYTES + CT_SEG_SLACK;
+}
+
+static void mark_fd_calls(struct ct_session *s)
+{
+	static const char *const names[] = { "read", "write", "pread64", "pwrite64", "readv", "writev",
+		"preadv", "pwritev", "preadv2", "pwritev2", "splice", "tee", "vmsplice", "sendfile",
+		"copy_file_range", "getdents64", "fsync", "fdatasync", "sync_file_range", "ftruncate",
+		"fallocate", "flock", "ioctl" };
+
+	for (size_t i = 0; i < CT_COUNT(names); i++) {
+		int nr = ct_syscall__number(names[i]);
+
+		if (nr >= 0 && nr < 512)
+			s->skel->rodata->fd_calls[nr / 64] |= 1ull << nr % 64;
+	}
+}
+
+static u16 number_or_none(const char *name)
+{
+	int nr = ct_syscall__number(name);
+
+	return nr < 0 ? CT_NR_NONE : nr;
+}
+
+static void configure_futex(struct ct_session *s, bool calls)
+{
+	struct ctrace_bpf *k = s->skel;
+	const struct {
+		struct bpf_program *prog;
+		const char *call;
+	} progs[] = {
+		{ k->progs.on_futex, "futex" },
+		{ k->progs.on_futex_wait, "futex_wait" },
+		{ k->progs.on_futex_wake, "futex_wake" },
+		{ k->progs.on_futex_waitv, "futex_waitv" },
+		{ k->progs.on_futex_requeue, "futex_requeue" },
+	};
+	char name[64];
+
+	k->rodata->nr_futex = number_or_none("futex");
+	k->rodata->nr_futex_wait = number_or_none("futex_wait");
+	k->rodata->nr_futex_wake = number_or_none("futex_wake");
+	k->rodata->nr_futex_waitv = number_or_none("futex_waitv");
+	k->rodata->nr_futex_requeue = number_or_none("futex_requeue");
+	for (size_t i = 0; calls && i < CT_COUNT(progs); i++) {
+		snprintf(name, sizeof(name), "sys_exit_%s", progs[i].call);
+		bpf_program__set_autoload(progs[i].prog, ct_features__tracepoint("syscalls", name));
+	}
+}
+
+/* Does sched_switch hand over the state the thread left with (5.18 on)?  Asked of the kernel's BTF. */
+static bool switch_has_state(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *t;
+	bool has = false;
+	i32 id;
+
+	if (!btf)
+		return false;
+	id = btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF);
+	t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	t = t ? btf__type_by_id(btf, t->type) : NULL; /* pointer */
+	t = t ? btf__type_by_id(btf, t->type) : NULL; /* function prototype */
+	if (t && btf_is_func_proto(t))
+		has = btf_vlen(t) >= 5; /* the first parameter is the tracepoint's private data */
+	btf__free(btf);
+	return has;
+}
+
+static void configure(struct ct_session *s, const struct ct_session_opts *opts)
+{
+	bool has_state = switch_has_state();
+
+	s->skel->rodata->with_stacks = opts->stacks;
+	bpf_program__set_autoload(s->skel->progs.on_switch, has_state);
+	bpf_program__set_autoload(s->skel->progs.on_switch_3args, !has_state);
+	bpf_program__set_autoload(s->skel->progs.on_sample, opts->sample_hz > 0);
+	configure_rings(s, opts);
+	configure_futex(s, opts->futex_calls);
+	mark_fd_calls(s);
+}
+
+/* ---- loading ---- */
+
+static int map_array(struct bpf_map *map, size_t size, void **out)
+{
+	*out = mmap(NULL, round_up(size, sysconf(_SC_PAGESIZE)), PROT_READ | PROT_WRITE, MAP_SHARED,
+		bpf_map__fd(map), 0);
+	if (*out == MAP_FAILED) {
+		*out = NULL;
+		return -errno;
+	}
+	return 0;
+}
+
+static int map_memory(struct ct_session *s, char **why)
+{
+	struct ct_rings *r = &s->rings;
+	void *spans = NULL;
+	int err;
+
+	r->ctl_size = r->cpu_cnt * sizeof(*r->ctl);
+	r->memory_size = (size_t)r->cpu_cnt * r->segments * r->segment_size;
+	s->tids_size = CT_TID_MAX / 8;
+	err = map_array(s->skel->maps.ring_ctl, r->ctl_size, (void **)&r->ctl);
+	err = err ? err : map_array(s->skel->maps.rings, r->memory_size, (void **)&r->memory);
+	err = err ? err : map_array(s->skel->maps.tids, s->tids_size, (void **)&s->tids);
+	err = err ? err : map_array(s->skel->maps.spans, 4096 * 24, &spans);
+	if (err) {
+		*why = ct_asprintf("cannot map the rings: %s", strerror(-err));
+		return err;
+	}
+	r->lost_before = ct_alloc(r->cpu_cnt * sizeof(*r->lost_before));
+	for (u32 cpu = 0; cpu < r->cpu_cnt; cpu++)
+		r->ctl[cpu].stack_budget = r->stack_budget;
+	return ct_images__open(&s->images, r->cpu_cnt, spans, why);
+}
+
+static int on_doorbell(void *arg, void *data, size_t size)
+{
+	return 0; /* it only wakes */
+}
+
+static int open_samples(struct ct_session *s, u32 hz, char **why)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK,
+		.size = sizeof(attr), .freq = 1, .sample_freq = hz, .exclude_idle = 1 };
+
+	s->sample_fds = ct_alloc(s->rings.cpu_cnt * sizeof(int));
+	s->sample_links = ct_alloc(s->rings.cpu_cnt * sizeof(void *));
+	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++) {
+		int fd = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+		struct bpf_link *link;
+
+		if (fd < 0 && errno == ENODEV)
+			continue;
+		if (fd < 0) {
+			*why = ct_asprintf("cannot sample running threads (perf_event_open: %s); try "
+					   "--cpu-samples=off", strerror(errno));
+			return -errno;
+		}
+		link = bpf_program__attach_perf_event(s->skel->progs.on_sample, fd);
+		if (!link) {
+			close(fd);
+			*why = ct_asprintf("cannot attach to the sampling timer: %s; try "
+					   "--cpu-samples=off", strerror(errno));
+			return -errno;
+		}
+		s->sample_links[s->sample_cnt] = link;
+		s->sample_fds[s->sample_cnt++] = fd;
+	}
+	return 0;
+}
+
+static int load(struct ct_session *s, char **why)
+{
+	int err = ctrace_bpf__load(s->skel);
+	char *reason;
+
+	if (!err)
+		return 0;
+	reason = ct_features__why_not();
+	*why = reason ? reason : ct_asprintf("the kernel refused the probes: %s; 'ctrace -v' shows its "
+					     "words, 'ctrace doctor' what is missing", strerror(-err));
+	return err;
+}
+
+static int attach(struct ct_session *s, const struct ct_session_opts *opts, char **why)
+{
+	int err = ctrace_bpf__attach(s->skel);
+
+	if (err) {
+		*why = ct_asprintf("cannot attach the probes: %s; see 'ctrace doctor'", strerror(-err));
+		return err;
+	}
+	return opts->sample_hz ? open_samples(s, opts->sample_hz, why) : 0;
+}
+
+int ct_session__open(struct ct_session **out, const struct ct_session_opts *opts, char **why)
+{
+	struct ct_session *s = ct_alloc(sizeof(*s));
+	int err = 0;
+
+	*why = NULL;
+	s->doorbell_fd = -1;
+	s->pause_ms = 20;
+	libbpf_set_print(libbpf_message);
+	s->skel = ctrace_bpf__open();
+	if (!s->skel) {
+		err = errno ? -errno : -EINVAL;
+		*why = ct_asprintf("cannot open the probes: %s", strerror(-err));
+		goto out;
+	}
+	configure(s, opts);
+	err = load(s, why);
+	err = err ? err : map_memory(s, why);
+	if (err)
+		goto out;
+	s->doorbell = ring_buffer__new(bpf_map__fd(s->skel->maps.doorbell), on_doorbell, NULL, NULL);
+	s->doorbell_fd = s->doorbell ? ring_buffer__epoll_fd(s->doorbell) : -1;
+	err = attach(s, opts, why);
+out:
+	if (err)
+		ct_session__free(s);
+	else
+		*out = s;
+	return err;
+}
+
+void ct_session__sink(struct ct_session *s, struct ct_writer *w, struct ct_symbolizer *sym)
+{
+	s->writer = w;
+	s->sym = sym;
+	s->last_drain_ns = ct_now_ns();
+}
+
+/* ---- the traced set ---- */
+
+void ct_session__trace(struct ct_session *s, u32 tid)
+{
+	if (tid < CT_TID_MAX)
+		__atomic_fetch_or(&s->tids[tid / 64], 1ull << tid % 64, __ATOMIC_SEQ_CST);
+}
+
+void ct_session__forget(struct ct_session *s, u32 tid)
+{
+	if (tid < CT_TID_MAX)
+		__atomic_fetch_and(&s->tids[tid / 64], ~(1ull << tid % 64), __ATOMIC_SEQ_CST);
+}
+
+bool ct_session__traces(const struct ct_session *s, u32 tid)
+{
+	return tid < CT_TID_MAX && __atomic_load_n(&s->tids[tid / 64], __ATOMIC_SEQ_CST) >> tid % 64 & 1;
+}
+
+void ct_session__follow_images(struct ct_session *s, u32 tgid)
+{
+	ct_images__follow(s->images, s->sym, tgid);
+}
+
+u32 ct_session__new_stack_id(struct ct_session *s)
+{
+	return __atomic_add_fetch(&s->skel->bss->stack_seq, 1, __ATOMIC_SEQ_CST);
+}
+
+void ct_session__inject(struct ct_session *s, u32 kind, u32 tid, ct_ns ts, const void *fields)
+{
+	u32 size = ct_kind_size(kind);
+	struct ct_hdr hdr = { .tid = tid, .kind = kind, .words = (sizeof(hdr) + size) / 8, .ts = ts };
+
+	ct_buf_put(&s->injected, &hdr, sizeof(hdr));
+	ct_buf_put(&s->injected, fields, size);
+}
+
+/* ---- draining ---- */
+
+int ct_session__wait_fd(const struct ct_session *s)
+{
+	return s->doorbell_fd;
+}
+
+void ct_session__rang(struct ct_session *s)
+{
+	if (s->doorbell)
+		ring_buffer__consume(s->doorbell);
+}
+
+int ct_session__pause_ms(const struct ct_session *s)
+{
+	return s->pause_ms;
+}
+
+/* Sleeps such that a ring is a quarter full at the next drain if the rate stays: the doorbell is for
+ * bursts.  At most 100 ms, so that what happens is on disk, and seen, soon. */
+static void adapt_pause(struct ct_session *s, u64 fill, ct_ns now)
+{
+	u64 want = s->rings.limit / 4, elapsed = now - s->last_drain_ns;
+	u64 ms = fill ? elapsed * want / fill / 1000000 : 100;
+
+	s->pause_ms = ms > 100 ? 100 : ms < 2 ? 2 : ms;
+}
+
+int ct_session__drain(struct ct_session *s)
+{
+	ct_ns now = ct_now_ns();
+	u64 fill = ct_rings__fill(&s->rings);
+	bool behind;
+	int err;
+
+	adapt_pause(s, fill, now);
+	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++)
+		s->rings.ctl[cpu].busy = 0;
+	err = ct_rings__drain(s, &behind);
+	ct_images__drain(s->images, s->sym, s->stopped);
+	/* a probe may have taken its time stamp just before now and not yet its place in the ring */
+	if (!err && !behind)
+		err = ct_writer__sync(s->writer, s->stopped ? now : now - 5000000);
+	s->stats.drains++;
+	s->last_drain_ns = now;
+	return err;
+}
+
+static void close_samples(struct ct_session *s)
+{
+	for (u32 i = 0; i < s->sample_cnt; i++) {
+		bpf_link__destroy(s->sample_links[i]); /* closes the event, too */
+	}
+	s->sample_cnt = 0;
+}
+
+void ct_session__stop(struct ct_session *s)
+{
+	close_samples(s);
+	ctrace_bpf__detach(s->skel);
+	s->stopped = true;
+}
+
+void ct_session__stats(const struct ct_session *s, struct ct_session_stats *out)
+{
+	*out = s->stats;
+	out->image_events_lost = ct_images__lost(s->images);
+	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++) {
+		out->stacks_dropped += s->rings.ctl[cpu].stacks_dropped;
+		out->stacks_failed += s->rings.ctl[cpu].stacks_failed;
+	}
+}
+
+void ct_session__free(struct ct_session *s)
+{
+	if (!s)
+		return;
+	close_samples(s);
+	ct_images__free(s->images);
+	if (s->rings.memory)
+		munmap(s->rings.memory, s->rings.memory_size);
+	if (s->rings.ctl)
+		munmap(s->rings.ctl, round_up(s->rings.ctl_size, sysconf(_SC_PAGESIZE)));
+	if (s->tids)
+		munmap(s->tids, s->tids_size);
+	ring_buffer__free(s->doorbell);
+	ctrace_bpf__destroy(s->skel);
+	ct_buf_free(&s->injected);
+	free(s->rings.lost_before);
+	free(s->sample_fds);
+	free(s->sample_links);
+	free(s);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Private to capture/: what session.c, ring.c and images.c share. */
+#ifndef CT_SESSION_INT_H
+#define CT_SESSION_INT_H
+
+#include "capture/capture.h"
+
+struct ct_images; /* images.c */
+
+struct ct_rings { /* ring.c */
+	u32 cpu_cnt;
+	u32 segments;	     /* per CPU, a power of two */
+	size_t segment_size; /* of one array element, as mapped */
+	u64 limit;
+	u8 *memory;
+	size_t memory_size;
+	struct ct_ring_ctl *ctl; /* [cpu_cnt] */
+	size_t ctl_size;
+	u64 (*lost_before)[CT_KIND_MAX]; /* [cpu_cnt] counters already reported */
+	u64 stack_budget;		 /* per CPU and drain */
+};
+
+struct ct_session {
+	struct ctrace_bpf *skel;
+	struct ct_rings rings;
+	u64 *tids; /* the filter's bits, mapped */
+	size_t tids_size;
+	struct ct_images *images;
+	struct ct_writer *writer;
+	struct ct_symbolizer *sym;
+	struct ct_buf injected; /* records of our own, waiting for the next drain */
+	int doorbell_fd;
+	void *doorbell; /* libbpf's ring_buffer */
+	int *sample_fds;
+	u32 sample_cnt;
+	void **sample_links;
+	struct ct_session_stats stats;
+	ct_ns last_drain_ns;
+	u64 last_drain_bytes;
+	int pause_ms;
+	bool stopped;
+};
+
+ct_ns ct_now_ns(void); /* CLOCK_MONOTONIC */
+
+/* Hands every finished record to the writer or the symbolizer.  Returns 0 or the writer's -errno;
+ * *behind is set when a record that was begun before this call is not finished yet. */
+int ct_rings__drain(struct ct_session *s, bool *behind);
+/* Bytes in the fullest ring now. */
+u64 ct_rings__fill(const struct ct_rings *r);
+
+int ct_images__open(struct ct_images **images, u32 cpu_cnt, void *spans, char **why);
+void ct_images__follow(struct ct_images *im, struct ct_symbolizer *sym, u32 tgid);
+void ct_images__drain(struct ct_images *im, struct ct_symbolizer *sym, bool all);
+u64 ct_images__lost(const struct ct_images *im);
+void ct_images__free(struct ct_images *im);
+
+#endif

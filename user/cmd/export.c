@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `ctrace export TRACE -f FORMAT`: a trace in another form.
+ *
+ * A file is written under another name beside the wanted one and renamed when it is complete, so that
+ * neither a full disk nor Ctrl-C leaves half of one, and an older export stays until the new one is
+ * there.  What is no regular file (/dev/null, a FIFO) is written to as it is.  Under sudo all this is
+ * done with the caller's rights.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/rights.h"
+#include "cmd/cmd.h"
+
+struct target {
+	struct ct_user user;
+	char *path;
+	char *temp; /* what is written; NULL: path itself */
+	sigset_t signals; /* as they were, while there is a temp */
+	FILE *file;
+};
+
+void ct_export_help(FILE *out)
+{
+	fputs("\nFormats:\n", out);
+	for (const struct ct_exporter *e = ct_exporters; e->name; e++)
+		fprintf(out, "  %-23s %s\n", e->name, e->meaning);
+}
+
+static char *list_formats(void)
+{
+	char *list = ct_strdup(""), *longer;
+
+	for (const struct ct_exporter *e = ct_exporters; e->name; e++) {
+		longer = ct_asprintf("%s%s%s", list, list[0] ? ", " : "", e->name);
+		free(list);
+		list = longer;
+	}
+	return list;
+}
+
+static const struct ct_exporter *pick_exporter(const struct ct_opts *opts)
+{
+	const struct ct_exporter *e = opts->format ? ct_exporter__find(opts->format) : NULL;
+	char *list;
+
+	if (e)
+		return e;
+	list = list_formats();
+	if (opts->format)
+		ct_error("there is no format '%s' in this version; -f takes one of %s", opts->format, list);
+	else
+		ct_error("export to which format? -f takes one of %s", list);
+	free(list);
+	return NULL;
+}
+
+/* "run.ctrace" -> "run.json" */
+static char *default_path(const char *trace, const char *suffix)
+{
+	static const char *const ours[] = { ".ctrace", ".ctt" };
+	size_t len = strlen(trace), end;
+
+	for (size_t i = 0; i < CT_COUNT(ours); i++) {
+		end = strlen(ours[i]);
+		if (len > end && !strcmp(trace + len - end, ours[i]) && trace[len - end - 1] != '/') {
+			len -= end;
+			break;
+		}
+	}
+	return ct_asprintf("%.*s%s", (int)len, trace, suffix);
+}
+
+/* Whether the file at path, if there is one, may be replaced.  *direct: it is no regular file. */
+static int check_existing(const struct target *t, const char *trace, bool *direct)
+{
+	struct stat st, of_trace;
+	int fd;
+
+	*direct = false;
+	if (lstat(t->path, &st))
+		return errno == ENOENT ? 0 : -errno;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!stat(trace, &of_trace) && st.st_dev == of_trace.st_dev && st.st_ino == of_trace.st_ino)
+		return -EEXIST;
+	*direct = !S_ISREG(st.st_mode);
+	if (*direct)
+		return 0;
+	/* a rename asks for rights on the directory alone; a read-only file shall stay */
+	fd = ct_rights__open_as(&t->user, t->path, O_WRONLY, 0);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static char *temp_path(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return ct_asprintf("%.*s.ctrace-%d.tmp", slash ? (int)(slash + 1 - path) : 0, path, (int)getpid());
+}
+
+/* Ctrl-C waits for the moment that takes: who is killed cannot delete what he has begun. */
+static void hold_signals(sigset_t *before)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGHUP);
+	sigprocmask(SIG_BLOCK, &held, before);
+}
+
+static int open_target(struct target *t, const char *trace)
+{
+	const char *path = t->path;
+	bool direct;
+	int fd, flags = O_WRONLY | O_NOCTTY, err = check_existing(t, trace, &direct);
+
+	if (err)
+		return err;
+	if (!direct) {
+		path = t->temp = temp_path(t->path);
+		flags |= O_CREAT | O_EXCL;
+		hold_signals(&t->signals);
+	}
+	fd = ct_rights__open_as(&t->user, path, flags, 0666);
+	if (fd < 0)
+		return fd;
+	t->file = fdopen(fd, "w");
+	return t->file ? 0 : -errno;
+}
+
+/* Gives the file its name, or takes it away when err is set; returns err or what went wrong here. */
+static int close_target(struct target *t, int err)
+{
+	if (t->file && fclose(t->file) && !err)
+		err = -errno;
+	if (!t->temp)
+		return err;
+	if (!err)
+		err = ct_rights__rename_as(&t->user, t->temp, t->path);
+	if (err && t->file)
+		ct_rights__unlink_as(&t->user, t->temp);
+	free(t->temp);
+	sigprocmask(SIG_SETMASK, &t->signals, NULL);
+	return err;
+}
+
+static void explain(const char *path, int err)
+{
+	if (err == -EEXIST)
+		ct_error("'%s' is the trace itself; name another file with -o", path);
+	else if (err == -ELOOP)
+		ct_error("'%s' is a symbolic link, which is not followed; name the file itself with -o",
+			path);
+	else
+		ct_error("cannot write '%s': %s", path, strerror(-err));
+}
+
+static int write_file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
+	const char *trace)
+{
+	struct target t = { .path = (char *)path };
+	int err = ct_rights__caller(&t.user);
+
+	if (err) {
+		ct_error("SUDO_UID and SUDO_GID do not name the user who called; unset them");
+		return err;
+	}
+	err = open_target(&t, trace);
+	if (!err)
+		err = e->write(in, t.file);
+	err = close_target(&t, err);
+	if (err)
+		explain(path, err);
+	ct_rights__clear(&t.user);
+	return err;
+}
+
+static int write_stdout(const struct ct_exporter *e, const struct ct_export_in *in)
+{
+	int err;
+
+	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
+	err = e->write(in, stdout);
+	if (!err && fflush(stdout))
+		err = -errno;
+	if (err)
+		ct_error("cannot write to standard output: %s", strerror(-err));
+	return err;
+}
+
+static int export_loaded(const struct ct_exporter *e, const struct ct_loaded *l,
+	const struct ct_opts *opts)
+{
+	struct ct_export_in in = { .facts = &l->facts, .source = l->source };
+	char *path;
+	int err;
+
+	if (opts->output && (!strcmp(opts->output, "-") || !strcmp(opts->output, "/dev/stdout")))
+		return write_stdout(e, &in);
+	path = opts->output ? ct_strdup(opts->output) : default_path(opts->trace, e->suffix);
+	err = write_file(e, &in, path, opts->trace);
+	if (!err)
+		ct_info("wrote %s", path);
+	free(path);
+	return err;
+}
+
+int ct_cmd_export(const struct ct_opts *opts)
+{
+	const struct ct_exporter *e = pick_exporter(opts);
+	struct ct_loaded l;
+	int err;
+
+	if (!e || ct_loaded__open(&l, opts->trace))
+		return CT_EXIT_FAILED;
+	err = export_loaded(e, &l, opts);
+	ct_loaded__close(&l);
+	return err ? CT_EXIT_FAILED : 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owns the way from a trace's path to facts, for every command that reads one, and the messages about
+ * files that cannot be read.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static int open_source(struct ct_source **source, const char *path)
+{
+	char *why = NULL;
+	int err = ct_source__open(source, path, &why);
+
+	if (err)
+		ct_error("cannot read '%s': %s", path, why ? why : strerror(-err));
+	free(why);
+	return err;
+}
+
+/* What is missing is known when everything has been read. */
+static void warn_incomplete(struct ct_source *source, const char *path)
+{
+	const char *damage = ct_source__damage(source);
+
+	if (damage)
+		ct_warn("'%s' is damaged: %s; what can be read of it follows", path, damage);
+	else if (!ct_source__complete(source))
+		ct_warn("'%s' was not finished: its recording was killed, or the disk was full; what "
+			"was written by then follows",
+			path);
+}
+
+int ct_loaded__open(struct ct_loaded *l, const char *path)
+{
+	int err;
+
+	memset(l, 0, sizeof(*l));
+	err = open_source(&l->source, path);
+	if (err)
+		return err;
+	l->model = ct_model__build(l->source, ct_source__names(l->source));
+	warn_incomplete(l->source, path);
+	ct_facts__compute(&l->facts, l->model);
+	return 0;
+}
+
+void ct_loaded__close(struct ct_loaded *l)
+{
+	if (l->model) {
+		ct_facts__clear(&l->facts);
+		ct_model__free(l->model);
+	}
+	if (l->source)
+		ct_source__free(l->source);
+	memset(l, 0, sizeof(*l));
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `ctrace report TRACE`: the report of a recorded trace, as text or JSON, on standard output.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+static int write_report(const struct ct_loaded *l, const struct ct_opts *opts)
+{
+	struct ct_export_in in = { .facts = &l->facts, .source = l->source };
+	struct ct_report_opts ro;
+
+	if (opts->json)
+		return ct_exporter__find("json")->write(&in, stdout);
+	if (opts->quiet)
+		return 0;
+	ct_term__report_opts(&ro, stdout, opts->verbose);
+	return ct_report__write(&l->facts, &ro, stdout);
+}
+
+int ct_cmd_report(const struct ct_opts *opts)
+{
+	struct ct_loaded l;
+	int err;
+
+	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
+	if (ct_loaded__open(&l, opts->trace))
+		return CT_EXIT_FAILED;
+	err = write_report(&l, opts);
+	if (!err && fflush(stdout))
+		err = -errno;
+	if (err)
+		ct_error("cannot write the report: %s", strerror(-err));
+	ct_loaded__close(&l);
+	return err ? CT_EXIT_FAILED : 0;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ct_source: the next event in order, wherever it comes from.  Tells a .ctrace file from a text
+ * trace by its first bytes, opens the one or the other, and words what is wrong with a file for the
+ * user.  Holds no format knowledge beyond that first look.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "trace_int.h"
+
+#define TEXT_SIZE_MAX (1ull << 30) /* it is held in memory */
+#define LOOK_SIZE 64
+
+struct ct_source {
+	struct ct_loaded loaded; /* of a text trace */
+	u32 next_idx;
+};
+
+/* *why = "PATH: TEXT"; returns err. */
+static int explain(char **why, const char *path, int err, const char *text)
+{
+	char safe[256];
+	*why = ct_asprintf("%s: %s", ct_fmt_safe(safe, sizeof(safe), path), text);
+	return err;
+}
+
+static int open_file(const char *path, struct stat *st, char **why)
+{
+	/* O_NONBLOCK: a FIFO that nobody writes to must not hang the open. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fstat(fd, st)) {
+		int err = -errno;
+		if (fd >= 0)
+			close(fd);
+		return explain(why, path, err, strerror(-err));
+	}
+	int err = 0;
+	const char *text = NULL;
+	if (S_ISDIR(st->st_mode))
+		err = -EISDIR, text = "is a directory, not a trace";
+	else if (!S_ISREG(st->st_mode))
+		err = -EPROTO, text = "is not a regular file, so not a trace";
+	else if (!st->st_size)
+		err = -ENODATA, text = "is empty: nothing was recorded";
+	if (!err)
+		return fd;
+	close(fd);
+	return explain(why, path, err, text);
+}
+
+/* Blank or printable from the start; bytes beyond ASCII may be UTF-8 in a comment. */
+static bool looks_like_text(const u8 *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (!isprint(bytes[i]) && !isspace(bytes[i]) && bytes[i] < 0x80)
+			return false;
+	return size && bytes[0] < 0x80;
+}
+
+static int read_whole(int fd, size_t size, struct ct_buf *text)
+{
+	ct_buf_reserve(text, size);
+	while (text->len < size) {
+		ssize_t n = pread(fd, text->at + text->len, size - text->len, (off_t)text->len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break; /* it became shorter meanwhile */
+		text->len += (size_t)n;
+	}
+	return 0;
+}
+
+static int open_text(struct ct_source *s, int fd, const struct stat *st, const char *path,
+	char **why)
+{
+	struct ct_buf text = { 0 };
+	if ((u64)st->st_size > TEXT_SIZE_MAX)
+		return explain(why, path, -EFBIG, "a text trace of more than 1 GiB");
+	int err = read_whole(fd, (size_t)st->st_size, &text);
+	if (err) {
+		explain(why, path, err, strerror(-err));
+	} else {
+		char *text_why = NULL;
+		err = ct_text__parse(&s->loaded, (const char *)text.at, text.len, &text_why);
+		if (err)
+			explain(why, path, err, text_why);
+		free(text_why);
+	}
+	ct_buf_free(&text);
+	return err;
+}
+
+static int open_by_look(struct ct_source *s, int fd, const struct stat *st, const char *path,
+	char **why)
+{
+	u8 look[LOOK_SIZE];
+	ssize_t size = pread(fd, look, sizeof(look), 0);
+	if (size < 0)
+		return explain(why, path, -errno, strerror(errno));
+	if (looks_like_text(look, (size_t)size))
+		return open_text(s, fd, st, path, why);
+	return explain(why, path, -EPROTO, "is not a trace of ctrace");
+}
+
+int ct_source__open(struct ct_source **out, const char *path, char **why)
+{
+	struct stat st;
+	char *text = NULL;
+	struct ct_source *s = NULL;
+	int fd = open_file(path, &st, &text);
+	int err = fd < 0 ? fd : 0;
+	if (!err) {
+		s = ct_alloc(sizeof(*s));
+		err = open_by_look(s, fd, &st, path, &text);
+		close(fd);
+	}
+	if (err) {
+		ct_source__free(s);
+		s = NULL;
+	}
+	*out = s;
+	if (why)
+		*why = text;
+	else
+		free(text);
+	return err;
+}
+
+const struct ct_event *ct_source__next(struct ct_source *s)
+{
+	if (s->next_idx >= s->loaded.events.cnt)
+		return NULL;
+	return &s->loaded.events.at[s->next_idx++];
+}
+
+int ct_source__rewind(struct ct_source *s)
+{
+	s->next_idx = 0;
+	return 0;
+}
+
+const struct ct_run *ct_source__run(const struct ct_source *s)
+{
+	return &s->loaded.run;
+}
+
+const struct ct_names *ct_source__names(const struct ct_source *s)
+{
+	return s->loaded.names;
+}
+
+bool ct_source__complete(const struct ct_source *s)
+{
+	return s->loaded.complete;
+}
+
+const char *ct_source__damage(const struct ct_source *s)
+{
+	return NULL;
+}
+
+void ct_source__free(struct ct_source *s)
+{
+	if (!s)
+		return;
+	ct_loaded__clear(&s->loaded);
+	free(s);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of exporters: what `ctrace export -f` knows, in the order that --help shows.  A new format
+ * is one file that writes it and one line here; nothing else names a format.
+ */
+#include <string.h>
+
+#include "export_int.h"
+
+static int write_text(const struct ct_export_in *in, FILE *out)
+{
+	return ct_text__write(in->source, out);
+}
+
+const struct ct_exporter ct_exporters[] = {
+	{ "json", ".json", "summary of the run, its threads, locks and waits", ct_json__write },
+	{ "csv", ".csv", "a row for each state of each thread, for spreadsheets", ct_csv__write },
+	{ "folded", ".folded", "stacks with their time, for flame graphs", ct_folded__write },
+	{ "text", ".ctt", "a line for each event; ctrace reads it back", write_text },
+	{ NULL, NULL, NULL, NULL },
+};
+
+const struct ct_exporter *ct_exporter__find(const char *name)
+{
+	for (const struct ct_exporter *e = ct_exporters; e->name; e++) {
+		if (strcmp(e->name, name) == 0)
+			return e;
+	}
+	return NULL;
+}

@@ -80,6 +80,7 @@ enum ct_file {
 
 #define CT_TASK_FOUND 1u  /* it existed when recording began */
 #define CT_TASK_ROOT 2u	  /* the first thread of the program that ctrace started */
+#define CT_TASK_UNSURE 4u /* its counters moved while tracing began: not to be compared */
 
 #define CT_SWITCH_PREEMPTED 1u /* the scheduler took the CPU away (involuntary) */
 #define CT_SWITCH_TIMED 2u     /* the futex wait has a timeout */

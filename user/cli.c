@@ -210,13 +210,14 @@ static const struct option_row rows[] = {
 	{ OPT_JSON, "json", NULL, RUN | REPORT, COMMON, FLAG(json),
 		.meaning = "the report as JSON, on standard output" },
 	{ OPT_FUTEX, "futex", "calls|switch", RUN, COMMON, .set = set_futex,
-		.meaning = "how locks are seen: in every futex call (default for a\n"
-			   "program), or only when a thread blocks (default for -p;\n"
-			   "cheaper, and costs other programs nothing)" },
+		.meaning = "how locks are seen: in every futex call (default for\n"
+			   "a program), or only where a thread blocks (default for\n"
+			   "-p: cheaper, and costs other programs nothing)" },
 	{ OPT_STACK, "stack", "on|off", RUN, COMMON, .set = set_stack,
 		.meaning = "which lines wait (default: on)" },
 	{ OPT_CPU_SAMPLES, "cpu-samples", "HZ|off", RUN, COMMON, .set = set_cpu_samples,
-		.meaning = "what running threads do, so often a second (default: 99)" },
+		.meaning = "what running threads do, so often a second\n"
+			   "(default: 99)" },
 	{ OPT_AS_ROOT, "as-root", NULL, RUN, COMMON, FLAG(as_root),
 		.meaning = "under sudo, run the program as root; without it, it\n"
 			   "runs as the user who called sudo" },
@@ -623,8 +624,8 @@ static void help_run(FILE *out)
 	for (const struct ct_command_row *row = ct_commands; row->usage; row++)
 		fprintf(out, "  %sctrace %-34s %s\n", row->command == CT_CMD_RUN ? "sudo " : "     ",
 			row->usage, row->meaning);
-	fputs("\nOptions stop at the first word that is not one: what follows PROGRAM is its own. A\n"
-	      "program with the name of a command can be run by its path, or after '--'.\n",
+	fputs("\nOptions stop at the first word that is not one: what follows PROGRAM is its own.\n"
+	      "A program with the name of a command can be run by its path, or after '--'.\n",
 		out);
 	print_options(out, CT_CMD_RUN, COMMON, "Options");
 	print_options(out, CT_CMD_RUN, RARE, "Rarely needed");
@@ -634,9 +635,9 @@ static void help_run(FILE *out)
 	      "  sudo ctrace --json ./app >report.json    for scripts\n"
 	      "  ctrace report server.ctrace              read it again; needs no root\n"
 	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
-	      "\nThe report goes to standard error; colours are off in a pipe or with NO_COLOR set.\n"
-	      "The exit status is the program's (128 + signal when one killed it); 125 when ctrace\n"
-	      "failed, 126 when the program cannot be run, 127 when there is no such program.\n",
+	      "\nThe report goes to standard error; in a pipe, or with NO_COLOR, without colours.\n"
+	      "The exit status is the program's (128 + signal when one killed it); 125 when\n"
+	      "ctrace failed, 126 when the program cannot be run, 127 when it does not exist.\n",
 		out);
 }
 
@@ -648,7 +649,7 @@ void ct_cli__help(FILE *out, enum ct_command topic)
 		help_run(out);
 		return;
 	}
-	fprintf(out, "Usage: ctrace %s\n%s\n", row->usage, row->meaning);
+	fprintf(out, "Usage: ctrace %s\n\nWrites %s.\n", row->usage, row->meaning);
 	if (row->help)
 		row->help(out);
 	print_options(out, topic, COMMON, "Options");

@@ -24,7 +24,7 @@ struct ct_command_row {
 	const char *name; /* first word of the command line; NULL: none (run), or a further form */
 	int (*run)(const struct ct_opts *opts);
 	const char *usage;   /* what follows "ctrace " */
-	const char *meaning; /* one line */
+	const char *meaning; /* one line, lower case, no full stop */
 	void (*help)(FILE *out); /* more of its --help; may be NULL */
 };
 extern const struct ct_command_row ct_commands[]; /* ends with usage == NULL */

@@ -16,7 +16,7 @@ const struct ct_command_row ct_commands[] = {
 		NULL },
 	{ CT_CMD_EXPORT, "export", ct_cmd_export, "export TRACE -f FORMAT [-o FILE]",
 		"a trace in another form", ct_export_help },
-	{ CT_CMD_DOCTOR, "doctor", ct_cmd_doctor, "doctor", "can this machine record, if not, why", NULL },
+	{ CT_CMD_DOCTOR, "doctor", ct_cmd_doctor, "doctor", "what this machine can record", NULL },
 	{ 0 },
 };
 

@@ -3,7 +3,7 @@ B ?= build
 CC ?= gcc
 CXX ?= g++
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+BPFTOOL ?= $(shell sh user/gen/deps.sh bpftool)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PREFIX ?= /usr/local
 

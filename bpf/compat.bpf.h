@@ -123,41 +123,48 @@ static __always_inline u32 task_last_cpu(struct task_struct *task)
 }
 
 /*
- * The preemption count tells whether a waking comes from an interrupt.  x86: a per-CPU variable
- * __preempt_count; between 6.2 (64701838bf05) and 6.14 (46e8fff6d45f) a member of pcpu_hot.  arm64: in the
- * task's thread_info.
+ * The preemption count tells whether a waking comes from an interrupt.  arm64: in the task's thread_info.
+ * x86: a per-CPU variable, __preempt_count (between 6.2, 64701838bf05, and 6.14, 46e8fff6d45f, a member
+ * of pcpu_hot), whose address kernels without CONFIG_KALLSYMS_ALL do not tell.  But the run queue is
+ * per-CPU too, and a task points to it: the distance between the two is in the kernel's BTF, and user
+ * space hands it over as preempt_delta (0: not found; then no waking is known to be an interrupt's).
  */
-struct pcpu_hot___compat {
-	int preempt_count;
-} __attribute__((preserve_access_index));
-
 struct task_thread_info___arm64 {
 	struct {
-		union {
-			struct {
-				u32 count;
-			} preempt;
-		};
+		struct {
+			u32 count;
+		} preempt;
 	} thread_info;
 } __attribute__((preserve_access_index));
 
-#if defined(__TARGET_ARCH_x86)
-extern const int __preempt_count __ksym __weak;
-extern const struct pcpu_hot___compat pcpu_hot __ksym __weak;
+struct rq;
+struct cfs_rq___group { /* CONFIG_FAIR_GROUP_SCHED */
+	struct rq *rq;
+} __attribute__((preserve_access_index));
 
-static __always_inline u32 preempt_count_now(struct task_struct *current)
+struct sched_entity___group {
+	struct cfs_rq___group *cfs_rq;
+} __attribute__((preserve_access_index));
+
+struct task_struct___group {
+	struct sched_entity___group se;
+} __attribute__((preserve_access_index));
+
+static __always_inline u32 preempt_count_now(struct task_struct *current, i64 preempt_delta)
 {
-	if (&__preempt_count)
-		return *(int *)bpf_this_cpu_ptr(&__preempt_count);
-	if (&pcpu_hot)
-		return ((struct pcpu_hot___compat *)bpf_this_cpu_ptr(&pcpu_hot))->preempt_count;
-	return 0;
-}
+#if defined(__TARGET_ARCH_x86)
+	struct task_struct___group *task = (void *)current;
+	u64 rq;
+	u32 count = 0;
+
+	if (!preempt_delta || !bpf_core_field_exists(task->se.cfs_rq))
+		return 0;
+	bpf_core_read(&rq, sizeof(rq), &task->se.cfs_rq->rq);
+	bpf_probe_read_kernel(&count, sizeof(count), (void *)(rq + preempt_delta));
+	return count;
 #else
-static __always_inline u32 preempt_count_now(struct task_struct *current)
-{
 	return ((struct task_thread_info___arm64 *)current)->thread_info.preempt.count;
-}
 #endif
+}
 
 #endif

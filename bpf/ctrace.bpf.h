@@ -16,6 +16,7 @@ extern const volatile u32 segment_mask;	 /* segments of a CPU's ring, minus 1; a
 extern const volatile u64 ring_limit;	 /* bytes of a ring that may be in use */
 extern const volatile u64 ring_doorbell; /* bytes in use at which the reader is woken */
 extern const volatile u64 fd_calls[8];	 /* bit n: the first argument of syscall n is a descriptor */
+extern const volatile i64 preempt_delta;	 /* see compat.bpf.h */
 extern const volatile u16 nr_futex, nr_futex_wait, nr_futex_wake, nr_futex_waitv, nr_futex_requeue;
 
 /* ---- maps ---- */

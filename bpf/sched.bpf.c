@@ -141,7 +141,7 @@ int BPF_PROG(on_switch_3args, bool preempt, struct task_struct *prev, struct tas
 
 static __always_inline u8 interrupt_flags(struct task_struct *current)
 {
-	u32 count = preempt_count_now(current);
+	u32 count = preempt_count_now(current, preempt_delta);
 
 	if (count & NMI_MASK)
 		return CT_WAKE_NMI;

@@ -20,6 +20,7 @@
 #include "emit.bpf.h"
 
 #define LIBS_GUESS (64ull << 20) /* where libraries are mapped, below mmap_base */
+#define STACK_REACH (8ull << 20) /* above sp: pointers to locals, where libraries lie below stacks */
 #define HASH_MUL 0x9e3779b97f4a7c15ull
 
 static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm_struct *mm,
@@ -27,7 +28,9 @@ static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm
 {
 	u64 text = mm->start_code, text_len = mm->end_code - text;
 	u64 lo = mm->mmap_base - LIBS_GUESS, len = LIBS_GUESS;
-	u64 hash = (ip ^ (u64)mm) * HASH_MUL ^ (sp - thread_pointer(task));
+	/* start_stack is random from exec to exec: with tgid it stands for the address space */
+	u64 hash = (ip ^ mm->start_stack ^ (u64)task->tgid << 32) * HASH_MUL ^
+		   (sp - thread_pointer(task));
 	u32 slot = (u32)task->tgid % SPAN_SLOTS, i;
 	struct span *span = bpf_map_lookup_elem(&spans, &slot);
 
@@ -39,7 +42,8 @@ static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm
 	for (i = 0; i < CT_STACK_KEY_BYTES / 8; i++) {
 		u64 word = words[i];
 
-		if (i < cnt && (word - text < text_len || word - lo < len))
+		if (i < cnt && (word - text < text_len ||
+				       (word - lo < len && word - sp >= STACK_REACH)))
 			hash = (hash ^ (word + i)) * HASH_MUL;
 	}
 	return hash ^ hash >> 32;

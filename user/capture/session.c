@@ -35,13 +35,15 @@ ct_ns ct_now_ns(void)
 
 static int libbpf_message(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[1024];
+	char *text, *line, *save = NULL; /* a verifier log may be megabytes */
 
 	if (level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = 0;
-	ct_debug("%s", line);
+	if (vasprintf(&text, fmt, args) < 0)
+		return 0;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		ct_debug("%s", line);
+	free(text);
 	return 0;
 }
 
@@ -120,11 +122,23 @@ static void mark_fd_calls(struct ct_session *s)
 	}
 }
 
+/* tracefs may be mounted in either place; a kernel without the call has no such folder */
+static bool has_tracepoint(const char *group, const char *name)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "/sys/kernel/tracing/events/%s/%s/id", group, name);
+	if (!access(path, F_OK))
+		return true;
+	snprintf(path, sizeof(path), "/sys/kernel/debug/tracing/events/%s/%s/id", group, name);
+	return !access(path, F_OK);
+}
+
 static u16 number_or_none(const char *name)
 {
 	int nr = ct_syscall__number(name);
 
-	return nr < 0 ? CT_NR_NONE : nr;
+	return nr < 0 ? CT_NR_NONE : (u32)nr;
 }
 
 static void configure_futex(struct ct_session *s, bool calls)
@@ -149,34 +163,59 @@ static void configure_futex(struct ct_session *s, bool calls)
 	k->rodata->nr_futex_requeue = number_or_none("futex_requeue");
 	for (size_t i = 0; calls && i < CT_COUNT(progs); i++) {
 		snprintf(name, sizeof(name), "sys_exit_%s", progs[i].call);
-		bpf_program__set_autoload(progs[i].prog, ct_features__tracepoint("syscalls", name));
+		bpf_program__set_autoload(progs[i].prog, has_tracepoint("syscalls", name));
 	}
 }
 
-/* Does sched_switch hand over the state the thread left with (5.18 on)?  Asked of the kernel's BTF. */
-static bool switch_has_state(void)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	const struct btf_type *t;
-	bool has = false;
-	i32 id;
+/* ---- what only the kernel's BTF tells ---- */
 
-	if (!btf)
-		return false;
-	id = btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF);
-	t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+/* Does sched_switch hand over the state the thread left with (5.18 on)? */
+static bool switch_has_state(struct btf *btf)
+{
+	i32 id = btf__find_by_name_kind(btf, "btf_trace_sched_switch", BTF_KIND_TYPEDEF);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, id) : NULL;
+
 	t = t ? btf__type_by_id(btf, t->type) : NULL; /* pointer */
 	t = t ? btf__type_by_id(btf, t->type) : NULL; /* function prototype */
-	if (t && btf_is_func_proto(t))
-		has = btf_vlen(t) >= 5; /* the first parameter is the tracepoint's private data */
-	btf__free(btf);
-	return has;
+	/* the first parameter is the tracepoint's private data */
+	return t && btf_is_func_proto(t) && btf_vlen(t) >= 5;
+}
+
+/* Offset of a per-CPU variable in its section; -1: there is none of that name. */
+static i64 percpu_offset(struct btf *btf, const char *name)
+{
+	i32 id = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
+	const struct btf_type *sec = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	const struct btf_var_secinfo *v = sec ? btf_var_secinfos(sec) : NULL;
+
+	for (u32 i = 0; sec && i < btf_vlen(sec); i++)
+		if (!strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, v[i].type)->name_off), name))
+			return v[i].offset;
+	return -1;
+}
+
+/* Bytes from the run queue to the preemption count, both per CPU; 0: not known (see compat.bpf.h). */
+static i64 find_preempt_delta(struct btf *btf)
+{
+	i64 runqueues = percpu_offset(btf, "runqueues"), count = percpu_offset(btf, "__preempt_count");
+	i32 id;
+
+	if (count < 0) {
+		count = percpu_offset(btf, "pcpu_hot");
+		id = btf__find_by_name_kind(btf, "pcpu_hot", BTF_KIND_STRUCT);
+		/* its first union holds an unnamed struct { current_task, preempt_count, ... } */
+		count = count < 0 || id < 0 ? -1 : count + (i64)sizeof(void *);
+	}
+	return runqueues < 0 || count < 0 ? 0 : count - runqueues;
 }
 
 static void configure(struct ct_session *s, const struct ct_session_opts *opts)
 {
-	bool has_state = switch_has_state();
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has_state = btf && switch_has_state(btf);
 
+	s->skel->rodata->preempt_delta = btf ? find_preempt_delta(btf) : 0;
+	btf__free(btf);
 	s->skel->rodata->with_stacks = opts->stacks;
 	bpf_program__set_autoload(s->skel->progs.on_switch, has_state);
 	bpf_program__set_autoload(s->skel->progs.on_switch_3args, !has_state);
@@ -399,7 +438,7 @@ int ct_session__drain(struct ct_session *s)
 	err = ct_rings__drain(s, &behind);
 	ct_images__drain(s->images, s->sym, s->stopped);
 	/* a probe may have taken its time stamp just before now and not yet its place in the ring */
-	if (!err && !behind)
+	if (s->writer && !err && !behind)
 		err = ct_writer__sync(s->writer, s->stopped ? now : now - 5000000);
 	s->stats.drains++;
 	s->last_drain_ns = now;

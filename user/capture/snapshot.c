@@ -144,7 +144,7 @@ int ct_snapshot__adopt(struct ct_session *s, u32 tid, u32 flags)
 
 /* ---- attach: what is each thread doing ---- */
 
-static u32 owner_of(const struct ct_state *st, const u32 words[6])
+static u32 owner_of(const struct ct_found *st, const u32 words[6])
 {
 	u32 cmd = st->arg1 & 0x7f; /* as lock_owner() in bpf/wait.bpf.h, which has the layouts */
 
@@ -159,7 +159,7 @@ static u32 owner_of(const struct ct_state *st, const u32 words[6])
 	return 0;
 }
 
-static void read_futex(u32 tid, struct ct_state *st)
+static void read_futex(u32 tid, struct ct_found *st)
 {
 	u32 words[6] = { 0 };
 	struct iovec local = { words, sizeof(words) }, remote = { (void *)st->arg0, sizeof(words) };
@@ -190,7 +190,7 @@ static u8 file_kind(u32 tid, u64 fd)
 }
 
 static void copy_stack(struct ct_session *s, struct ct_symbolizer *sym, u32 tid, u32 tgid, u64 sp, u64 ip,
-	struct ct_state *st)
+	struct ct_found *st)
 {
 	u8 *bytes = ct_alloc(CT_STACK_COPY_BYTES);
 	struct iovec local = { bytes, CT_STACK_COPY_BYTES }, remote = { (void *)sp, CT_STACK_COPY_BYTES };
@@ -230,7 +230,7 @@ static u8 state_code(char letter)
 /* /proc/TID/syscall: "running", or "NR ARG0 .. ARG5 SP PC" of a thread that is blocked. */
 static void inject_state(struct ct_session *s, struct ct_symbolizer *sym, u32 tid)
 {
-	struct ct_state st = { .nr = CT_NR_NONE };
+	struct ct_found st = { .nr = CT_NR_NONE };
 	struct ct_task_stat stat;
 	unsigned long long a[6], sp, pc;
 	char path[64], buf[256];

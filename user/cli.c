@@ -198,8 +198,8 @@ static const struct option_row rows[] = {
 		.meaning = "attach to these processes: all their threads, and\n"
 			   "their children from now on" },
 	{ 'd', NULL, "SECONDS", RUN, COMMON, .set = set_duration,
-		.meaning = "with -p: stop after so long (0.5 is fine); else when\n"
-			   "the processes end, or at Ctrl-C" },
+		.meaning = "end the recording after so long (0.5 is fine); else it\n"
+			   "ends with the program, or with -p at Ctrl-C" },
 	{ 'f', NULL, "FORMAT", EXPORT, COMMON, .set = set_format, .meaning = "the form to write" },
 	{ 'o', NULL, "FILE", RUN, COMMON, .set = set_output,
 		.meaning = "the trace (default: PROGRAM.ctrace, in the working\n"
@@ -510,9 +510,6 @@ static void check_run(struct parse *p)
 			opts->argv[0]);
 	else if (!opts->pid_cnt && !opts->argc)
 		p->why = ct_strdup("no program to run; try 'ctrace --help'");
-	else if (opts->duration_s && opts->argc)
-		p->why = ct_strdup("-d goes with -p; to end a program early: ctrace timeout SECONDS "
-				   "PROGRAM");
 }
 
 static bool is_later(const char *word)

@@ -32,7 +32,7 @@ struct ct_opts {
 	int argc;
 	u32 *pids;	       /* -p, each once, in the order given */
 	u32 pid_cnt;
-	double duration_s;     /* -d; 0: until it ends, or Ctrl-C */
+	double duration_s;     /* -d; 0: until it ends, or -p and Ctrl-C */
 	const char *output;    /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
 	const char *trace;     /* REPORT, EXPORT */
 	const char *format;    /* EXPORT: -f; NULL: none was given */

@@ -124,6 +124,9 @@ static void test_pids(void **state)
 	assert_int_equal(o.pids[0], 7);
 	assert_true(o.duration_s == 10);
 	ct_cli__clear(&o);
+	parse(&o, &w, "-d 3 ./prog");
+	assert_true(o.duration_s == 3);
+	ct_cli__clear(&o);
 }
 
 static void test_options_stop_at_the_program(void **state)
@@ -288,7 +291,6 @@ static const struct {
 	{ "--", "no program to run; try 'ctrace --help'" },
 	{ "-p 12 ./prog", "-p attaches to what runs already, so './prog' cannot be started too; leave "
 			  "out one of them" },
-	{ "-d 5 ./prog", "-d goes with -p; to end a program early: ctrace timeout SECONDS PROGRAM" },
 	{ "-f json ./prog", "'-f' is for 'ctrace export'; try 'ctrace --help'" },
 	{ "report", "report of which trace? Try 'ctrace report --help'" },
 	{ "export -f json", "export of which trace? Try 'ctrace export --help'" },

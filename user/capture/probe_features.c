@@ -412,7 +412,7 @@ static void try_mappings(struct lab *lab, struct ct_feature *f)
 
 	if (err)
 		no(f, perf_advice(lab, err, "boot a kernel built with CONFIG_PERF_EVENTS=y"),
-			"%s: names may be missing", strerror(-err));
+			"%s: places would have no names", strerror(-err));
 	else
 		yes(f, "perf mmap events");
 }
@@ -556,9 +556,9 @@ static const struct {
 	{ "reasons for waiting", true, try_reasons },
 	{ "event rings", true, try_rings },
 	{ "CPUs", true, try_cpus },
+	{ "mappings of programs", true, try_mappings },
 	{ "futex tracepoints", false, try_futex },
 	{ "CPU samples", false, try_samples },
-	{ "mappings of programs", false, try_mappings },
 	{ "debug registers", false, try_registers },
 	{ "running processes (-p)", false, try_attach },
 	{ "system call names", false, try_syscall_names },
@@ -619,7 +619,7 @@ char *ct_features__why_not(void)
 	run_experiments(&features, true);
 	f = ct_features__missing(&features);
 	if (f)
-		why = ct_asprintf("cannot record: %s: %s; to mend: %s", f->name, f->found,
+		why = ct_asprintf("%s: %s; to mend: %s", f->name, f->found,
 			f->mend ? f->mend : "see 'ctrace doctor'");
 	ct_features__clear(&features);
 	return why;

@@ -34,15 +34,15 @@ const struct ct_command_row *ct_command__find(const char *name);       /* NULL: 
 void ct_export_help(FILE *out); /* the formats (export.c) */
 
 /* ---- a trace, read (load.c) ---- */
-struct ct_loaded {
+struct ct_study {
 	struct ct_source *source;
 	struct ct_model *model;
 	struct ct_facts facts;
 };
 /* Opens, builds and judges.  Says what is wrong with the file, on stderr: 0 or -errno; a trace of
  * which a part is missing is read as far as it goes, with a warning. */
-int ct_loaded__open(struct ct_loaded *l, const char *path);
-void ct_loaded__close(struct ct_loaded *l);
+int ct_study__open(struct ct_study *l, const char *path);
+void ct_study__close(struct ct_study *l);
 
 /* ---- the terminal (term.c) ---- */
 /* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS and

@@ -201,7 +201,7 @@ static int write_stdout(const struct ct_exporter *e, const struct ct_export_in *
 	return err;
 }
 
-static int export_loaded(const struct ct_exporter *e, const struct ct_loaded *l,
+static int export_study(const struct ct_exporter *e, const struct ct_study *l,
 	const struct ct_opts *opts)
 {
 	struct ct_export_in in = { .facts = &l->facts, .source = l->source };
@@ -221,12 +221,12 @@ static int export_loaded(const struct ct_exporter *e, const struct ct_loaded *l,
 int ct_cmd_export(const struct ct_opts *opts)
 {
 	const struct ct_exporter *e = pick_exporter(opts);
-	struct ct_loaded l;
+	struct ct_study l;
 	int err;
 
-	if (!e || ct_loaded__open(&l, opts->trace))
+	if (!e || ct_study__open(&l, opts->trace))
 		return CT_EXIT_FAILED;
-	err = export_loaded(e, &l, opts);
-	ct_loaded__close(&l);
+	err = export_study(e, &l, opts);
+	ct_study__close(&l);
 	return err ? CT_EXIT_FAILED : 0;
 }

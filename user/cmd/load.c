@@ -3,7 +3,6 @@
  * Owns the way from a trace's path to facts, for every command that reads one, and the messages about
  * files that cannot be read.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
@@ -14,7 +13,7 @@ static int open_source(struct ct_source **source, const char *path)
 	int err = ct_source__open(source, path, &why);
 
 	if (err)
-		ct_error("cannot read '%s': %s", path, why ? why : strerror(-err));
+		ct_error("%s", why); /* names the path */
 	free(why);
 	return err;
 }
@@ -32,7 +31,7 @@ static void warn_incomplete(struct ct_source *source, const char *path)
 			path);
 }
 
-int ct_loaded__open(struct ct_loaded *l, const char *path)
+int ct_study__open(struct ct_study *l, const char *path)
 {
 	int err;
 
@@ -46,7 +45,7 @@ int ct_loaded__open(struct ct_loaded *l, const char *path)
 	return 0;
 }
 
-void ct_loaded__close(struct ct_loaded *l)
+void ct_study__close(struct ct_study *l)
 {
 	if (l->model) {
 		ct_facts__clear(&l->facts);

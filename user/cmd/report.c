@@ -8,7 +8,7 @@
 
 #include "cmd/cmd.h"
 
-static int write_report(const struct ct_loaded *l, const struct ct_opts *opts)
+static int write_report(const struct ct_study *l, const struct ct_opts *opts)
 {
 	struct ct_export_in in = { .facts = &l->facts, .source = l->source };
 	struct ct_report_opts ro;
@@ -23,17 +23,17 @@ static int write_report(const struct ct_loaded *l, const struct ct_opts *opts)
 
 int ct_cmd_report(const struct ct_opts *opts)
 {
-	struct ct_loaded l;
+	struct ct_study l;
 	int err;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
-	if (ct_loaded__open(&l, opts->trace))
+	if (ct_study__open(&l, opts->trace))
 		return CT_EXIT_FAILED;
 	err = write_report(&l, opts);
 	if (!err && fflush(stdout))
 		err = -errno;
 	if (err)
 		ct_error("cannot write the report: %s", strerror(-err));
-	ct_loaded__close(&l);
+	ct_study__close(&l);
 	return err ? CT_EXIT_FAILED : 0;
 }

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The report that people read in ten seconds, top to bottom as they ask: what ran, where each thread's
+ * time went, which locks cost what and who held them, what else was waited for, how much ran at once,
+ * and whether all of it can be trusted.  Facts in plain sentences; no verdicts.
+ *
+ * Never wider than the page; the same bytes for the same trace, options and width, whatever the locale.
+ * Every text from outside goes through ct_page__safe.  Owns the order of the sections and the short
+ * ones; the long ones are report_threads.c and report_locks.c.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report_int.h"
+
+#define WIDTH_DEFAULT 80u
+#define WIDTH_LEAST 60u
+#define NAME_SIZE 1024
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
+/* ---- shared by the sections ---- */
+
+void ct_report__heading(struct ct_report *r, const char *title)
+{
+	ct_page__end(&r->page);
+	ct_page__ink(&r->page, CT_INK_STRONG, false, title);
+}
+
+char *ct_report__thread(const struct ct_report *r, u32 thread_idx)
+{
+	const struct ct_thread *t = &r->m->threads.at[thread_idx];
+	const char *raw = ct_thread_name(r->m, thread_idx);
+	char *name = ct_page__safe(&r->page, *raw ? raw : "?");
+	if (r->name_cnt[t->name] < 2)
+		return name;
+	char *told_apart = ct_asprintf("%s %" PRIu32, name, t->tid);
+	free(name);
+	return told_apart;
+}
+
+char *ct_report__place(const struct ct_report *r, u32 frame)
+{
+	char raw[NAME_SIZE];
+	if (!frame || !r->m->names)
+		return ct_page__safe(&r->page, "");
+	return ct_page__safe(&r->page, ct_frame_name(r->m->names, frame, raw, sizeof(raw)));
+}
+
+void ct_report__fit_place(const struct ct_report *r, char *place, u32 columns)
+{
+	char *file = strrchr(place, '(');
+	if (ct_columns(place) <= columns)
+		return;
+	if (file && file > place && file[-1] == ' ') {
+		char *tail = ct_strdup(file - 1);
+		u32 tail_columns = ct_columns(tail);
+		u32 room = columns > tail_columns ? columns - tail_columns : 0;
+		file[-1] = '\0';
+		if (room >= 4) {
+			ct_page__shorten(&r->page, place, room);
+			strcat(place, tail);
+		} else { /* no room for the function: the line alone */
+			strcpy(place, tail + 2);
+			place[strlen(place) - 1] = '\0';
+		}
+		free(tail);
+	}
+	ct_page__shorten(&r->page, place, columns);
+}
+
+char *ct_report__share(char buf[CT_FMT_LEN], u64 part, u64 whole, bool lossy)
+{
+	const char *about = lossy ? "~" : "";
+	unsigned __int128 hundred_parts = (unsigned __int128)part * 100;
+	if (!part || !whole)
+		snprintf(buf, CT_FMT_LEN, "%s0 %%", about);
+	else if (part >= whole)
+		snprintf(buf, CT_FMT_LEN, "%s100 %%", about);
+	else if (hundred_parts < whole)
+		snprintf(buf, CT_FMT_LEN, "%s<1 %%", about);
+	else if (hundred_parts > (unsigned __int128)whole * 99)
+		snprintf(buf, CT_FMT_LEN, "%s>99 %%", about);
+	else
+		snprintf(buf, CT_FMT_LEN, "%s%" PRIu64 " %%", about,
+			(u64)((hundred_parts + whole / 2) / whole));
+	return buf;
+}
+
+char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by)
+{
+	u64 hundredths = by ? (u64)(((unsigned __int128)n * 100 + by / 2) / by) : 0;
+	snprintf(buf, CT_FMT_LEN, "%" PRIu64 ".%02" PRIu64, hundredths / 100, hundredths % 100);
+	return buf;
+}
+
+/* ---- what ran ---- */
+
+static char *join_argv(const struct ct_report *r)
+{
+	char *line = ct_strdup("");
+	for (char **arg = r->m->run->argv; arg && *arg; arg++) {
+		char *safe = ct_page__safe(&r->page, *arg);
+		char *longer = ct_asprintf("%s%s%s", line, *line ? " " : "", safe);
+		free(safe);
+		free(line);
+		line = longer;
+	}
+	return line;
+}
+
+static const char *signal_name(u32 signal)
+{
+	static const char *const names[] = { [1] = "SIGHUP", [2] = "SIGINT", [3] = "SIGQUIT",
+		[4] = "SIGILL", [5] = "SIGTRAP", [6] = "SIGABRT", [7] = "SIGBUS", [8] = "SIGFPE",
+		[9] = "SIGKILL", [10] = "SIGUSR1", [11] = "SIGSEGV", [12] = "SIGUSR2",
+		[13] = "SIGPIPE", [14] = "SIGALRM", [15] = "SIGTERM" };
+	return signal < CT_COUNT(names) && names[signal] ? names[signal] : NULL;
+}
+
+static char *describe_end(const struct ct_run *run)
+{
+	u32 signal = (u32)run->wait_status & 0x7f;
+	const char *name = signal_name(signal);
+	if (run->attached)
+		return ct_strdup(run->ended ? "watched until it ended," : "watched");
+	if (!run->ended)
+		return ct_strdup("still running when the recording ended,");
+	if (name)
+		return ct_asprintf("killed by %s", name);
+	if (signal)
+		return ct_asprintf("killed by signal %" PRIu32, signal);
+	return ct_asprintf("exit status %" PRIu32, ct_shell_status(run->wait_status));
+}
+
+static void write_run(struct ct_report *r)
+{
+	const struct ct_model *m = r->m;
+	ct_ns running_ns = 0;
+	char wall[CT_FMT_LEN];
+	char cpus[CT_FMT_LEN];
+	char threads[CT_FMT_LEN];
+	char processes[CT_FMT_LEN];
+	for (u32 i = 0; i < m->threads.cnt; i++)
+		running_ns += m->threads.at[i].state_ns[CT_RUNNING];
+	char *program = join_argv(r);
+	char *end = describe_end(m->run);
+	ct_page__shorten(&r->page, program, r->page.width / 2);
+	char *where = m->processes.cnt < 2 ? ct_strdup("") :
+					     ct_asprintf(" in %s processes",
+						     ct_fmt_count(processes, m->processes.cnt));
+	char *facts = ct_asprintf("%s %s %s; %s%s of %" PRIu32 " CPU%s used; %s thread%s%s",
+		end, m->run->attached || !m->run->ended ? "for" : "after",
+		ct_fmt_ns(wall, m->end_ns - m->start_ns), r->lossy ? "~" : "",
+		ct_report__ratio(cpus, running_ns, m->end_ns - m->start_ns), m->run->cpus,
+		PLURAL(m->run->cpus), ct_fmt_count(threads, m->threads.cnt),
+		PLURAL(m->threads.cnt), where);
+	ct_page__ink(&r->page, CT_INK_STRONG, false, program);
+	ct_page__put(&r->page, ":");
+	ct_page__stop(&r->page, r->page.column + 1);
+	ct_page__wrap(&r->page, 2, facts);
+	free(facts);
+	free(where);
+	free(end);
+	free(program);
+}
+
+static void write_cuts(struct ct_report *r)
+{
+	const struct ct_model *m = r->m;
+	u32 found = 0;
+	char text[CT_FMT_LEN];
+	for (u32 i = 0; i < m->threads.cnt; i++)
+		found += !!(m->threads.at[i].flags & CT_THREAD_FOUND);
+	if (m->run->attached) {
+		char *line = ct_asprintf("attached: %s thread%s already running; what they did before "
+					 "is not in here", ct_fmt_count(text, found),
+			found == 1 ? " was" : "s were");
+		ct_page__wrap(&r->page, 2, line);
+		free(line);
+	}
+	if (!m->complete) {
+		ct_page__ink(&r->page, CT_INK_WARN, false, "the recording was cut:");
+		char *line = ct_asprintf(" what follows is its first %s",
+			ct_fmt_ns(text, m->end_ns - m->start_ns));
+		ct_page__stop(&r->page, r->page.column + 1);
+		ct_page__wrap(&r->page, 2, line);
+		free(line);
+	}
+}
+
+/* ---- how much ran at once ---- */
+
+/* Rows of the histogram: 0, 1, 2, ... while they are few, then 5-8, 9-16, ... */
+static u32 last_of_row(u32 first, u32 cnt)
+{
+	if (cnt <= 7 || first < 3)
+		return first;
+	u32 last = 4;
+	while (last < first)
+		last *= 2;
+	return last < cnt ? last : cnt - 1;
+}
+
+static void draw_share(struct ct_page *page, u64 part, u64 whole, u32 columns)
+{
+	static const char *const eighths[] = { "", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
+		"\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89" };
+	u64 length = whole ? (u64)((unsigned __int128)part * columns * 8 / whole) : 0;
+	if (!length && part)
+		length = 1;
+	if (!page->unicode)
+		length = (length + 7) / 8 * 8;
+	for (u64 i = 0; i < length / 8; i++)
+		ct_page__ink(page, CT_INK_GREEN, false, page->unicode ? "\xe2\x96\x88" : "#");
+	ct_page__ink(page, CT_INK_GREEN, false, eighths[length % 8]);
+}
+
+static void write_histogram(struct ct_report *r)
+{
+	const struct ct_parallelism *p = &r->facts->parallelism;
+	for (u32 first = 0; first < p->cnt;) {
+		u32 last = last_of_row(first, p->cnt);
+		ct_ns ns = 0;
+		char share[CT_FMT_LEN];
+		for (u32 i = first; i <= last; i++)
+			ns += p->running_ns[i];
+		char *label = first == last ? ct_asprintf("%" PRIu32, first) :
+					      ct_asprintf("%" PRIu32 "-%" PRIu32, first, last);
+		ct_page__right(&r->page, 9, label);
+		ct_page__put(&r->page, " running");
+		ct_page__right(&r->page, 24,
+			ct_report__share(share, ns, p->duration_ns, r->lossy));
+		ct_page__stop(&r->page, 26);
+		draw_share(&r->page, ns, p->duration_ns, r->page.width < 100 ? 30 : 50);
+		ct_page__end(&r->page);
+		free(label);
+		first = last + 1;
+	}
+}
+
+static void write_parallelism(struct ct_report *r)
+{
+	const struct ct_parallelism *p = &r->facts->parallelism;
+	char mean[CT_FMT_LEN];
+	char one[CT_FMT_LEN];
+	char queued[CT_FMT_LEN];
+	if (!p->cnt || !p->duration_ns)
+		return;
+	ct_report__heading(r, "Parallelism");
+	ct_page__stop(&r->page, r->page.column + 2);
+	char *text = ct_asprintf(
+		"on average %s%s threads ran at once on %" PRIu32 " CPU%s; exactly one ran %s of the "
+		"time; some thread waited for a CPU %s of the time",
+		r->lossy ? "~" : "", ct_report__ratio(mean, (u64)(p->mean_running * 1e6 + 0.5), 1000000),
+		r->m->run->cpus, PLURAL(r->m->run->cpus),
+		ct_report__share(one, p->cnt > 1 ? p->running_ns[1] : 0, p->duration_ns, r->lossy),
+		ct_report__share(queued, p->wait_cpu_ns, p->duration_ns, r->lossy));
+	ct_page__wrap(&r->page, 2, text);
+	free(text);
+	write_histogram(r);
+}
+
+/* Time on a CPU that the kernel did not count as the threads' own. */
+static void write_stolen(struct ct_report *r)
+{
+	ct_ns on_cpu_ns = 0;
+	ct_ns own_ns = 0;
+	char on_cpu[CT_FMT_LEN];
+	char own[CT_FMT_LEN];
+	for (u32 i = 0; i < r->m->threads.cnt; i++) {
+		if (!r->m->threads.at[i].cpu_ns)
+			continue;
+		on_cpu_ns += r->m->threads.at[i].state_ns[CT_RUNNING];
+		own_ns += r->m->threads.at[i].cpu_ns;
+	}
+	if (on_cpu_ns <= own_ns || (on_cpu_ns - own_ns) < on_cpu_ns / 100)
+		return;
+	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s as theirs; "
+				 "interrupts or the hypervisor took the rest",
+		ct_fmt_ns(on_cpu, on_cpu_ns), ct_fmt_ns(own, own_ns));
+	ct_page__stop(&r->page, 2);
+	ct_page__wrap(&r->page, 2, text);
+	free(text);
+}
+
+/* ---- what was lost ---- */
+
+static char *list_losses(const struct ct_model *m)
+{
+	struct ct_loss_sums sums;
+	u32 cpu = CT_NONE;
+	char *list = ct_strdup("");
+	ct_loss_sums__compute(&sums, m);
+	for (u32 i = 0; i < sums.at.cnt; i++) {
+		const struct ct_loss_span *loss = &sums.at.at[i];
+		const char *kind = ct_kind_name(loss->kind);
+		char cnt[CT_FMT_LEN];
+		char *head = loss->cpu == cpu ? ct_strdup(", ") :
+						ct_asprintf("%sCPU %" PRIu32 ": ", i ? "; " : "", loss->cpu);
+		char *longer = ct_asprintf("%s%s%s %s", list, head, ct_fmt_count(cnt, loss->count),
+			kind ? kind : "of several kinds");
+		cpu = loss->cpu;
+		free(head);
+		free(list);
+		list = longer;
+	}
+	ct_vec_free(&sums.at);
+	return list;
+}
+
+static void write_loss(struct ct_report *r)
+{
+	char cnt[CT_FMT_LEN];
+	ct_report__heading(r, "Lost events");
+	ct_page__stop(&r->page, r->page.column + 2);
+	if (!r->m->lost_events) {
+		ct_page__put(&r->page, "none");
+		ct_page__end(&r->page);
+		return;
+	}
+	char *losses = list_losses(r->m);
+	char *text = ct_asprintf("%s event%s (%s); figures marked ~ may be off",
+		ct_fmt_count(cnt, r->m->lost_events), PLURAL(r->m->lost_events), losses);
+	ct_page__wrap(&r->page, 2, text);
+	free(text);
+	free(losses);
+}
+
+static void write_disagreement(struct ct_report *r, u32 thread_idx)
+{
+	const struct ct_thread *t = &r->m->threads.at[thread_idx];
+	char *name = ct_report__thread(r, thread_idx);
+	char *text = ct_asprintf("%s: recorded %" PRIu64 " voluntary and %" PRIu64 " involuntary, "
+				 "the kernel counts %" PRIu64 " and %" PRIu64,
+		name, t->voluntary, t->involuntary, t->kernel_voluntary, t->kernel_involuntary);
+	ct_page__stop(&r->page, 4);
+	ct_page__wrap(&r->page, 6, text);
+	free(text);
+	free(name);
+}
+
+static void write_agreement(struct ct_report *r)
+{
+	u32 cnt[3] = { 0 };
+	u32 shown = 0;
+	char *text;
+	for (u32 i = 0; i < r->m->threads.cnt; i++)
+		cnt[ct_switches_agree(&r->m->threads.at[i])]++;
+	u32 known = cnt[CT_AGREE_YES] + cnt[CT_AGREE_NO];
+	if (!known)
+		text = ct_strdup("the kernel's own switch counts are not in this trace");
+	else
+		text = ct_asprintf("the kernel's own switch counts agree for %" PRIu32 " of %" PRIu32
+				   " thread%s", cnt[CT_AGREE_YES], known, PLURAL(known));
+	ct_page__stop(&r->page, 2);
+	ct_page__wrap(&r->page, 2, text);
+	free(text);
+	for (u32 i = 0; i < r->m->threads.cnt && shown < (r->verbose ? 50 : 3); i++) {
+		if (ct_switches_agree(&r->m->threads.at[i]) == CT_AGREE_NO)
+			write_disagreement(r, i), shown++;
+	}
+	if (cnt[CT_AGREE_NO] > shown) {
+		ct_page__stop(&r->page, 4);
+		ct_page__printf(&r->page, "and %" PRIu32 " more", cnt[CT_AGREE_NO] - shown);
+		ct_page__end(&r->page);
+	}
+}
+
+int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out)
+{
+	u32 width = opts->width ? opts->width : WIDTH_DEFAULT;
+	struct ct_report r = {
+		.facts = facts,
+		.m = facts->m,
+		.page = { .out = out, .colour = opts->colour, .unicode = opts->unicode,
+			.width = width < WIDTH_LEAST ? WIDTH_LEAST : width },
+		.verbose = opts->verbose,
+		.lossy = facts->m->lost_events > 0,
+	};
+	r.name_cnt = ct_alloc(ct_strtab__count(facts->m->strings) * sizeof(*r.name_cnt));
+	for (u32 i = 0; i < facts->m->threads.cnt; i++)
+		r.name_cnt[facts->m->threads.at[i].name]++;
+	write_run(&r);
+	write_cuts(&r);
+	ct_report__threads(&r);
+	ct_report__locks(&r);
+	ct_report__waits(&r);
+	write_parallelism(&r);
+	write_stolen(&r);
+	write_loss(&r);
+	write_agreement(&r);
+	free(r.name_cnt);
+	return ferror(out) ? -EIO : 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Private to the report: its sections, and what they share.  Each section writes whole lines on the
+ * page and decides by itself whether it has anything to say.
+ */
+#ifndef CT_REPORT_INT_H
+#define CT_REPORT_INT_H
+
+#include "page.h"
+
+struct ct_report {
+	const struct ct_facts *facts;
+	const struct ct_model *m;
+	struct ct_page page;
+	bool verbose;
+	bool lossy;	/* events were lost: figures get a ~ */
+	u32 *name_cnt;	/* [string id]: how many threads have that name */
+};
+
+/* ---- sections ---- */
+void ct_report__threads(struct ct_report *r); /* report_threads.c */
+void ct_report__locks(struct ct_report *r);   /* report_locks.c */
+void ct_report__waits(struct ct_report *r);   /* report_locks.c */
+
+/* ---- what they share (report.c) ---- */
+void ct_report__heading(struct ct_report *r, const char *title); /* after an empty line; no line end */
+char *ct_report__thread(const struct ct_report *r, u32 thread_idx); /* a name nobody else has */
+char *ct_report__place(const struct ct_report *r, u32 frame);	    /* "push (queue.c:12)"; "" */
+/* The place in `columns`: the function is cut first, file and line stay while they can. */
+void ct_report__fit_place(const struct ct_report *r, char *place, u32 columns);
+/* "24 %", whole per cents; 0 and 100 only when exact.  `lossy` puts a ~ before it. */
+char *ct_report__share(char buf[CT_FMT_LEN], u64 part, u64 whole, bool lossy);
+/* n / by in tenths or hundredths: "1.24" */
+char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by);
+
+/* ---- how a state looks (report_bar.c) ---- */
+struct ct_look {
+	const char *unicode, *ascii;
+	enum ct_ink ink;
+	bool filled;
+};
+const struct ct_look *ct_look_of(enum ct_state s);
+
+/* Time of some threads by cell of the run's time axis and state. */
+struct ct_bar {
+	u32 cells;
+	ct_ns (*state_ns)[CT_STATES]; /* [cells] */
+};
+void ct_bar__init(struct ct_bar *bar, u32 cells);
+void ct_bar__clear(struct ct_bar *bar);
+void ct_bar__add(struct ct_bar *bar, const struct ct_model *m, const struct ct_thread *t);
+/* Writes the bar; sets used[s] for each state that it shows. */
+void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_STATES]);
+
+#endif

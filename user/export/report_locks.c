@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The report's locks (who holds up whom) and its other waits (everything else by line and reason).
+ *
+ * Locks are mutexes and rwlocks, the costliest first.  Condition variables, semaphores, barriers, joins
+ * and futexes of unknown use are waited for by design as often as not, so they stand with the other
+ * waits, where the line says what they are.  Facts only: what a wait was worth is no matter of this file.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report_int.h"
+
+#define LOCKS 3u
+#define SITES 3u
+#define PAIRS 3u
+#define LINES 5u
+#define VERBOSE_TIMES 8u /* so many more of each with -v */
+#define NAME_SIZE 512
+#define FACT_COLUMN 4u
+#define FIGURE_END 18u /* of the figures before a site or a pair */
+
+static u32 how_many(const struct ct_report *r, u32 usual)
+{
+	return r->verbose ? usual * VERBOSE_TIMES : usual;
+}
+
+static bool is_exclusion(const struct ct_report *r, const struct ct_contention *c)
+{
+	u32 kind = r->m->locks.at[c->lock].kind;
+	return kind == CT_LK_MUTEX || kind == CT_LK_RWLOCK;
+}
+
+/* "~" where lost events may have changed the figure that follows. */
+static const char *about(const struct ct_report *r)
+{
+	return r->lossy ? "~" : "";
+}
+
+static void write_lock_line(struct ct_report *r, const struct ct_lock *lock)
+{
+	char raw[NAME_SIZE];
+	char waits[CT_FMT_LEN];
+	char sum[CT_FMT_LEN];
+	char longest[CT_FMT_LEN];
+	char *name = ct_page__safe(&r->page, ct_lock_name(r->m, lock, raw, sizeof(raw)));
+	ct_page__shorten(&r->page, name, r->page.width / 2);
+	char *facts = ct_asprintf("%s, %s%s %s, %s%s in all, longest %s",
+		ct_lock_kind_name(lock->kind), about(r), ct_fmt_count(waits, lock->wait_cnt),
+		lock->wait_cnt == 1 ? "wait" : "waits", about(r), ct_fmt_ns(sum, lock->wait_ns),
+		ct_fmt_ns(longest, lock->max_wait_ns));
+	ct_page__stop(&r->page, 2);
+	ct_page__ink(&r->page, CT_INK_VERMILLION, false, name);
+	ct_page__stop(&r->page, r->page.column + 2);
+	ct_page__wrap(&r->page, FACT_COLUMN, facts);
+	free(facts);
+	free(name);
+}
+
+static void start_fact(struct ct_report *r, const char *word, const char *figure)
+{
+	ct_page__stop(&r->page, FACT_COLUMN);
+	ct_page__ink(&r->page, CT_INK_DIM, false, word);
+	ct_page__right(&r->page, FIGURE_END, figure);
+	ct_page__stop(&r->page, FIGURE_END + 2);
+}
+
+static void write_queue(struct ct_report *r, const struct ct_lock *lock)
+{
+	char mean[CT_FMT_LEN];
+	start_fact(r, "queue",
+		ct_report__ratio(mean, lock->wait_ns, r->m->end_ns - r->m->start_ns));
+	ct_page__printf(&r->page, "threads on average, %" PRIu32 " at most", lock->max_waiters);
+	ct_page__end(&r->page);
+}
+
+/* The place takes the rest of the line. */
+static void put_place(struct ct_report *r, u32 frame)
+{
+	char *place = ct_report__place(r, frame);
+	const char *unknown = "line not known";
+	ct_report__fit_place(r, place, r->page.width - r->page.column);
+	ct_page__put(&r->page, *place ? place : unknown);
+	free(place);
+}
+
+static void write_sites(struct ct_report *r, const struct ct_contention *c, ct_ns whole_ns)
+{
+	u32 cnt = how_many(r, SITES);
+	for (u32 i = 0; i < c->sites.cnt && i < cnt; i++) {
+		char share[CT_FMT_LEN];
+		start_fact(r, i ? "" : "where", ct_report__share(share, c->sites.at[i].wait_ns,
+							whole_ns, r->lossy));
+		put_place(r, c->sites.at[i].frame);
+		ct_page__end(&r->page);
+	}
+	if (c->sites.cnt > cnt) {
+		start_fact(r, "", "");
+		ct_page__printf(&r->page, "and %" PRIu32 " more", c->sites.cnt - cnt);
+		ct_page__end(&r->page);
+	}
+}
+
+static void write_pair(struct ct_report *r, const struct ct_blame *b)
+{
+	char waits[CT_FMT_LEN];
+	char *waiter = ct_report__thread(r, b->waiter);
+	char *owner = b->owner == CT_NONE ? ct_strdup("an unknown holder") :
+					    ct_report__thread(r, b->owner);
+	char *pair = ct_asprintf("%s waited for %s (%s %s)", waiter, owner,
+		ct_fmt_count(waits, b->waits), b->waits == 1 ? "wait" : "waits");
+	ct_page__wrap(&r->page, FIGURE_END + 2, pair);
+	free(pair);
+	free(owner);
+	free(waiter);
+}
+
+static void write_pairs(struct ct_report *r, const struct ct_contention *c)
+{
+	u32 cnt = how_many(r, PAIRS);
+	ct_ns rest_ns = 0;
+	char time[CT_FMT_LEN];
+	for (u32 i = 0; i < c->blamed.cnt; i++) {
+		if (i >= cnt) {
+			rest_ns += c->blamed.at[i].wait_ns;
+			continue;
+		}
+		start_fact(r, i ? "" : "who", ct_fmt_ns(time, c->blamed.at[i].wait_ns));
+		write_pair(r, &c->blamed.at[i]);
+	}
+	if (c->blamed.cnt > cnt) {
+		start_fact(r, "", ct_fmt_ns(time, rest_ns));
+		ct_page__printf(&r->page, "in %" PRIu32 " more %s", c->blamed.cnt - cnt,
+			c->blamed.cnt - cnt == 1 ? "pair" : "pairs");
+		ct_page__end(&r->page);
+	}
+}
+
+/* "running 71 %, io-disk 29 %", most first; "" when no holder is known. */
+static char *list_states(const struct ct_report *r, const ct_ns state_ns[CT_STATES])
+{
+	ct_ns left[CT_STATES];
+	ct_ns whole = 0;
+	char *list = ct_strdup("");
+	memcpy(left, state_ns, sizeof(left));
+	for (u32 s = 0; s < CT_STATES; s++)
+		whole += left[s];
+	for (;;) {
+		char share[CT_FMT_LEN];
+		u32 most = 0;
+		for (u32 s = 1; s < CT_STATES; s++)
+			most = left[s] > left[most] ? s : most;
+		if (!left[most])
+			return list;
+		ct_report__share(share, left[most], whole, r->lossy);
+		char *longer = ct_asprintf("%s%s%s %s", list, *list ? ", " : "",
+			ct_state_name(most), share);
+		free(list);
+		list = longer;
+		left[most] = 0;
+	}
+}
+
+static bool all_holds_seen(const struct ct_lock *lock)
+{
+	for (u32 i = 0; i < lock->holds.cnt; i++) {
+		if (!(lock->holds.at[i].flags & CT_HOLD_SEEN))
+			return false;
+	}
+	return true;
+}
+
+static void write_holder(struct ct_report *r, const struct ct_contention *c)
+{
+	char *states = list_states(r, c->hold_state_ns);
+	bool seen = all_holds_seen(&r->m->locks.at[c->lock]);
+	char *text = !*states ? ct_strdup("not known") :
+				ct_asprintf("meanwhile %s%s", states,
+					seen ? "" : " (partly inferred from wake-ups)");
+	start_fact(r, "holder", "");
+	ct_page__wrap(&r->page, FIGURE_END + 2, text);
+	free(text);
+	free(states);
+}
+
+static void write_rest(struct ct_report *r, u32 cnt, ct_ns wait_ns)
+{
+	char time[CT_FMT_LEN];
+	ct_page__stop(&r->page, 2);
+	ct_page__printf(&r->page, "and %" PRIu32 " more %s, %s%s of waiting in all", cnt,
+		cnt == 1 ? "lock" : "locks", about(r), ct_fmt_ns(time, wait_ns));
+	ct_page__end(&r->page);
+}
+
+static void write_heading(struct ct_report *r)
+{
+	ct_report__heading(r, "Locks that threads waited for");
+	ct_page__end(&r->page);
+}
+
+void ct_report__locks(struct ct_report *r)
+{
+	u32 cnt = 0;
+	ct_ns rest_ns = 0;
+	for (u32 i = 0; i < r->facts->contentions.at.cnt; i++) {
+		const struct ct_contention *c = &r->facts->contentions.at.at[i];
+		const struct ct_lock *lock = &r->m->locks.at[c->lock];
+		if (!is_exclusion(r, c))
+			continue;
+		if (!cnt)
+			write_heading(r);
+		if (cnt++ >= how_many(r, LOCKS)) {
+			rest_ns += lock->wait_ns;
+			continue;
+		}
+		write_lock_line(r, lock);
+		write_queue(r, lock);
+		write_sites(r, c, lock->wait_ns);
+		write_pairs(r, c);
+		write_holder(r, c);
+	}
+	if (cnt > how_many(r, LOCKS))
+		write_rest(r, cnt - how_many(r, LOCKS), rest_ns);
+}
+
+/* ---- other waits ---- */
+
+/* A narrow page leaves out two columns, so that the place has room. */
+struct wait_columns {
+	u32 sum, longest, waits, threads, place; /* right ends; 0: left out */
+};
+
+static struct wait_columns lay_out_waits(const struct ct_page *page)
+{
+	if (page->width < 80)
+		return (struct wait_columns){ .sum = 22, .waits = 30, .place = 32 };
+	return (struct wait_columns){ .sum = 22, .longest = 33, .waits = 43, .threads = 52,
+		.place = 54 };
+}
+
+static void put_column(struct ct_page *page, u32 end, const char *s)
+{
+	if (end)
+		ct_page__right(page, end, s);
+}
+
+static void write_wait_head(struct ct_report *r)
+{
+	struct wait_columns at = lay_out_waits(&r->page);
+	ct_report__heading(r, "Other waits");
+	put_column(&r->page, at.sum, "in all");
+	put_column(&r->page, at.longest, "longest");
+	put_column(&r->page, at.waits, "waits");
+	put_column(&r->page, at.threads, "threads");
+	ct_page__stop(&r->page, at.place);
+	ct_page__put(&r->page, "where");
+	ct_page__end(&r->page);
+}
+
+static void write_wait(struct ct_report *r, const struct ct_line_wait *line)
+{
+	struct wait_columns at = lay_out_waits(&r->page);
+	char buf[CT_FMT_LEN];
+	char *sum = ct_asprintf("%s%s", about(r), ct_fmt_ns(buf, line->wait_ns));
+	ct_page__stop(&r->page, 2);
+	ct_page__put(&r->page, ct_state_name(line->state));
+	put_column(&r->page, at.sum, sum);
+	put_column(&r->page, at.longest, ct_fmt_ns(buf, line->max_ns));
+	put_column(&r->page, at.waits, ct_fmt_count(buf, line->waits));
+	put_column(&r->page, at.threads, ct_fmt_count(buf, line->threads));
+	ct_page__stop(&r->page, at.place);
+	put_place(r, line->frame);
+	ct_page__end(&r->page);
+	free(sum);
+}
+
+void ct_report__waits(struct ct_report *r)
+{
+	u32 cnt = 0;
+	ct_ns rest_ns = 0;
+	for (u32 i = 0; i < r->facts->lines.at.cnt; i++) {
+		const struct ct_line_wait *line = &r->facts->lines.at.at[i];
+		if (line->state == CT_LOCK || line->state == CT_RWLOCK || !line->wait_ns)
+			continue;
+		if (!cnt)
+			write_wait_head(r);
+		if (cnt++ < how_many(r, LINES))
+			write_wait(r, line);
+		else
+			rest_ns += line->wait_ns;
+	}
+	if (cnt > how_many(r, LINES)) {
+		char time[CT_FMT_LEN];
+		ct_page__stop(&r->page, 2);
+		ct_page__printf(&r->page, "and %" PRIu32 " more, %s%s in all",
+			cnt - how_many(r, LINES), about(r), ct_fmt_ns(time, rest_ns));
+		ct_page__end(&r->page);
+	}
+}

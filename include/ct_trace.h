@@ -110,8 +110,12 @@ int ct_writer__new(struct ct_writer **w, int fd, const struct ct_run *run);
  * caller).  Buffers; may write.  An error is returned once and kept: later calls do nothing and
  * return it again, so that a full disk never stops the program. */
 int ct_writer__records(struct ct_writer *w, u32 cpu, const void *records, size_t size);
-/* Everything before `until` on every CPU has been handed in: writes what is buffered, and a mark. */
+/* Everything before `until` on every CPU has been handed in: writes what is buffered, and a mark,
+ * when the last mark is a second old or much is buffered; so call it as often as is handy. */
 int ct_writer__sync(struct ct_writer *w, ct_ns until);
+/* Writes names as they are now, for a trace whose writer may be killed (syscalls, at the start); the
+ * newest names in a file are the ones that count. */
+int ct_writer__names(struct ct_writer *w, const struct ct_names *names);
 /* The final chunks: names, and the run as it ended.  After it the file is complete. */
 int ct_writer__finish(struct ct_writer *w, const struct ct_run *run, const struct ct_names *names);
 u64 ct_writer__bytes(const struct ct_writer *w); /* written to fd so far */

@@ -15,6 +15,7 @@
 #ifndef CT_CAPTURE_H
 #define CT_CAPTURE_H
 
+#include <signal.h>
 #include <sys/types.h>
 #include "ct_base.h"
 #include "ct_trace.h"
@@ -65,11 +66,13 @@ void ct_session__free(struct ct_session *s);
 /* ---- the program to run (capture/target.c) ---- */
 struct ct_target {
 	pid_t pid;
-	int go_fd;    /* closing it lets the program start */
+	int go_fd;    /* a byte written to it lets the program start; its end makes the child give up */
 	int error_fd; /* errno of a failed start comes from here; end of file: it runs */
 };
-/* Forks; the child takes the user's rights (NULL: keeps ours) and waits for ct_target__go. */
-int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_user *as);
+/* Forks; the child waits for ct_target__go, then takes the user's rights (NULL: keeps ours) and the
+ * signal mask that ctrace was started with. */
+int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_user *as,
+	const sigset_t *mask);
 /* Returns 0 once the program has replaced the child, or the -errno of execve or of giving up rights. */
 int ct_target__go(struct ct_target *t);
 

@@ -86,7 +86,7 @@ static void inject_name(struct ct_session *s, u32 tid, ct_ns ts, const char *nam
 {
 	struct ct_task_name n = { 0 };
 
-	strncpy((char *)&n, name, sizeof(n));
+	memcpy(&n, name, strnlen(name, sizeof(n)));
 	ct_session__inject(s, CT_TASK_NAME, tid, ts, &n);
 }
 

@@ -9,7 +9,6 @@
 #include <grp.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 #include "capture/capture.h"
 
@@ -29,23 +28,19 @@ static int take_rights(const struct ct_user *as)
 	return 0;
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	signal(SIGPIPE, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void run_child(char *const argv[], const struct ct_user *as, int go_fd, int error_fd)
+static void run_child(char *const argv[], const struct ct_user *as, const sigset_t *mask, int go_fd,
+	int error_fd)
 {
 	char byte;
+	ssize_t n;
 	int err = 0;
 
-	reset_signals();
-	while (read(go_fd, &byte, 1) < 0 && errno == EINTR)
-		;
+	do
+		n = read(go_fd, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1) /* ctrace is gone: nobody would see what happens */
+		_exit(125);
+	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (as)
 		err = take_rights(as);
 	if (!err) {
@@ -57,10 +52,10 @@ static void run_child(char *const argv[], const struct ct_user *as, int go_fd, i
 	_exit(125);
 }
 
-int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_user *as)
+int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_user *as,
+	const sigset_t *mask)
 {
 	int go[2], error[2];
-	pid_t parent = getpid();
 
 	if (pipe2(go, O_CLOEXEC))
 		return -errno;
@@ -75,11 +70,7 @@ int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_use
 	if (!t->pid) {
 		close(go[1]);
 		close(error[0]);
-		/* were ctrace killed now, nobody would ever let the program start */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(125);
-		run_child(argv, as, go[0], error[1]);
+		run_child(argv, as, mask, go[0], error[1]);
 	}
 	close(go[0]);
 	close(error[1]);
@@ -93,8 +84,12 @@ int ct_target__go(struct ct_target *t)
 	int err = 0;
 	ssize_t n;
 
+	if (write(t->go_fd, "", 1) != 1)
+		err = -errno;
 	close(t->go_fd);
 	t->go_fd = -1;
+	if (err)
+		return err;
 	do
 		n = read(t->error_fd, &err, sizeof(err));
 	while (n < 0 && errno == EINTR);

@@ -41,6 +41,7 @@ struct recording {
 	int fd;
 	bool created;		/* the file was not there before */
 	int signal_fd;
+	sigset_t old_mask;	/* that ctrace was started with */
 	bool done;
 	bool wrote_badly;	/* the trace could not be written to its end */
 };
@@ -175,9 +176,7 @@ static void open_signals(struct recording *r)
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGTSTP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGTTOU, SIG_IGN); /* the report may be written when the shell is in front */
+	sigprocmask(SIG_BLOCK, &set, &r->old_mask);
 	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -202,7 +201,7 @@ static int exit_code_of_start(int err)
 static int start_program(struct recording *r)
 {
 	const struct ct_user *as = r->user.differs && !r->opts->as_root ? &r->user : NULL;
-	int err = ct_target__fork(&r->target, r->opts->argv, as);
+	int err = ct_target__fork(&r->target, r->opts->argv, as, &r->old_mask);
 
 	if (err) {
 		ct_error("cannot fork: %s", strerror(-err));
@@ -547,6 +546,8 @@ static int run_recording(struct recording *r)
 	if (code)
 		return code;
 	ct_session__sink(r->session, r->writer, r->sym);
+	signal(SIGPIPE, SIG_IGN); /* only now: the program keeps what it was given */
+	signal(SIGTTOU, SIG_IGN); /* the report may be written when the shell is in front */
 	setpriority(PRIO_PROCESS, 0, -20); /* a late collector loses events; refused: no matter */
 	record(r);
 	finish_recording(r);

@@ -101,3 +101,22 @@ void ct_field_set(const struct ct_field *f, void *body, u64 value)
 		memcpy(at, &value, sizeof(value));
 	}
 }
+
+const char *ct_event_problem(const struct ct_event *ev)
+{
+	static const char bad_state[] = "is in a state that does not exist";
+	switch (ev->hdr.kind) {
+	case CT_SWITCH:
+		return ev->switch_.state < CT_STATE_END ? NULL : bad_state;
+	case CT_BLOCK:
+		return ev->block.state < CT_STATE_END ? NULL : bad_state;
+	case CT_STATE:
+		return ev->found.state < CT_STATE_END ? NULL : bad_state;
+	case CT_LOSS:
+		return ev->loss.kind < CT_KIND_MAX ? NULL : "lost events of an impossible kind";
+	case CT_STACK:
+		return "belongs in a ring, not in a trace";
+	default:
+		return NULL;
+	}
+}

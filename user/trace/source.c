@@ -10,12 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "trace_int.h"
+#include "reader.h"
 
 #define TEXT_SIZE_MAX (1ull << 30) /* it is held in memory */
 #define LOOK_SIZE 64
 
 struct ct_source {
+	struct ct_reader *reader; /* of a file; NULL: a text trace */
+	struct ct_order *order;
 	struct ct_loaded loaded; /* of a text trace */
 	u32 next_idx;
 };
@@ -97,16 +99,35 @@ static int open_text(struct ct_source *s, int fd, const struct stat *st, const c
 	return err;
 }
 
+/* fd becomes the reader's. */
+static int open_binary(struct ct_source *s, int fd, const struct stat *st, const char *path,
+	char **why)
+{
+	char *text = NULL;
+	int err = ct_reader__new(&s->reader, fd, (u64)st->st_size, &text);
+	if (err)
+		explain(why, path, err, text);
+	else
+		s->order = ct_order__new(s->reader);
+	free(text);
+	return err;
+}
+
+/* fd is used up. */
 static int open_by_look(struct ct_source *s, int fd, const struct stat *st, const char *path,
 	char **why)
 {
 	u8 look[LOOK_SIZE];
 	ssize_t size = pread(fd, look, sizeof(look), 0);
-	if (size < 0)
-		return explain(why, path, -errno, strerror(errno));
-	if (looks_like_text(look, (size_t)size))
-		return open_text(s, fd, st, path, why);
-	return explain(why, path, -EPROTO, "is not a trace of ctrace");
+	int err = size < 0 ? -errno : 0;
+	if (!err && !looks_like_text(look, (size_t)size))
+		return open_binary(s, fd, st, path, why);
+	if (!err)
+		err = open_text(s, fd, st, path, why);
+	else
+		explain(why, path, err, strerror(-err));
+	close(fd);
+	return err;
 }
 
 int ct_source__open(struct ct_source **out, const char *path, char **why)
@@ -119,7 +140,6 @@ int ct_source__open(struct ct_source **out, const char *path, char **why)
 	if (!err) {
 		s = ct_alloc(sizeof(*s));
 		err = open_by_look(s, fd, &st, path, &text);
-		close(fd);
 	}
 	if (err) {
 		ct_source__free(s);
@@ -135,6 +155,8 @@ int ct_source__open(struct ct_source **out, const char *path, char **why)
 
 const struct ct_event *ct_source__next(struct ct_source *s)
 {
+	if (s->reader)
+		return ct_order__next(s->order);
 	if (s->next_idx >= s->loaded.events.cnt)
 		return NULL;
 	return &s->loaded.events.at[s->next_idx++];
@@ -142,34 +164,40 @@ const struct ct_event *ct_source__next(struct ct_source *s)
 
 int ct_source__rewind(struct ct_source *s)
 {
+	if (s->reader) {
+		ct_order__free(s->order);
+		s->order = ct_order__new(s->reader);
+	}
 	s->next_idx = 0;
 	return 0;
 }
 
 const struct ct_run *ct_source__run(const struct ct_source *s)
 {
-	return &s->loaded.run;
+	return s->reader ? ct_reader__run(s->reader) : &s->loaded.run;
 }
 
 const struct ct_names *ct_source__names(const struct ct_source *s)
 {
-	return s->loaded.names;
+	return s->reader ? ct_reader__names(s->reader) : s->loaded.names;
 }
 
 bool ct_source__complete(const struct ct_source *s)
 {
-	return s->loaded.complete;
+	return s->reader ? ct_reader__complete(s->reader) : s->loaded.complete;
 }
 
 const char *ct_source__damage(const struct ct_source *s)
 {
-	return NULL;
+	return s->reader ? ct_reader__damage(s->reader) : NULL;
 }
 
 void ct_source__free(struct ct_source *s)
 {
 	if (!s)
 		return;
+	ct_order__free(s->order);
+	ct_reader__free(s->reader);
 	ct_loaded__clear(&s->loaded);
 	free(s);
 }

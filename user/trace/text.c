@@ -23,7 +23,7 @@
  *                state=   R S D T t X P I
  *                nr=      a name that a syscall line above declares
  *                file=    none fifo chr dir blk reg anon lnk sock
- *                flags=   words joined by '|': task_new found root; switch, block, state preempted
+ *                flags=   words joined by '|': task_new found root; switch, block, found preempted
  *                         timed iowait no-stack; waking hardirq softirq nmi queued new foreign
  *                kind=    (loss) the name of an event
  *                name=    (task_name) STR of at most 16 bytes
@@ -560,6 +560,9 @@ static int read_event(struct text_reader *r)
 		if (err)
 			return err;
 	}
+	const char *problem = ct_event_problem(&ev);
+	if (!got && problem)
+		return fail_line(r, "%s %s", ct_kind_name(ev.hdr.kind), problem);
 	if (!got)
 		*ct_vec_push(&r->out->events) = ev;
 	return got;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How a sample states the truth about itself: lines on stdout that test_symbols reads.
+ *     site TID CALL FUNCTION FILE LINE   the thread's stack holds this frame, and one of CALL ("-": any);
+ *                                        FUNCTION ending in "(": the rest is anything
+ *     data NAME ADDRESS OFFSET           ADDRESS is OFFSET bytes into the global NAME
+ *     heap ADDRESS, stack TID ADDRESS    what these addresses are
+ *     ready                              everything that will block does, or is about to
+ */
+#ifndef SITE_H
+#define SITE_H
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* One line of output is one write: threads do not interleave. */
+__attribute__((noinline)) static void say_site(const char *call, const char *function,
+	const char *path, int line)
+{
+	char text[256];
+	const char *slash = strrchr(path, '/');
+	int n = snprintf(text, sizeof(text), "site %ld %s %s %s %d\n", (long)syscall(SYS_gettid),
+		call, function, slash ? slash + 1 : path, line);
+	if (write(1, text, (size_t)n) != n)
+		_exit(3);
+}
+
+/* The call stands `below` lines further down. */
+#define SITE(call, function, below) say_site(call, function, __FILE__, __LINE__ + (below))
+
+void site_lock(pthread_mutex_t *lock); /* in libsite.so: says its site, then locks */
+
+#endif

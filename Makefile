@@ -134,7 +134,7 @@ lint:
 golden: all
 	@tests/run.sh golden-write
 bench: all
-	@$(SUDO) tests/bench/run.sh
+	@$(SUDO) tests/bench/run.py
 
 install: all
 	install -D -m 755 $(B)/ctrace $(DESTDIR)$(PREFIX)/bin/ctrace

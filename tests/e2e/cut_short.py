@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A disk that fills up while recording, and a writer that is killed: what was written stays
+readable.
+"""
+import os
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import e2e
+
+e2e.needs_recording()
+e2e.needs_tools("hackbench")
+LOAD = [e2e.tool("hackbench"), "-g", "4", "-l", "2000"]
+
+
+def check_readable(name, trace):
+    result = e2e.run([e2e.CTRACE, "export", trace, "-f", "json", "-o", "-"])
+    if not e2e.check(f"{name}: what was written can be read", result.returncode == 0,
+                     result.stderr):
+        return
+    json = e2e.json.loads(result.stdout)
+    e2e.check(f"{name}: there are events in it", json["run"]["events"] > 1000, json["run"])
+    e2e.check(f"{name}: it says that it is not complete", not json["run"]["complete"], json["run"])
+    e2e.check(f"{name}: one line says so", e2e.one_line(result.stderr), result.stderr)
+    e2e.check_states(name, json["threads"])
+    report = e2e.run([e2e.CTRACE, "report", trace])
+    e2e.check(f"{name}: the report is made", report.returncode == 0 and report.stdout, report)
+
+
+def full_disk():
+    small = e2e.path("small")
+    os.mkdir(small)
+    mounted = e2e.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", small])
+    if mounted.returncode:
+        raise e2e.Harness(f"cannot mount a small disk: {mounted.stderr}")
+    try:
+        trace, marker = os.path.join(small, "t.ctrace"), e2e.path("marker")
+        result = e2e.run([e2e.CTRACE, "--quiet", "-o", trace, "sh", "-c",
+                          '"$@" >/dev/null && echo done > "$0"; exit 4', marker, *LOAD])
+        e2e.check("full disk: the program ran on to its end", os.path.exists(marker))
+        e2e.equal("full disk: its exit status is passed on", result.returncode, 4)
+        e2e.check("full disk: one line says so", e2e.one_line(result.stderr)
+                  and "space" in result.stderr.lower(), result.stderr)
+        check_readable("full disk", trace)
+    finally:
+        e2e.run(["umount", small])
+
+
+def killed_writer():
+    trace = e2e.trace_name()
+    process = e2e.start([e2e.CTRACE, "--quiet", "-o", trace, e2e.tool("hackbench"), "-g", "2", "-l",
+                         "1000000"])
+    e2e.wait_for("a trace of some size",
+                 lambda: os.path.exists(trace) and os.path.getsize(trace) > 200_000)
+    time.sleep(1)       # more than one interval between two writes
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    e2e.stop(process)   # the program it ran is of the same session
+    check_readable("killed writer", trace)
+
+
+full_disk()
+killed_writer()
+e2e.done()

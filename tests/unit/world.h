@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Hand-built models for the tests of what comes right of the model: a world is made, threads are added
- * and given slices one after the other, and the facts are filled in by hand.  What the real model
- * would have counted (sums by state) world_finish() counts.  Times are milliseconds of the run.
+ * Hand-built models for the tests of what comes right of the model: a world is made, threads are
+ * added and given slices one after the other, and the facts are filled in by hand.  What the real
+ * model would have counted (sums by state) world_finish() counts.  Times are milliseconds of the
+ * run.
  */
 #ifndef WORLD_H
 #define WORLD_H
@@ -50,7 +51,8 @@ static inline u32 world_process(struct world *w, u32 pid, const char *name)
 	return w->m.processes.cnt - 1;
 }
 
-static inline u32 world_thread(struct world *w, u32 process, u32 tid, const char *name, ct_ns start_ms)
+static inline u32 world_thread(struct world *w, u32 process, u32 tid, const char *name,
+	ct_ns start_ms)
 {
 	struct ct_thread *t = ct_vec_push(&w->m.threads);
 	t->tid = tid;
@@ -64,7 +66,8 @@ static inline u32 world_thread(struct world *w, u32 process, u32 tid, const char
 }
 
 /* The thread's next state, for so long. */
-static inline struct ct_slice *world_slice(struct world *w, u32 thread, u32 state, ct_ns ns, u32 wait)
+static inline struct ct_slice *world_slice(struct world *w, u32 thread, u32 state, ct_ns ns,
+	u32 wait)
 {
 	struct ct_thread *t = &w->m.threads.at[thread];
 	struct ct_slice *s = ct_vec_push(&t->slices);
@@ -76,8 +79,8 @@ static inline struct ct_slice *world_slice(struct world *w, u32 thread, u32 stat
 }
 
 /* A slice of waiting with its wait. */
-static inline struct ct_wait *world_wait(struct world *w, u32 thread, u32 state, ct_ns ns, u32 frame,
-	u32 lock)
+static inline struct ct_wait *world_wait(struct world *w, u32 thread, u32 state, ct_ns ns,
+	u32 frame, u32 lock)
 {
 	struct ct_wait *wait = ct_vec_push(&w->m.waits);
 	*wait = (struct ct_wait){ .start_ns = w->m.threads.at[thread].end_ns, .thread = thread,
@@ -114,7 +117,8 @@ static inline u32 world_stack(struct world *w, const u32 *frames, u32 cnt)
 
 static inline u32 world_lock(struct world *w, u32 kind, u64 addr)
 {
-	*ct_vec_push(&w->m.locks) = (struct ct_lock){ .id = w->m.locks.cnt, .addr = addr,
+	u32 id = w->m.locks.cnt + 1;
+	*ct_vec_push(&w->m.locks) = (struct ct_lock){ .id = id, .addr = addr,
 		.kind = (u8)kind };
 	return w->m.locks.cnt - 1;
 }
@@ -149,43 +153,37 @@ static inline void world_free(struct world *w)
 	ct_names__free(w->names);
 }
 
-/* Main starts three workers that contend for one lock, 800 ms; one does I/O at the end. */
-static inline void world_shop(struct world *w)
+static inline void world_line(struct world *w, u32 frame, u32 state, u32 waits, ct_ns wait_ns,
+	ct_ns max_ns, u32 threads)
 {
-	world_init(w, "./shop", 800);
-	w->argv[1] = (char *)"--big lock";
-	u32 p = world_process(w, 100, "shop");
-	u32 join = world_frame(w, "main", "/src/shop.c", 80);
-	u32 take = world_frame(w, "take_from_shelf", "/src/shop.c", 42);
-	u32 restock = world_frame(w, "restock", "/src/shop.c", 57);
-	u32 lock = world_lock(w, CT_LK_MUTEX, 0x404040);
-	u32 main_thread = world_thread(w, p, 100, "shop", 0);
-	w->m.threads.at[0].flags |= CT_THREAD_ROOT;
-	world_slice(w, main_thread, CT_RUNNING, 20 * WORLD_MS, CT_NONE);
-	world_wait(w, main_thread, CT_JOIN, 770 * WORLD_MS, join, CT_NONE);
-	world_slice(w, main_thread, CT_RUNNING, 10 * WORLD_MS, CT_NONE);
-	for (u32 i = 1; i <= 3; i++) {
-		char name[16] = "worker-0";
-		name[7] = (char)('0' + i);
-		u32 t = world_thread(w, p, 100 + i, name, 20 + i);
-		u32 frames[2] = { take, join };
-		u32 stack = world_stack(w, frames, 2);
-		for (u32 k = 0; k < 600; k++) {
-			world_slice(w, t, CT_RUNNING, 300000, CT_NONE);
-			struct ct_wait *wait = world_wait(w, t, CT_LOCK, 700000, k % 9 ? take : restock,
-				lock);
-			wait->owner = 1 + i % 3;
-			wait->waker = 1 + i % 3;
-			wait->stack = stack;
-			world_slice(w, t, CT_RUNNABLE, 50000, w->m.waits.cnt - 1);
-		}
-		world_wait(w, t, CT_IO_DISK, 30 * WORLD_MS * i, restock, CT_NONE);
+	*ct_vec_push(&w->facts.lines.at) = (struct ct_line_wait){ .frame = frame, .state = state,
+		.waits = waits, .wait_ns = wait_ns, .max_ns = max_ns, .threads = threads };
+}
+
+/* The worker's life: it takes what it wants 600 times, then restocks from the disk. */
+static inline void world_shop_worker(struct world *w, u32 worker, u32 stack, u32 take, u32 restock)
+{
+	for (u32 i = 0; i < 600; i++) {
+		world_slice(w, worker, CT_RUNNING, 300000, CT_NONE);
+		struct ct_wait *wait = world_wait(w, worker, CT_LOCK, 700000,
+			i % 9 ? take : restock, 0);
+		wait->owner = wait->waker = 1 + worker % 3;
+		wait->stack = stack;
+		world_slice(w, worker, CT_RUNNABLE, 50000, w->m.waits.cnt - 1);
 	}
-	w->m.locks.at[lock].wait_cnt = 1800;
-	w->m.locks.at[lock].wait_ns = 1260 * WORLD_MS;
-	w->m.locks.at[lock].max_wait_ns = 700000;
-	w->m.locks.at[lock].max_waiters = 2;
-	struct ct_contention *c = world_contention(w, lock);
+	world_wait(w, worker, CT_IO_DISK, 30 * WORLD_MS * worker, restock, CT_NONE);
+}
+
+static inline void world_shop_lock(struct world *w, u32 take, u32 restock)
+{
+	struct ct_lock *lock = &w->m.locks.at[0];
+	lock->wait_cnt = 1800;
+	lock->wait_ns = 1260 * WORLD_MS;
+	lock->max_wait_ns = 700000;
+	lock->max_waiters = 2;
+	*ct_vec_push(&lock->holds) = (struct ct_hold){ .start_ns = WORLD_START,
+		.end_ns = WORLD_START + WORLD_MS, .thread = 1, .flags = CT_HOLD_SEEN };
+	struct ct_contention *c = world_contention(w, 0);
 	*ct_vec_push(&c->sites) = (struct ct_site){ take, 1599, 1119300000, 700000 };
 	*ct_vec_push(&c->sites) = (struct ct_site){ restock, 201, 140700000, 700000 };
 	*ct_vec_push(&c->blamed) = (struct ct_blame){ 1, 2, 600, 420 * WORLD_MS };
@@ -195,17 +193,44 @@ static inline void world_shop(struct world *w)
 	c->hold_state_ns[CT_RUNNING] = 900 * WORLD_MS;
 	c->hold_state_ns[CT_RUNNABLE] = 100 * WORLD_MS;
 	c->hold_state_ns[CT_IO_DISK] = 257 * WORLD_MS;
-	*ct_vec_push(&w->facts.lines.at) = (struct ct_line_wait){ take, CT_LOCK, 1599, 1119300000, 700000, 3 };
-	*ct_vec_push(&w->facts.lines.at) = (struct ct_line_wait){ join, CT_JOIN, 1, 770 * WORLD_MS, 770 * WORLD_MS, 1 };
-	*ct_vec_push(&w->facts.lines.at) = (struct ct_line_wait){ restock, CT_IO_DISK, 3, 180 * WORLD_MS, 90 * WORLD_MS, 3 };
+}
+
+/* Main starts three workers that contend for one lock, 800 ms. */
+static inline void world_shop(struct world *w)
+{
+	world_init(w, "./shop", 800);
+	w->argv[1] = (char *)"--big lock";
+	u32 process = world_process(w, 100, "shop");
+	u32 join = world_frame(w, "main", "/src/shop.c", 80);
+	u32 take = world_frame(w, "take_from_shelf", "/src/shop.c", 42);
+	u32 restock = world_frame(w, "restock", "/src/shop.c", 57);
+	u32 frames[2] = { take, join };
+	u32 stack = world_stack(w, frames, 2);
+	world_lock(w, CT_LK_MUTEX, 0x404040);
+	u32 first = world_thread(w, process, 100, "shop", 0);
+	w->m.threads.at[first].flags |= CT_THREAD_ROOT;
+	world_slice(w, first, CT_RUNNING, 20 * WORLD_MS, CT_NONE);
+	world_wait(w, first, CT_JOIN, 770 * WORLD_MS, join, CT_NONE);
+	world_slice(w, first, CT_RUNNING, 10 * WORLD_MS, CT_NONE);
+	for (u32 i = 1; i <= 3; i++) {
+		char name[16] = "worker-0";
+		name[7] = (char)('0' + i);
+		u32 worker = world_thread(w, process, 100 + i, name, 20 + i);
+		world_shop_worker(w, worker, stack, take, restock);
+	}
+	world_shop_lock(w, take, restock);
+	world_line(w, take, CT_LOCK, 1599, 1119300000, 700000, 3);
+	world_line(w, join, CT_JOIN, 1, 770 * WORLD_MS, 770 * WORLD_MS, 1);
+	world_line(w, restock, CT_IO_DISK, 3, 180 * WORLD_MS, 90 * WORLD_MS, 3);
 	*ct_vec_push(&w->facts.wakers.at) = (struct ct_waker_pair){ 2, 1, 600, 420 * WORLD_MS };
 	*ct_vec_push(&w->facts.wakers.at) = (struct ct_waker_pair){ CT_NONE, 1, 1, 30 * WORLD_MS };
 	w->running_ns[0] = 170 * WORLD_MS;
 	w->running_ns[1] = 600 * WORLD_MS;
 	w->running_ns[2] = 30 * WORLD_MS;
 	w->facts.parallelism = (struct ct_parallelism){ .running_ns = w->running_ns, .cnt = 3,
-		.mean_running = 0.825, .duration_ns = 800 * WORLD_MS, .wait_cpu_ns = 90 * WORLD_MS };
-	*ct_vec_push(&w->m.samples) = (struct ct_cpu_sample){ .ts = WORLD_START, .thread = 1, .stack = 1 };
+		.mean_running = 0.825, .duration_ns = 800 * WORLD_MS,
+		.wait_cpu_ns = 90 * WORLD_MS };
+	*ct_vec_push(&w->m.samples) = (struct ct_cpu_sample){ .thread = 1, .stack = stack };
 }
 
 #endif

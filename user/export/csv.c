@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One row for each state of each thread, as RFC 4180 has it: CRLF, a header line, fields in double
- * quotes where needed.  Rows are by thread (start, tid) and then by time; O(slices), nothing is held.
+ * quotes where needed.  Rows are by thread (start, tid) and then by time; O(slices), nothing is
+ * held.
  *
  *     tid,pid,name        the thread
  *     start_ns            when the state began, from the run's start
  *     duration_ns         how long it lasted
  *     state               "running", "runnable", "lock", ...
  *     cpu                 where it ran, or last ran
- *     lock                "L1 big_lock": the id of the JSON summary, and the name
- *     owner               tid of the thread that held the lock when the wait began; empty: unknown
- *     waker               tid of the thread that ended the wait; empty: none of the traced.  Also on
- *                         the runnable row that follows the wait
+ *     lock                "L1 big_lock": the JSON summary's id, and the name
+ *     owner               tid of who held the lock when the wait began; empty: unknown
+ *     waker               tid of who ended the wait; empty: none of the traced.  Also on the
+ *                         runnable row that follows the wait
  *     function,file,line  the program's line that waited
- *     flags               words with spaces between: cut-start cut-end loss preempted timed timed-out
- *                         found spurious
+ *     flags               words with spaces between: cut-start cut-end loss preempted timed
+ *                         timed-out found spurious
  *
- * Lost events are rows too, at the end: tid and pid 0, state "lost-events", the stretch of time, the
- * CPU, and how many of what in the flags.
+ * Lost events are rows too, at the end: tid and pid 0, state "lost-events", the stretch of time,
+ * the CPU, and how many of what in the flags.
  *
- * A spreadsheet takes a field that starts with = + - @ (or a tab or a carriage return before them) for
- * a formula.  Names are chosen by the traced program, so such a field gets a ' in front: what looks
- * like a name stays one.  Bytes that are no UTF-8 become "\xNN".
+ * A spreadsheet takes a field that starts with = + - @ (or a tab or a carriage return before them)
+ * for a formula.  Names are chosen by the traced program, so such a field gets a ' in front: what
+ * looks like a name stays one.  Bytes that are no UTF-8 become "\xNN".
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -144,9 +145,10 @@ static void put_loss(FILE *out, const struct ct_model *m, const struct ct_loss_s
 {
 	const char *kind = ct_kind_name(loss->kind);
 	ct_ns since_ns = loss->since_ns > m->start_ns ? loss->since_ns : m->start_ns;
-	fprintf(out, "0,0,,%" PRIu64 ",%" PRIu64 ",lost-events,%" PRIu32 ",,,,,,,%" PRIu32 " %s\r\n",
-		since_ns - m->start_ns, loss->until_ns > since_ns ? loss->until_ns - since_ns : 0,
-		loss->cpu, loss->count, kind ? kind : "of several kinds");
+	ct_ns duration_ns = loss->until_ns > since_ns ? loss->until_ns - since_ns : 0;
+	fprintf(out, "0,0,,%" PRIu64 ",%" PRIu64 ",lost-events,%" PRIu32, since_ns - m->start_ns,
+		duration_ns, loss->cpu);
+	fprintf(out, ",,,,,,,%" PRIu32 " %s\r\n", loss->count, kind ? kind : "of several kinds");
 }
 
 int ct_csv__write(const struct ct_export_in *in, FILE *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of exporters: what `ctrace export -f` knows, in the order that --help shows.  A new format
- * is one file that writes it and one line here; nothing else names a format.
+ * The table of exporters: what `ctrace export -f` knows, in the order that --help shows.  A new
+ * format is one file that writes it and one line here; nothing else names a format.
  */
 #include <string.h>
 

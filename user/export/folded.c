@@ -4,12 +4,12 @@
  *
  *     process;thread;outermost;...;innermost;[lock] 310000000
  *
- * The number is nanoseconds.  Off-CPU time is exact: each wait's own time by its stack, its reason as
- * the last frame, and the wait for a CPU after it (run-queue latency) as [runnable].  On-CPU time is
- * sampled: each sample of a running thread stands for one tick (1e9 / sample_hz ns), as [running].
- * Lost events are a line of weight 1, so that no flame graph hides them.  Threads of the same name
- * and stack are one line; lines are sorted by their bytes.  Cost: O(slices + samples), then one line of
- * text per different stack of each thread.
+ * The number is nanoseconds.  Off-CPU time is exact: each wait's own time by its stack, its reason
+ * as the last frame, and the wait for a CPU after it (run-queue latency) as [runnable].  On-CPU
+ * time is sampled: each sample of a running thread stands for one tick (1e9 / sample_hz ns), as
+ * [running].  Lost events are a line of weight 1, so that no flame graph hides them.  Threads of
+ * the same name and stack are one line; lines are sorted by their bytes.  Cost: O(slices +
+ * samples), then one line of text per different stack of each thread.
  *
  * ';' in a name becomes ':', control bytes and what is no UTF-8 "\xNN"; spaces at an end are cut.
  */

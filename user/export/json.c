@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The JSON summary, schema 1: facts only, by jansson, keys in the order of this file.  Once published a
- * key keeps its name and meaning; keys may be added.  What has not been worked out has no key at all:
- * an empty list of findings would claim that nothing was found.
+ * The JSON summary, schema 1: facts only, by jansson, keys in the order of this file.  Once
+ * published a key keeps its name and meaning; keys may be added.  What has not been worked out has
+ * no key at all: an empty list of findings would claim that nothing was found.
  *
- * All times are integer nanoseconds, counted from the run's start unless the key says duration (a state,
- * a wait).  Unknown is null.  Names are as the program gave them; bytes that are no UTF-8 become the
- * text "\xNN", as in the report.
+ * All times are integer nanoseconds, counted from the run's start unless the key says duration (a
+ * state, a wait).  Unknown is null.  Names are as the program gave them; bytes that are no UTF-8
+ * become the text "\xNN", as in the report.
  *
  *   run          argv pid exit_status duration_ns cpus kernel ctrace; attached ended complete
  *                start_time (UTC) cpus_machine arch libc host futex stacks cpu_samples_hz switches
  *                events processes
  *   loss         events; by_cpu by_kind waits_without_stack damage anomalies
- *   threads      tid pid name start_ns end_ns running_ns runnable_ns blocked_ns switches migrations
- *                kind; cpu_ns switches_before kernel_switches switches_agree runnable_max_ns wakeups
- *                found ended exit_status cut lossy
+ *   threads      tid pid name start_ns end_ns running_ns runnable_ns blocked_ns switches
+ *                migrations kind; cpu_ns switches_before kernel_switches switches_agree
+ *                runnable_max_ns wakeups found ended exit_status cut lossy
  *   locks        id name address kind waits wait_ns max_wait_ns max_waiters sites blocked_by; pid
  *                runnable_ns wakes wakes_of_none timeouts refused holders_ns holds
  *   parallelism  mean_running running_ns; wait_cpu_ns
@@ -23,9 +23,9 @@
  *
  * exit_status is what a shell would give (128 + signal); null while the program ran on, or was not
  * ctrace's own.  blocked_ns has a key for each state in which the thread was.  switches_agree: does
- * what was recorded equal the kernel's own count (null: that is not known).  holders_ns: what holders
- * did while others waited; holds: how many stretches of holding are known, and in how many the lock
- * itself named the holder (the others are inferred from wake-ups).
+ * what was recorded equal the kernel's own count (null: that is not known).  holders_ns: what
+ * holders did while others waited; holds: how many stretches of holding are known, and in how many
+ * the lock itself named the holder (the others are inferred from wake-ups).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -63,8 +63,8 @@ static json_t *tid_or_null(const struct ct_model *m, u32 thread_idx)
 	return thread_idx < m->threads.cnt ? integer(m->threads.at[thread_idx].tid) : json_null();
 }
 
-/* Days since 1970 as a date of the Gregorian calendar.  Not gmtime(): under some time zones' files it
- * counts leap seconds.  Years start in March here, so that a leap day is a year's last day. */
+/* Days since 1970 as a date of the Gregorian calendar.  Not gmtime(): under some time zones' files
+ * it counts leap seconds.  Years start in March here, so that a leap day is a year's last day. */
 static void split_days(u64 days, u32 *year, u32 *month, u32 *day)
 {
 	u64 since_0000_03_01 = days + 719468;

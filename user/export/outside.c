@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the exporters share: text from outside turned into valid UTF-8, names and places looked up with
- * an answer for every index, losses added up.  Pure; looks nothing up in the system.  Knows no format.
+ * What the exporters share: text from outside turned into valid UTF-8, names and places looked up
+ * with an answer for every index, losses added up.  Pure; looks nothing up in the system.  Knows no
+ * format.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * See page.h.  Colours are the eight of Okabe and Ito, which people with any kind of colour vision tell
- * apart, as the nearest of the 256 that terminals have; each is also a background with dark letters.
+ * See page.h.  Colours are the eight of Okabe and Ito, which people with any kind of colour vision
+ * tell apart, as the nearest of the 256 that terminals have; each is also a background with dark
+ * letters.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -120,6 +121,9 @@ void ct_page__ink(struct ct_page *p, enum ct_ink ink, bool filled, const char *s
 {
 	u32 room = p->column < p->width ? p->width - p->column : 0;
 	size_t len = ct_columns_fit(s, room);
+	bool cut = s[len] != '\0';
+	while (cut && len && s[len - 1] == ' ')
+		len--;
 	if (!len)
 		return;
 	const char *sgr = p->colour ? inks[ink][filled] : "";
@@ -131,7 +135,7 @@ void ct_page__ink(struct ct_page *p, enum ct_ink ink, bool filled, const char *s
 	if (*sgr)
 		fputs("\033[0m", p->out);
 	/* cut text: nothing may follow it on this line */
-	p->column = s[len] ? p->width : p->column + ct_columns(s);
+	p->column = cut ? p->width : p->column + ct_columns(s);
 }
 
 void ct_page__put(struct ct_page *p, const char *s)
@@ -227,6 +231,13 @@ void ct_page__shorten(const struct ct_page *p, char *s, u32 columns)
 	u32 mark_columns = p->unicode ? 1 : 2;
 	if (ct_columns(s) <= columns)
 		return;
+	size_t room = strlen(s);
 	size_t len = ct_columns_fit(s, columns > mark_columns ? columns - mark_columns : 0);
-	strcpy(s + len, columns >= mark_columns ? mark : "");
+	if (columns < mark_columns || room < strlen(mark)) {
+		s[ct_columns_fit(s, columns)] = '\0';
+		return;
+	}
+	while (len + strlen(mark) > room || ((u8)s[len] & 0xc0) == 0x80)
+		len--; /* by whole characters: the mark may be longer than what it replaces */
+	strcpy(s + len, mark);
 }

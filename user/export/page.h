@@ -3,8 +3,9 @@
  * Lines of at most `width` display columns on a FILE, with colours and column stops.
  *
  * Text goes in from left to right; what does not fit is cut, so no caller can make a line too wide.
- * Gaps are written only when something follows them: no line ends with a space.  Columns are counted
- * as a terminal shows them (a wide character takes two, a combining one none), without a locale.
+ * Gaps are written only when something follows them: no line ends with a space.  Columns are
+ * counted as a terminal shows them (a wide character takes two, a combining one none), without a
+ * locale.
  */
 #ifndef CT_PAGE_H
 #define CT_PAGE_H
@@ -39,17 +40,18 @@ u32 ct_columns(const char *s); /* display columns of valid UTF-8 without control
 /* Length in bytes of the longest start of s that takes at most `columns`. */
 size_t ct_columns_fit(const char *s, u32 columns);
 
-void ct_page__ink(struct ct_page *p, enum ct_ink ink, bool filled, const char *s); /* filled: background */
+/* `filled` colours the background. */
+void ct_page__ink(struct ct_page *p, enum ct_ink ink, bool filled, const char *s);
 void ct_page__put(struct ct_page *p, const char *s);
 void ct_page__printf(struct ct_page *p, const char *fmt, ...) CT_PRINTF(2, 3);
 void ct_page__stop(struct ct_page *p, u32 column); /* go on at this column, if not yet past it */
 void ct_page__right(struct ct_page *p, u32 column, const char *s); /* s ends before this column */
 void ct_page__end(struct ct_page *p);
-/* Words of s from the current column on; following lines start at column `indent`.  Ends the line. */
+/* Words of s from here on; lines after the first start at column `indent`.  Ends the line. */
 void ct_page__wrap(struct ct_page *p, u32 indent, const char *s);
 /* Text from outside, harmless, in the page's characters; free() it. */
 char *ct_page__safe(const struct ct_page *p, const char *s);
-/* s cut in place to `columns`, with an ellipsis at its end; s has room for 4 bytes more. */
+/* s cut in place to `columns`, with an ellipsis at its end where one fits. */
 void ct_page__shorten(const struct ct_page *p, char *s, u32 columns);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The report that people read in ten seconds, top to bottom as they ask: what ran, where each thread's
- * time went, which locks cost what and who held them, what else was waited for, how much ran at once,
- * and whether all of it can be trusted.  Facts in plain sentences; no verdicts.
+ * The report that people read in ten seconds, top to bottom as they ask: what ran, where each
+ * thread's time went, which locks cost what and who held them, what else was waited for, how much
+ * ran at once, and whether all of it can be trusted.  Facts in plain sentences; no verdicts.
  *
- * Never wider than the page; the same bytes for the same trace, options and width, whatever the locale.
- * Every text from outside goes through ct_page__safe.  Owns the order of the sections and the short
- * ones; the long ones are report_threads.c and report_locks.c.
+ * Never wider than the page; the same bytes for the same trace, options and width, whatever the
+ * locale.  Every text from outside goes through ct_page__safe.  Owns the order of the sections and
+ * the short ones; the long ones are report_threads.c and report_locks.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -174,9 +174,9 @@ static void write_cuts(struct ct_report *r)
 	for (u32 i = 0; i < m->threads.cnt; i++)
 		found += !!(m->threads.at[i].flags & CT_THREAD_FOUND);
 	if (m->run->attached) {
-		char *line = ct_asprintf("attached: %s thread%s already running; what they did before "
-					 "is not in here", ct_fmt_count(text, found),
-			found == 1 ? " was" : "s were");
+		char *line = ct_asprintf("attached: %s thread%s already running; what they did "
+					 "before is not in here",
+			ct_fmt_count(text, found), found == 1 ? " was" : "s were");
 		ct_page__wrap(&r->page, 2, line);
 		free(line);
 	}
@@ -251,9 +251,10 @@ static void write_parallelism(struct ct_report *r)
 	ct_report__heading(r, "Parallelism");
 	ct_page__stop(&r->page, r->page.column + 2);
 	char *text = ct_asprintf(
-		"on average %s%s threads ran at once on %" PRIu32 " CPU%s; exactly one ran %s of the "
-		"time; some thread waited for a CPU %s of the time",
-		r->lossy ? "~" : "", ct_report__ratio(mean, (u64)(p->mean_running * 1e6 + 0.5), 1000000),
+		"on average %s%s threads ran at once on %" PRIu32 " CPU%s; exactly one ran %s "
+		"of the time; some thread waited for a CPU %s of the time",
+		r->lossy ? "~" : "",
+		ct_report__ratio(mean, (u64)(p->mean_running * 1e6 + 0.5), 1000000),
 		r->m->run->cpus, PLURAL(r->m->run->cpus),
 		ct_report__share(one, p->cnt > 1 ? p->running_ns[1] : 0, p->duration_ns, r->lossy),
 		ct_report__share(queued, p->wait_cpu_ns, p->duration_ns, r->lossy));
@@ -277,8 +278,8 @@ static void write_stolen(struct ct_report *r)
 	}
 	if (on_cpu_ns <= own_ns || (on_cpu_ns - own_ns) < on_cpu_ns / 100)
 		return;
-	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s as theirs; "
-				 "interrupts or the hypervisor took the rest",
+	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s "
+				 "as theirs; interrupts or the hypervisor took the rest",
 		ct_fmt_ns(on_cpu, on_cpu_ns), ct_fmt_ns(own, own_ns));
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
@@ -297,8 +298,9 @@ static char *list_losses(const struct ct_model *m)
 		const struct ct_loss_span *loss = &sums.at.at[i];
 		const char *kind = ct_kind_name(loss->kind);
 		char cnt[CT_FMT_LEN];
+		const char *gap = !i ? "" : "; ";
 		char *head = loss->cpu == cpu ? ct_strdup(", ") :
-						ct_asprintf("%sCPU %" PRIu32 ": ", i ? "; " : "", loss->cpu);
+						ct_asprintf("%sCPU %" PRIu32 ": ", gap, loss->cpu);
 		char *longer = ct_asprintf("%s%s%s %s", list, head, ct_fmt_count(cnt, loss->count),
 			kind ? kind : "of several kinds");
 		cpu = loss->cpu;
@@ -332,8 +334,8 @@ static void write_disagreement(struct ct_report *r, u32 thread_idx)
 {
 	const struct ct_thread *t = &r->m->threads.at[thread_idx];
 	char *name = ct_report__thread(r, thread_idx);
-	char *text = ct_asprintf("%s: recorded %" PRIu64 " voluntary and %" PRIu64 " involuntary, "
-				 "the kernel counts %" PRIu64 " and %" PRIu64,
+	char *text = ct_asprintf("%s: recorded %" PRIu64 " voluntary and %" PRIu64
+				 " involuntary, the kernel counts %" PRIu64 " and %" PRIu64,
 		name, t->voluntary, t->involuntary, t->kernel_voluntary, t->kernel_involuntary);
 	ct_page__stop(&r->page, 4);
 	ct_page__wrap(&r->page, 6, text);
@@ -352,8 +354,9 @@ static void write_agreement(struct ct_report *r)
 	if (!known)
 		text = ct_strdup("the kernel's own switch counts are not in this trace");
 	else
-		text = ct_asprintf("the kernel's own switch counts agree for %" PRIu32 " of %" PRIu32
-				   " thread%s", cnt[CT_AGREE_YES], known, PLURAL(known));
+		text = ct_asprintf("the kernel's own switch counts agree for %" PRIu32
+				   " of %" PRIu32 " thread%s",
+			cnt[CT_AGREE_YES], known, PLURAL(known));
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);

@@ -2,20 +2,20 @@
 /*
  * The bar of a thread: a small timeline of its states.
  *
- * Bar of shares, or timeline?  Shares are in figures beside it; when a thread started, ended, changed
- * its ways or got stuck is what figures cannot say.  So the bar is the run's time axis, the same for
- * all threads.  But a plain timeline of dominant states lies where states change faster than a cell
- * lasts: a worker that runs 30 % and waits 70 %, thousands of times a second, would never seem to run.
- * Hence the time that a cell could not show is carried on to the next (error diffusion, as in printing
- * grey with black dots): each cell shows a state in which the thread really was then, and along the
- * bar as many cells show a state as its share is.
+ * Bar of shares, or timeline?  Shares are in figures beside it; when a thread started, ended,
+ * changed its ways or got stuck is what figures cannot say.  So the bar is the run's time axis, the
+ * same for all threads.  But a plain timeline of dominant states lies where states change faster
+ * than a cell lasts: a worker that runs 30 % and waits 70 %, thousands of times a second, would
+ * never seem to run.  Hence the time that a cell could not show is carried on to the next (error
+ * diffusion, as in printing grey with black dots): each cell shows a state in which the thread
+ * really was then, and along the bar as many cells show a state as its share is.
  *
  *     time    |  90 % lock, 10 % running  |  join   |      states:  L lock  # running  j join
  *     bar      LLLLLLLL#LLLLLLLLL#LLLLLLLL#jjjjjjjjj
  *
  * A group of threads is drawn as their sum.  Letters tell the states apart without colour: capitals
- * where threads contend or wait for a device, small ones where a thread waits for another by design, a
- * mere dot or line where it rests.  Cost: O(slices + cells).
+ * where threads contend or wait for a device, small ones where a thread waits for another by
+ * design, a mere dot or line where it rests.  Cost: O(slices + cells).
  */
 #include "report_int.h"
 

@@ -23,7 +23,8 @@ void ct_report__locks(struct ct_report *r);   /* report_locks.c */
 void ct_report__waits(struct ct_report *r);   /* report_locks.c */
 
 /* ---- what they share (report.c) ---- */
-void ct_report__heading(struct ct_report *r, const char *title); /* after an empty line; no line end */
+/* After an empty line; does not end its own. */
+void ct_report__heading(struct ct_report *r, const char *title);
 char *ct_report__thread(const struct ct_report *r, u32 thread_idx); /* a name nobody else has */
 char *ct_report__place(const struct ct_report *r, u32 frame);	    /* "push (queue.c:12)"; "" */
 /* The place in `columns`: the function is cut first, file and line stay while they can. */

@@ -2,9 +2,10 @@
 /*
  * The report's locks (who holds up whom) and its other waits (everything else by line and reason).
  *
- * Locks are mutexes and rwlocks, the costliest first.  Condition variables, semaphores, barriers, joins
- * and futexes of unknown use are waited for by design as often as not, so they stand with the other
- * waits, where the line says what they are.  Facts only: what a wait was worth is no matter of this file.
+ * Locks are mutexes and rwlocks, the costliest first.  Condition variables, semaphores, barriers,
+ * joins and futexes of unknown use are waited for by design as often as not, so they stand with the
+ * other waits, where the line says what they are.  Facts only: what a wait was worth is no matter
+ * of this file.
  */
 #include <inttypes.h>
 #include <stdio.h>

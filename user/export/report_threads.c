@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The report's threads: one row each, with its bar, the shares of its life and what it waited for most.
+ * The report's threads: one row each, with its bar, the shares of its life and what it waited for
+ * most.
  *
  * Up to ROWS threads have a row of their own, in the order in which they started.  More are put
- * together by name, numbers apart ("worker-* (40 threads)"; the program's first thread stays alone), and
- * their times are added up; if there are still too many rows, those with the most work or contention
- * stay and the rest is one row.  No thread is left out of the sums.
+ * together by name, numbers apart ("worker-* (40 threads)"; the program's first thread stays
+ * alone), and their times are added up; if there are still too many rows, those with the most work
+ * or contention stay and the rest is one row.  No thread is left out of the sums.
  *
  * Shares are of a thread's life; "waiting" is all blocked time (off-CPU and not runnable).
  * O(threads + slices) time; the bars' cells exist for one row at a time.
@@ -254,6 +255,11 @@ static u32 min_u32(u32 a, u32 b)
 	return a < b ? a : b;
 }
 
+static const char *mostly_heading(const struct ct_page *page)
+{
+	return page->width < 100 ? "mostly for" : "waits mostly for";
+}
+
 /* The bar gets half of what names and figures leave, more when the places need less. */
 static void lay_out(struct table *t, const struct ct_page *page)
 {
@@ -274,12 +280,15 @@ static void lay_out(struct table *t, const struct ct_page *page)
 		t->label_width = columns > t->label_width ? columns : t->label_width;
 		t->reason_width = reason > t->reason_width ? reason : t->reason_width;
 	}
+	u32 heading = (u32)strlen(mostly_heading(page));
 	u32 rest = page->width - t->label_width - 1 - 1 - figures - 2 - t->reason_width - 1;
 	u32 half = rest / 2;
 	u32 wanted = widest_place(t, false);
 	t->short_places = wanted > rest - half;
 	if (t->short_places)
 		wanted = widest_place(t, true);
+	if (wanted + t->reason_width + 1 < heading)
+		wanted = heading - t->reason_width - 1;
 	t->place_width = min_u32(wanted, rest - half);
 	t->bar_width = min_u32(rest - t->place_width, BAR_MAX);
 }
@@ -304,7 +313,7 @@ static void write_head(struct table *t, struct ct_report *r)
 		ct_page__right(page, column, is_narrow ? narrow[i] : wide[i]);
 	}
 	ct_page__stop(page, column + 2);
-	ct_page__put(page, page->width < 100 ? "mostly for" : "waits mostly for");
+	ct_page__put(page, mostly_heading(page));
 	ct_page__end(page);
 }
 

@@ -121,8 +121,8 @@ PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/bin"
 
 
 def tool(name):
-    """A program's path.  perf: what Ubuntu has of that name in PATH is a wrapper that refuses to work
-    without a package for the very kernel; any version of perf itself will do."""
+    """A program's path.  perf: what Ubuntu has of that name in PATH is a wrapper that refuses to
+    work without a package for the very kernel; any version of perf itself will do."""
     if name == "perf":
         for perf in [shutil.which(name, path=PATH), *glob.glob("/usr/lib/linux-tools-*/perf")]:
             if perf and run([perf, "version"]).returncode == 0:

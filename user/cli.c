@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the table of options, parsing and the help text.  Every option is one row: what it is called,
- * which commands take it, what it sets, what --help says.  An option or a command that the contract
- * names and this version lacks has a row too, so that it is refused by name: silently taking
- * 'diff' for a program to run would be worse than not having it.
+ * Owns the table of options, parsing and the help text.  Every option is one row: what it is
+ * called, which commands take it, what it sets, what --help says.  An option or a command that the
+ * contract names and this version lacks has a row too, so that it is refused by name: silently
+ * taking 'diff' for a program to run would be worse than not having it.
  *
- * Two passes with one getopt_long() loop: the words up to the first that is not an option, and, when
- * that word is a command, the words after it in any order.  What a command does not take is refused
- * whichever side of it the option stood on.
+ * Two passes with one getopt_long() loop: the words up to the first that is not an option, and,
+ * when that word is a command, the words after it in any order.  What a command does not take is
+ * refused whichever side of it the option stood on.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -54,10 +54,10 @@ enum rank {
 #define ANY (RUN | REPORT | EXPORT | DOCTOR)
 
 struct option_row {
-	int id; /* its letter, or enum long_only */
+	int id;		  /* its letter, or enum long_only */
 	const char *name; /* without "--"; NULL: has a letter only */
-	const char *arg; /* what it takes; NULL: nothing */
-	u32 commands;	 /* that take it */
+	const char *arg;  /* what it takes; NULL: nothing */
+	u32 commands;	  /* that take it */
 	enum rank rank;
 	/* either sets a flag, or takes a value; neither: parse_words() acts on it */
 	size_t flag; /* offset of a bool in struct ct_opts; 0: none */
@@ -95,9 +95,11 @@ static char *set_pids(struct ct_opts *opts, const char *value)
 	u64 pid;
 
 	do {
-		if (!parse_u64(at, &pid, &rest) || !pid || pid > PID_MAX || (*rest && *rest != ',')) {
+		if (!parse_u64(at, &pid, &rest) || !pid || pid > PID_MAX ||
+			(*rest && *rest != ',')) {
 			int len = strcspn(at, ",");
-			return ct_asprintf("'%.*s' is not a process id; -p takes numbers: -p 12,34", len, at);
+			return ct_asprintf(
+				"'%.*s' is not a process id; -p takes numbers: -p 12,34", len, at);
 		}
 		add_pid(opts, pid);
 		at = rest + 1;
@@ -114,8 +116,8 @@ static char *set_duration(struct ct_opts *opts, const char *value)
 	if (value[0] && strspn(value, "0123456789.") == strlen(value))
 		s = strtod(value, &end);
 	if (!end || *end || s <= 0 || s > DURATION_MAX_S)
-		return ct_asprintf("'%s' is not a number of seconds; -d takes one such as 10 or 0.5",
-			value);
+		return ct_asprintf(
+			"'%s' is not a number of seconds; -d takes one such as 10 or 0.5", value);
 	opts->duration_s = s;
 	return NULL;
 }
@@ -272,13 +274,12 @@ static void make_tables(struct getopt_tables *t, char order)
 				*letter++ = ':';
 		}
 		if (rows[i].name)
-			t->names[name_cnt++] = (struct option){
-				rows[i].name, rows[i].arg ? required_argument : no_argument, NULL, rows[i].id
-			};
+			t->names[name_cnt++] = (struct option){ rows[i].name,
+				rows[i].arg ? required_argument : no_argument, NULL, rows[i].id };
 	}
 }
 
-/* The first row of that id; options of one letter that mean different things are all checked later. */
+/* The first row of that id; 'o' has two, which set the same. */
 static u32 find_row(int id)
 {
 	for (u32 i = 0; i < CT_COUNT(rows); i++)
@@ -345,8 +346,8 @@ static char *explain_unknown(const char *word)
 	const char *near = nearest_name(name + 2);
 
 	if (near)
-		why = ct_asprintf("unknown option '%s'; did you mean '--%s'? Try 'ctrace --help'", name,
-			near);
+		why = ct_asprintf("unknown option '%s'; did you mean '--%s'? Try 'ctrace --help'",
+			name, near);
 	else
 		why = ct_asprintf("unknown option '%s'; try 'ctrace --help'", name);
 	free(name);
@@ -373,9 +374,9 @@ static char *explain_missing(void)
 	u32 i = find_row(optopt);
 	char *name = option_name(optopt), *why;
 
-	why = rows[i].rank == LATER ?
-		ct_asprintf("'%s' is not in this version", name) :
-		ct_asprintf("'%s' needs a value: %s; try 'ctrace --help'", name, rows[i].arg);
+	why = rows[i].rank == LATER ? ct_asprintf("'%s' is not in this version", name)
+				    : ct_asprintf("'%s' needs a value: %s; try 'ctrace --help'",
+					      name, rows[i].arg);
 	free(name);
 	return why;
 }
@@ -417,10 +418,12 @@ static void take_word(struct parse *p, const char *word)
 	const char *name = ct_command__row(p->opts->command)->name;
 
 	if (p->opts->command == CT_CMD_DOCTOR)
-		p->why = ct_asprintf("doctor takes no argument, and '%s' is one; try 'ctrace doctor'", word);
+		p->why = ct_asprintf(
+			"doctor takes no argument, and '%s' is one; try 'ctrace doctor'", word);
 	else if (p->opts->trace)
-		p->why = ct_asprintf("%s takes one trace, and '%s' is one more; try 'ctrace %s --help'",
-			name, word, name);
+		p->why = ct_asprintf(
+			"%s takes one trace, and '%s' is one more; try 'ctrace %s --help'", name,
+			word, name);
 	else
 		p->opts->trace = word;
 }
@@ -474,10 +477,11 @@ static void check_belong(struct parse *p)
 			continue;
 		name = option_name(id);
 		if (command->name)
-			p->why = ct_asprintf("'%s' is not an option of %s; try 'ctrace %s --help'", name,
-				command->name, command->name);
+			p->why = ct_asprintf("'%s' is not an option of %s; try 'ctrace %s --help'",
+				name, command->name, command->name);
 		else
-			p->why = ct_asprintf("'%s' is for 'ctrace export'; try 'ctrace --help'", name);
+			p->why = ct_asprintf(
+				"'%s' is for 'ctrace export'; try 'ctrace --help'", name);
 		free(name);
 	}
 }
@@ -505,8 +509,9 @@ static void check_run(struct parse *p)
 	if (p->why)
 		return;
 	if (opts->pid_cnt && opts->argc)
-		p->why = ct_asprintf("-p attaches to what runs already, so '%s' cannot be started too; "
-				     "leave out one of them",
+		p->why = ct_asprintf(
+			"-p attaches to what runs already, so '%s' cannot be started too; "
+			"leave out one of them",
 			opts->argv[0]);
 	else if (!opts->pid_cnt && !opts->argc)
 		p->why = ct_strdup("no program to run; try 'ctrace --help'");
@@ -617,10 +622,11 @@ static void print_options(FILE *out, enum ct_command topic, enum rank rank, cons
 
 static void help_run(FILE *out)
 {
-	fputs("ctrace: why do the threads of a program wait, who makes them wait, and where?\n\n", out);
+	fputs("ctrace: why do the threads of a program wait, who makes them wait, and where?\n\n",
+		out);
 	for (const struct ct_command_row *row = ct_commands; row->usage; row++)
-		fprintf(out, "  %sctrace %-34s %s\n", row->command == CT_CMD_RUN ? "sudo " : "     ",
-			row->usage, row->meaning);
+		fprintf(out, "  %sctrace %-34s %s\n",
+			row->command == CT_CMD_RUN ? "sudo " : "     ", row->usage, row->meaning);
 	fputs("\nOptions stop at the first word that is not one: what follows PROGRAM is its own.\n"
 	      "A program with the name of a command can be run by its path, or after '--'.\n",
 		out);

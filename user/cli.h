@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command line: words in, a const struct ct_opts out.  One table of options drives parsing and
- * help (cli.c).  No side effects: nothing is printed and no file is touched while parsing; who calls
- * prints *why.
+ * help (cli.c).  No side effects: nothing is printed and no file is touched while parsing; who
+ * calls prints *why.
  */
 #ifndef CT_CLI_H
 #define CT_CLI_H
@@ -17,9 +17,9 @@ enum ct_command {
 	CT_CMD_REPORT,
 	CT_CMD_EXPORT,
 	CT_CMD_DOCTOR,
-	CT_CMD_HELP,	/* --help: of topic, on stdout */
+	CT_CMD_HELP, /* --help: of topic, on stdout */
 	CT_CMD_VERSION,
-	CT_CMD_USAGE,	/* nothing at all was asked for: the short usage, as an error */
+	CT_CMD_USAGE, /* nothing at all was asked for: the short usage, as an error */
 };
 
 enum ct_futex_depth { CT_FUTEX_DEFAULT, CT_FUTEX_CALLS, CT_FUTEX_SWITCH };
@@ -28,22 +28,22 @@ enum ct_futex_depth { CT_FUTEX_DEFAULT, CT_FUTEX_CALLS, CT_FUTEX_SWITCH };
 struct ct_opts {
 	enum ct_command command;
 	enum ct_command topic; /* HELP: of which command */
-	char **argv;	       /* RUN: the program and its arguments, NULL-terminated; argc 0 with -p */
+	char **argv; /* RUN: the program and its arguments, NULL-terminated; argc 0 with -p */
 	int argc;
-	u32 *pids;	       /* -p, each once, in the order given */
+	u32 *pids; /* -p, each once, in the order given */
 	u32 pid_cnt;
-	double duration_s;     /* -d; 0: until it ends, or -p and Ctrl-C */
-	const char *output;    /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
-	const char *trace;     /* REPORT, EXPORT */
-	const char *format;    /* EXPORT: -f; NULL: none was given */
+	double duration_s;  /* -d; 0: until it ends, or -p and Ctrl-C */
+	const char *output; /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
+	const char *trace;  /* REPORT, EXPORT */
+	const char *format; /* EXPORT: -f; NULL: none was given */
 	bool quiet, verbose;
-	bool json;	       /* the report as JSON on stdout */
+	bool json; /* the report as JSON on stdout */
 	bool no_html;
-	bool stacks;	       /* user stacks are recorded (--stack) */
+	bool stacks; /* user stacks are recorded (--stack) */
 	bool as_root;
-	u32 sample_hz;	       /* 0: no CPU samples */
-	enum ct_futex_depth futex;   /* DEFAULT: calls for a program, switch for -p */
-	size_t buffer_bytes;   /* all rings together; 0: the default */
+	u32 sample_hz;		   /* 0: no CPU samples */
+	enum ct_futex_depth futex; /* DEFAULT: calls for a program, switch for -p */
+	size_t buffer_bytes;	   /* all rings together; 0: the default */
 };
 
 /* 0, or -EINVAL and one sentence for the user in *why (free() it; no newline, no "ctrace: "), which

@@ -12,8 +12,8 @@
 #include "cmd/cmd.h"
 #include "version.h"
 
-/* A descriptor that the caller closed must not become that of a trace, which a message would then be
- * written into.  Closed again at exec: the program finds what the caller left. */
+/* A descriptor that the caller closed must not become that of a trace, which a message would then
+ * be written into.  Closed again at exec: the program finds what the caller left. */
 static void fill_standard_descriptors(void)
 {
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)

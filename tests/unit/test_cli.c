@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/cli.c: every option, every way of getting it wrong with its exact sentence, and what may stand
- * in the help.
+ * user/cli.c: every option, every way of getting it wrong with its exact sentence, and what may
+ * stand in the help.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -72,8 +72,9 @@ static void test_every_option_of_a_recording(void **state)
 	struct words w;
 
 	(void)state;
-	parse(&o, &w, "-o out --no-html --quiet -v --json --stack=off --cpu-samples=250 "
-		      "--futex=switch --as-root --buffer 64K prog");
+	parse(&o, &w,
+		"-o out --no-html --quiet -v --json --stack=off --cpu-samples=250 "
+		"--futex=switch --as-root --buffer 64K prog");
 	assert_string_equal(o.output, "out");
 	assert_true(o.quiet && o.verbose && o.json && o.no_html && o.as_root);
 	assert_false(o.stacks);
@@ -167,8 +168,9 @@ static void test_names_of_commands_as_programs(void **state)
 
 static void test_report(void **state)
 {
-	static const char *const lines[] = { "report t.ctrace --json -v", "report --json t.ctrace -v",
-		"-v --json report t.ctrace", "report -v --json -- t.ctrace" };
+	static const char *const lines[] = { "report t.ctrace --json -v",
+		"report --json t.ctrace -v", "-v --json report t.ctrace",
+		"report -v --json -- t.ctrace" };
 	struct ct_opts o;
 	struct words w;
 
@@ -241,7 +243,8 @@ static const struct {
 } errors[] = {
 	/* unknown options */
 	{ "--qiet prog", "unknown option '--qiet'; did you mean '--quiet'? Try 'ctrace --help'" },
-	{ "--futx=calls prog", "unknown option '--futx'; did you mean '--futex'? Try 'ctrace --help'" },
+	{ "--futx=calls prog",
+		"unknown option '--futx'; did you mean '--futex'? Try 'ctrace --help'" },
 	{ "--zzzzzz prog", "unknown option '--zzzzzz'; try 'ctrace --help'" },
 	{ "--zzzzzz=abc prog", "unknown option '--zzzzzz'; try 'ctrace --help'" },
 	{ "-x prog", "unknown option '-x'; try 'ctrace --help'" },
@@ -262,8 +265,9 @@ static const struct {
 	{ "-p -5", "'-5' is not a process id; -p takes numbers: -p 12,34" },
 	{ "-p 12,4194305,7", "'4194305' is not a process id; -p takes numbers: -p 12,34" },
 	{ "-p 12x", "'12x' is not a process id; -p takes numbers: -p 12,34" },
-	{ "-p 99999999999999999999", "'99999999999999999999' is not a process id; -p takes numbers: "
-				     "-p 12,34" },
+	{ "-p 99999999999999999999",
+		"'99999999999999999999' is not a process id; -p takes numbers: "
+		"-p 12,34" },
 	{ "-p 1 -d abc", "'abc' is not a number of seconds; -d takes one such as 10 or 0.5" },
 	{ "-p 1 -d 0", "'0' is not a number of seconds; -d takes one such as 10 or 0.5" },
 	{ "-p 1 -d -1", "'-1' is not a number of seconds; -d takes one such as 10 or 0.5" },
@@ -272,11 +276,13 @@ static const struct {
 	{ "-p 1 -d 0x10", "'0x10' is not a number of seconds; -d takes one such as 10 or 0.5" },
 	{ "-p 1 -d .", "'.' is not a number of seconds; -d takes one such as 10 or 0.5" },
 	{ "-p 1 -d ''", "'' is not a number of seconds; -d takes one such as 10 or 0.5" },
-	{ "-p 1 -d 1000000001", "'1000000001' is not a number of seconds; -d takes one such as 10 or "
-				"0.5" },
+	{ "-p 1 -d 1000000001",
+		"'1000000001' is not a number of seconds; -d takes one such as 10 or "
+		"0.5" },
 	{ "--stack=yes prog", "--stack takes on or off, not 'yes'" },
 	{ "--cpu-samples=0 prog", "--cpu-samples takes off or 1 to 10000 per second, not '0'" },
-	{ "--cpu-samples=10001 prog", "--cpu-samples takes off or 1 to 10000 per second, not '10001'" },
+	{ "--cpu-samples=10001 prog",
+		"--cpu-samples takes off or 1 to 10000 per second, not '10001'" },
 	{ "--cpu-samples=on prog", "--cpu-samples takes off or 1 to 10000 per second, not 'on'" },
 	{ "--futex=all prog", "--futex takes calls or switch, not 'all'" },
 	{ "--buffer 63K prog", "--buffer takes a size from 64K to 1G, not '63K'" },
@@ -289,18 +295,21 @@ static const struct {
 	/* what does not go together */
 	{ "-v", "no program to run; try 'ctrace --help'" },
 	{ "--", "no program to run; try 'ctrace --help'" },
-	{ "-p 12 ./prog", "-p attaches to what runs already, so './prog' cannot be started too; leave "
-			  "out one of them" },
+	{ "-p 12 ./prog",
+		"-p attaches to what runs already, so './prog' cannot be started too; leave "
+		"out one of them" },
 	{ "-f json ./prog", "'-f' is for 'ctrace export'; try 'ctrace --help'" },
 	{ "report", "report of which trace? Try 'ctrace report --help'" },
 	{ "export -f json", "export of which trace? Try 'ctrace export --help'" },
 	{ "report a b", "report takes one trace, and 'b' is one more; try 'ctrace report --help'" },
-	{ "report a -- b", "report takes one trace, and 'b' is one more; try 'ctrace report --help'" },
+	{ "report a -- b",
+		"report takes one trace, and 'b' is one more; try 'ctrace report --help'" },
 	{ "report a -f json", "'-f' is not an option of report; try 'ctrace report --help'" },
 	{ "report -o x a", "'-o' is not an option of report; try 'ctrace report --help'" },
 	{ "-p 1 report a", "'-p' is not an option of report; try 'ctrace report --help'" },
 	{ "export a --json", "'--json' is not an option of export; try 'ctrace export --help'" },
-	{ "--as-root export a", "'--as-root' is not an option of export; try 'ctrace export --help'" },
+	{ "--as-root export a",
+		"'--as-root' is not an option of export; try 'ctrace export --help'" },
 	{ "doctor --quiet", "'--quiet' is not an option of doctor; try 'ctrace doctor --help'" },
 	{ "doctor a", "doctor takes no argument, and 'a' is one; try 'ctrace doctor'" },
 	/* what the contract names and this version lacks */
@@ -391,13 +400,13 @@ static void test_help_fits_the_screen(void **state)
 
 static void test_help_has_all_that_is_here_and_no_more(void **state)
 {
-	static const char *const here[] = { "-p PID", "-d SECONDS", "-o FILE", "--json", "--futex=",
-		"--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ", "-h, --help",
-		"-V, --version", "--buffer=SIZE", "ctrace report", "ctrace export", "ctrace doctor",
-		"Examples:" };
-	static const char *const absent[] = { "--watch", "--locks", "--fail-on", "--max-size", "-r ",
-		"--label", "--redact", "--no-html", "ctrace view", "ctrace diff", "ctrace why",
-		"ctrace room", "ctrace check", "ctrace demo" };
+	static const char *const here[] = { "-p PID", "-d SECONDS", "-o FILE", "--json",
+		"--futex=", "--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ",
+		"-h, --help", "-V, --version", "--buffer=SIZE", "ctrace report", "ctrace export",
+		"ctrace doctor", "Examples:" };
+	static const char *const absent[] = { "--watch", "--locks", "--fail-on", "--max-size",
+		"-r ", "--label", "--redact", "--no-html", "ctrace view", "ctrace diff",
+		"ctrace why", "ctrace room", "ctrace check", "ctrace demo" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 
 	(void)state;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user/cmd/export.c and report.c as a user meets them: which file is written, what is never
- * overwritten, what is left behind when writing fails.  What stands in the files is for the tests of
- * the exporters.
+ * overwritten, what is left behind when writing fails.  What stands in the files is for the tests
+ * of the exporters.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -178,7 +178,8 @@ static void test_what_is_not_overwritten(void **state)
 	put("precious", "x");
 	assert_int_equal(symlink("precious", "link"), 0);
 	assert_int_equal(RUN("export", "run.ctrace", "-f", "json", "-o", "link"), 125);
-	assert_said("'link' is a symbolic link, which is not followed; name the file itself with -o");
+	assert_said(
+		"'link' is a symbolic link, which is not followed; name the file itself with -o");
 	assert_int_equal(size_of("precious"), 1);
 
 	assert_int_equal(mkdir("d", 0755), 0);
@@ -253,8 +254,9 @@ static void test_files_that_are_no_traces(void **state)
 {
 	(void)state;
 	put("empty", "");
-	put("foreign", "\177ELF\001\002\003, and so much more that it could well be the head of a trace, "
-		       "which has 64 bytes");
+	put("foreign",
+		"\177ELF\001\002\003, and so much more that it could well be the head of a trace, "
+		"which has 64 bytes");
 	assert_int_equal(RUN("report", "missing"), 125);
 	assert_said("missing: No such file or directory");
 	assert_int_equal(RUN("report", "."), 125);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/capture/probe_features.c: the answers agree with each other, and a user without rights is told
- * so first.  What the answers are depends on the machine and is not tested.
+ * user/capture/probe_features.c: the answers agree with each other, and a user without rights is
+ * told so first.  What the answers are depends on the machine and is not tested.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,7 +80,8 @@ static int look_without_rights(void)
 				   "to mend: run ctrace with sudo";
 	char *why;
 
-	if (geteuid() == 0 && (setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
+	if (geteuid() == 0 &&
+		(setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY)))
 		return 2;
 	why = ct_features__why_not();
 	if (why && !strcmp(why, told))

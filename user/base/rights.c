@@ -4,9 +4,9 @@
  *
  * The file system ids (setfsuid(2)) are changed, not the effective ones: they belong to one thread,
  * leave CAP_SETUID and CAP_SETGID in place for the way back, and take away exactly the capabilities
- * that would override file permissions.  The C library's setgroups() would change every thread of the
- * process, so the system call is made directly.  Order: groups, gid, uid.  A change that cannot be
- * undone ends the program: it would go on with rights that nobody expects.
+ * that would override file permissions.  The C library's setgroups() would change every thread of
+ * the process, so the system call is made directly.  Order: groups, gid, uid.  A change that cannot
+ * be undone ends the program: it would go on with rights that nobody expects.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whose files these are.  Under sudo ctrace has root's rights, but every file that it writes belongs
- * to the user who called sudo and is opened with no more than that user's rights: else a link planted
- * in a directory of theirs would let them write anywhere.  Not for the traced program itself, which
- * gives up its rights for good (capture/target.c).
+ * Whose files these are.  Under sudo ctrace has root's rights, but every file that it writes
+ * belongs to the user who called sudo and is opened with no more than that user's rights: else a
+ * link planted in a directory of theirs would let them write anywhere.  Not for the traced program
+ * itself, which gives up its rights for good (capture/target.c).
  */
 #ifndef CT_RIGHTS_H
 #define CT_RIGHTS_H
@@ -16,10 +16,10 @@ struct ct_user {
 	gid_t gid;
 	gid_t *groups; /* supplementary ones, gid among them */
 	int group_cnt;
-	char *name;    /* "": no such entry in the user database */
-	char *home;    /* "" likewise */
-	char *shell;   /* "" likewise */
-	bool differs;  /* not the user whose rights this process has: it was started by sudo */
+	char *name;   /* "": no such entry in the user database */
+	char *home;   /* "" likewise */
+	char *shell;  /* "" likewise */
+	bool differs; /* not the user whose rights this process has: it was started by sudo */
 };
 
 /* Who called: the user in SUDO_UID and SUDO_GID when root runs under sudo, else the real user.
@@ -27,9 +27,9 @@ struct ct_user {
 int ct_rights__caller(struct ct_user *out);
 void ct_rights__clear(struct ct_user *user);
 
-/* open(2), rename(2), unlink(2) with that user's rights, for the calling thread alone; 0 (a descriptor)
- * or -errno.  open_as adds O_CLOEXEC and O_NOFOLLOW: a path whose last part is a symbolic link gives
- * -ELOOP. */
+/* open(2), rename(2), unlink(2) with that user's rights, for the calling thread alone; 0 (a
+ * descriptor) or -errno.  open_as adds O_CLOEXEC and O_NOFOLLOW: a path whose last part is a
+ * symbolic link gives -ELOOP. */
 int ct_rights__open_as(const struct ct_user *user, const char *path, int flags, mode_t mode);
 int ct_rights__rename_as(const struct ct_user *user, const char *from, const char *to);
 int ct_rights__unlink_as(const struct ct_user *user, const char *path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What this machine and this user can do, found out by trying: for `ctrace doctor`, and for a session
- * that could not start and has to say why.
+ * What this machine and this user can do, found out by trying: for `ctrace doctor`, and for a
+ * session that could not start and has to say why.
  */
 #ifndef CT_FEATURES_H
 #define CT_FEATURES_H

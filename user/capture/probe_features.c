@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Owns the question what this machine can do, as a table of small experiments.  Each one tries the
- * thing itself and no version number: distributions patch, containers forbid, lockdown forbids more.
- * They run in the order of the table; one that depends on an earlier one which failed says so and
- * gives no advice of its own, so that the first advice is the right one.
+ * thing itself and no version number: distributions patch, containers forbid, lockdown forbids
+ * more. They run in the order of the table; one that depends on an earlier one which failed says so
+ * and gives no advice of its own, so that the first advice is the right one.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -36,7 +36,7 @@ struct lab {
 	struct btf *btf; /* NULL: none */
 	u64 caps;	 /* effective capabilities, as bits */
 	bool rights;
-	bool programs;	 /* BPF programs can be loaded */
+	bool programs; /* BPF programs can be loaded */
 };
 
 static bool has_cap(const struct lab *lab, int cap)
@@ -147,8 +147,8 @@ static void try_rights(struct lab *lab, struct ct_feature *f)
 
 	syscall(SYS_capget, &head, data);
 	lab->caps = data[0].effective | (u64)data[1].effective << 32;
-	lab->rights = has_cap(lab, CAP_SYS_ADMIN) ||
-		(has_cap(lab, CAP_BPF) && has_cap(lab, CAP_PERFMON));
+	lab->rights =
+		has_cap(lab, CAP_SYS_ADMIN) || (has_cap(lab, CAP_BPF) && has_cap(lab, CAP_PERFMON));
 	if (lab->rights)
 		yes(f, "%s", geteuid() == 0 ? "root" : "CAP_BPF and CAP_PERFMON, without root");
 	else if (geteuid() == 0)
@@ -167,7 +167,8 @@ static void try_btf(struct lab *lab, struct ct_feature *f)
 	if (err) {
 		lab->btf = NULL;
 		no(f, "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' are",
-			"/sys/kernel/btf/vmlinux: %s", strerror(-err));
+			"/sys/kernel/btf/vmlinux: %s",
+			access("/sys/kernel/btf/vmlinux", R_OK) ? strerror(errno) : strerror(-err));
 		return;
 	}
 	yes(f, "%u types", btf__type_cnt(lab->btf));
@@ -184,7 +185,8 @@ static void try_lockdown(struct lab *lab, struct ct_feature *f)
 	else if (!line[0])
 		yes(f, "not in force");
 	else
-		yes(f, "%s", strstr(line, "[integrity]") ? "integrity, which does no harm" : "none");
+		yes(f, "%s",
+			strstr(line, "[integrity]") ? "integrity, which does no harm" : "none");
 }
 
 /* ---- BPF ---- */
@@ -257,7 +259,9 @@ static void try_tracepoints(struct lab *lab, struct ct_feature *f)
 	for (size_t i = 0; i < CT_COUNT(wanted); i++) {
 		snprintf(name, sizeof(name), "btf_trace_%s", wanted[i]);
 		if (btf__find_by_name_kind(lab->btf, name, BTF_KIND_TYPEDEF) < 0) {
-			no(f, "boot a kernel built with CONFIG_TRACEPOINTS=y, as distributions' are",
+			no(f,
+				"boot a kernel built with CONFIG_TRACEPOINTS=y, as distributions' "
+				"are",
 				"there is no %s", wanted[i]);
 			return;
 		}
@@ -267,8 +271,12 @@ static void try_tracepoints(struct lab *lab, struct ct_feature *f)
 
 static void try_reasons(struct lab *lab, struct ct_feature *f)
 {
-	static const struct bpf_insn regs_of_prev[] = { /* prev is the second argument */
-		{ .code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1, .off = 8 },
+	static const struct bpf_insn regs_of_prev[] = {
+		/* prev is the second argument */
+		{ .code = BPF_LDX | BPF_MEM | BPF_DW,
+			.dst_reg = BPF_REG_1,
+			.src_reg = BPF_REG_1,
+			.off = 8 },
 		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_task_pt_regs },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
@@ -279,7 +287,8 @@ static void try_reasons(struct lab *lab, struct ct_feature *f)
 		return;
 	err = load_at_switch(lab, regs_of_prev, CT_COUNT(regs_of_prev));
 	if (err)
-		no(f, "boot a kernel from 5.15 on", "bpf_task_pt_regs() is refused: %s", strerror(-err));
+		no(f, "boot a kernel from 5.15 on", "bpf_task_pt_regs() is refused: %s",
+			strerror(-err));
 	else
 		yes(f, "bpf_task_pt_regs()");
 }
@@ -330,8 +339,8 @@ static void try_cpus(struct lab *lab, struct ct_feature *f)
 	int cnt = libbpf_num_possible_cpus();
 
 	if (cnt > CT_CPU_MAX)
-		no(f, "boot with possible_cpus=1024", "%d possible ones; ctrace has room for %d", cnt,
-			CT_CPU_MAX);
+		no(f, "boot with possible_cpus=1024", "%d possible ones; ctrace has room for %d",
+			cnt, CT_CPU_MAX);
 	else
 		yes(f, "%d possible, %ld online", cnt, sysconf(_SC_NPROCESSORS_ONLN));
 }
@@ -381,7 +390,8 @@ static const char *perf_advice(const struct lab *lab, int err, const char *other
 {
 	if (err != -EPERM && err != -EACCES)
 		return otherwise;
-	return lab->rights ? "look for a policy that forbids perf_event_open(2), in a container too" : NULL;
+	return lab->rights ? "look for a policy that forbids perf_event_open(2), in a container too"
+			   : NULL;
 }
 
 static int this_cpu(void)
@@ -394,20 +404,25 @@ static int this_cpu(void)
 static void try_samples(struct lab *lab, struct ct_feature *f)
 {
 	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_CPU_CLOCK, .sample_period = 1000000 };
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = 1000000 };
 	int err = try_perf(&attr, -1, this_cpu());
 
 	if (err)
-		no(f, perf_advice(lab, err, "use --cpu-samples=off"),
-			"cpu-clock: %s", strerror(-err));
+		no(f, perf_advice(lab, err, "use --cpu-samples=off"), "cpu-clock: %s",
+			strerror(-err));
 	else
 		yes(f, "cpu-clock of every program");
 }
 
 static void try_mappings(struct lab *lab, struct ct_feature *f)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_DUMMY,
-		.mmap = 1, .mmap2 = 1, .task = 1, .comm = 1 };
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_DUMMY,
+		.mmap = 1,
+		.mmap2 = 1,
+		.task = 1,
+		.comm = 1 };
 	int err = try_perf(&attr, -1, this_cpu());
 
 	if (err)
@@ -420,9 +435,13 @@ static void try_mappings(struct lab *lab, struct ct_feature *f)
 static void try_registers(struct lab *lab, struct ct_feature *f)
 {
 	u64 variable = 0;
-	struct perf_event_attr attr = { .type = PERF_TYPE_BREAKPOINT, .bp_type = HW_BREAKPOINT_W,
-		.bp_addr = (u64)(uintptr_t)&variable, .bp_len = HW_BREAKPOINT_LEN_8,
-		.sample_period = 1, .exclude_kernel = 1, .exclude_hv = 1 };
+	struct perf_event_attr attr = { .type = PERF_TYPE_BREAKPOINT,
+		.bp_type = HW_BREAKPOINT_W,
+		.bp_addr = (u64)(uintptr_t)&variable,
+		.bp_len = HW_BREAKPOINT_LEN_8,
+		.sample_period = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1 };
 	int err = try_perf(&attr, 0, -1);
 
 	if (err)
@@ -463,8 +482,14 @@ static void try_syscall_names(struct lab *lab, struct ct_feature *f)
 static void name_address(u64 ip, struct ct_frame *out)
 {
 	u64 top[8] = { 0 };
-	struct ct_snapshot snap = { .id = 1, .tid = getpid(), .tgid = getpid(), .ts = 1, .ip = ip,
-		.sp = (uintptr_t)top, .bytes = top, .len = sizeof(top) };
+	struct ct_snapshot snap = { .id = 1,
+		.tid = getpid(),
+		.tgid = getpid(),
+		.ts = 1,
+		.ip = ip,
+		.sp = (uintptr_t)top,
+		.bytes = top,
+		.len = sizeof(top) };
 	struct ct_symbolizer *s = ct_symbolizer__new();
 	struct ct_names *names = ct_names__new();
 	const u32 *frames = NULL;
@@ -502,13 +527,13 @@ static void try_libc_lines(struct lab *lab, struct ct_feature *f)
 	if (frame.line)
 		yes(f, "its debug file is there");
 	else
-		no(f, libc_debug_command(),
-			"no debug file (your own lines need none)");
+		no(f, libc_debug_command(), "no debug file (your own lines need none)");
 }
 
 /* ---- settings that are worth knowing ---- */
 
-static void show_setting(struct ct_feature *f, const char *path, const char *const meanings[], int cnt)
+static void show_setting(
+	struct ct_feature *f, const char *path, const char *const meanings[], int cnt)
 {
 	char value[16];
 	int n;
@@ -525,16 +550,16 @@ static void show_setting(struct ct_feature *f, const char *path, const char *con
 
 static void show_unprivileged(struct lab *lab, struct ct_feature *f)
 {
-	static const char *const meanings[] = { "users may load some BPF", "needs rights until reboot",
-		"needs rights" };
+	static const char *const meanings[] = { "users may load some BPF",
+		"needs rights until reboot", "needs rights" };
 
 	show_setting(f, "/proc/sys/kernel/unprivileged_bpf_disabled", meanings, CT_COUNT(meanings));
 }
 
 static void show_paranoid(struct lab *lab, struct ct_feature *f)
 {
-	static const char *const meanings[] = { "all but raw tracepoints", "own processes, kernel too",
-		"own processes" };
+	static const char *const meanings[] = { "all but raw tracepoints",
+		"own processes, kernel too", "own processes" };
 
 	show_setting(f, "/proc/sys/kernel/perf_event_paranoid", meanings, CT_COUNT(meanings));
 }

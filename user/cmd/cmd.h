@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The commands: one function each, and what several of them share: a trace read into facts, and what
- * the terminal can show.  A command prints its own errors, one line each, and returns the exit code.
+ * The commands: one function each, and what several of them share: a trace read into facts, and
+ * what the terminal can show.  A command prints its own errors, one line each, and returns the exit
+ * code.
  */
 #ifndef CT_CMD_H
 #define CT_CMD_H
@@ -23,11 +24,11 @@ struct ct_command_row {
 	enum ct_command command;
 	const char *name; /* first word of the command line; NULL: none (run), or a further form */
 	int (*run)(const struct ct_opts *opts);
-	const char *usage;   /* what follows "ctrace " */
-	const char *meaning; /* one line, lower case, no full stop */
+	const char *usage;	 /* what follows "ctrace " */
+	const char *meaning;	 /* one line, lower case, no full stop */
 	void (*help)(FILE *out); /* more of its --help; may be NULL */
 };
-extern const struct ct_command_row ct_commands[]; /* ends with usage == NULL */
+extern const struct ct_command_row ct_commands[];		       /* ends with usage == NULL */
 const struct ct_command_row *ct_command__row(enum ct_command command); /* NULL: it has none */
 const struct ct_command_row *ct_command__find(const char *name);       /* NULL: no such command */
 
@@ -45,8 +46,8 @@ int ct_study__open(struct ct_study *l, const char *path);
 void ct_study__close(struct ct_study *l);
 
 /* ---- the terminal (term.c) ---- */
-/* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS and
- * the locale's character set. */
+/* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS
+ * and the locale's character set. */
 void ct_term__report_opts(struct ct_report_opts *ro, FILE *out, bool verbose);
 
 #endif

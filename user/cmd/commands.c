@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the command table: what the first word of the command line may be, and what --help says of it.
- * A new command is a row here, a function in cmd.h and an id in cli.h.
+ * Owns the command table: what the first word of the command line may be, and what --help says of
+ * it. A new command is a row here, a function in cmd.h and an id in cli.h.
  */
 #include <string.h>
 
 #include "cmd/cmd.h"
 
 const struct ct_command_row ct_commands[] = {
-	{ CT_CMD_RUN, NULL, ct_cmd_run, "[OPTIONS] [--] PROGRAM [ARGS...]", "record a program, report",
-		NULL },
+	{ CT_CMD_RUN, NULL, ct_cmd_run, "[OPTIONS] [--] PROGRAM [ARGS...]",
+		"record a program, report", NULL },
 	{ CT_CMD_RUN, NULL, ct_cmd_run, "[OPTIONS] -p PID[,PID...]", "record what runs already",
 		NULL },
-	{ CT_CMD_REPORT, "report", ct_cmd_report, "report [OPTIONS] TRACE", "the report of a trace again",
-		NULL },
+	{ CT_CMD_REPORT, "report", ct_cmd_report, "report [OPTIONS] TRACE",
+		"the report of a trace again", NULL },
 	{ CT_CMD_EXPORT, "export", ct_cmd_export, "export TRACE -f FORMAT [-o FILE]",
 		"a trace in another form", ct_export_help },
 	{ CT_CMD_DOCTOR, "doctor", ct_cmd_doctor, "doctor", "what this machine can record", NULL },

@@ -22,7 +22,8 @@ static struct look look_of(const struct ct_feature *f)
 	case CT_ANSWER_YES:
 		return (struct look){ "yes", "\033[32m" };
 	case CT_ANSWER_NO:
-		return f->needed ? (struct look){ "NO", "\033[1;31m" } : (struct look){ "no", "\033[33m" };
+		return f->needed ? (struct look){ "NO", "\033[1;31m" }
+				 : (struct look){ "no", "\033[33m" };
 	default:
 		return (struct look){ "", "" };
 	}
@@ -46,7 +47,8 @@ static void print_verdict(const struct ct_features *features)
 	for (u32 i = 0; i < features->at.cnt; i++)
 		no_cnt += features->at.at[i].answer == CT_ANSWER_NO;
 	if (missing)
-		printf("\nRecording cannot work: see %s. Reports and exports of traces can.\n", missing->name);
+		printf("\nRecording cannot work: see %s. Reports and exports of traces can.\n",
+			missing->name);
 	else if (no_cnt)
 		printf("\nRecording works, with less in it where a line says no.\n");
 	else

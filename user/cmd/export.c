@@ -2,10 +2,10 @@
 /*
  * `ctrace export TRACE -f FORMAT`: a trace in another form.
  *
- * A file is written under another name beside the wanted one and renamed when it is complete, so that
- * neither a full disk nor Ctrl-C leaves half of one, and an older export stays until the new one is
- * there.  What is no regular file (/dev/null, a FIFO) is written to as it is.  Under sudo all this is
- * done with the caller's rights.
+ * A file is written under another name beside the wanted one and renamed when it is complete, so
+ * that neither a full disk nor Ctrl-C leaves half of one, and an older export stays until the new
+ * one is there.  What is no regular file (/dev/null, a FIFO) is written to as it is.  Under sudo
+ * all this is done with the caller's rights.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 struct target {
 	struct ct_user user;
 	char *path;
-	char *temp; /* what is written; NULL: path itself */
+	char *temp;	  /* what is written; NULL: path itself */
 	sigset_t signals; /* as they were, while there is a temp */
 	FILE *file;
 };
@@ -53,7 +53,8 @@ static const struct ct_exporter *pick_exporter(const struct ct_opts *opts)
 		return e;
 	list = list_formats();
 	if (opts->format)
-		ct_error("there is no format '%s' in this version; -f takes one of %s", opts->format, list);
+		ct_error("there is no format '%s' in this version; -f takes one of %s",
+			opts->format, list);
 	else
 		ct_error("export to which format? -f takes one of %s", list);
 	free(list);
@@ -68,7 +69,8 @@ static char *default_path(const char *trace, const char *suffix)
 
 	for (size_t i = 0; i < CT_COUNT(ours); i++) {
 		end = strlen(ours[i]);
-		if (len > end && !strcmp(trace + len - end, ours[i]) && trace[len - end - 1] != '/') {
+		if (len > end && !strcmp(trace + len - end, ours[i]) &&
+			trace[len - end - 1] != '/') {
 			len -= end;
 			break;
 		}
@@ -106,7 +108,8 @@ static char *temp_path(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	return ct_asprintf("%.*s.ctrace-%d.tmp", slash ? (int)(slash + 1 - path) : 0, path, (int)getpid());
+	return ct_asprintf(
+		"%.*s.ctrace-%d.tmp", slash ? (int)(slash + 1 - path) : 0, path, (int)getpid());
 }
 
 /* Ctrl-C waits for the moment that takes: who is killed cannot delete what he has begun. */
@@ -141,7 +144,8 @@ static int open_target(struct target *t, const char *trace)
 	return t->file ? 0 : -errno;
 }
 
-/* Gives the file its name, or takes it away when err is set; returns err or what went wrong here. */
+/* Gives the file its name, or takes it away when err is set; returns err or what went wrong here.
+ */
 static int close_target(struct target *t, int err)
 {
 	if (t->file && fclose(t->file) && !err)
@@ -162,7 +166,8 @@ static void explain(const char *path, int err)
 	if (err == -EEXIST)
 		ct_error("'%s' is the trace itself; name another file with -o", path);
 	else if (err == -ELOOP)
-		ct_error("'%s' is a symbolic link, which is not followed; name the file itself with -o",
+		ct_error("'%s' is a symbolic link, which is not followed; name the file itself "
+			 "with -o",
 			path);
 	else
 		ct_error("cannot write '%s': %s", path, strerror(-err));
@@ -201,8 +206,8 @@ static int write_stdout(const struct ct_exporter *e, const struct ct_export_in *
 	return err;
 }
 
-static int export_study(const struct ct_exporter *e, const struct ct_study *l,
-	const struct ct_opts *opts)
+static int export_study(
+	const struct ct_exporter *e, const struct ct_study *l, const struct ct_opts *opts)
 {
 	struct ct_export_in in = { .facts = &l->facts, .source = l->source };
 	char *path;

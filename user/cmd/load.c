@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the way from a trace's path to facts, for every command that reads one, and the messages about
- * files that cannot be read.
+ * Owns the way from a trace's path to facts, for every command that reads one, and the messages
+ * about files that cannot be read.
  */
 #include <string.h>
 
@@ -26,7 +26,8 @@ static void warn_incomplete(struct ct_source *source, const char *path)
 	if (damage)
 		ct_warn("'%s' is damaged: %s; what can be read of it follows", path, damage);
 	else if (!ct_source__complete(source))
-		ct_warn("'%s' was not finished: its recording was killed, or the disk was full; what "
+		ct_warn("'%s' was not finished: its recording was killed, or the disk was full; "
+			"what "
 			"was written by then follows",
 			path);
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All analyses of a model, for those who show them.
+ */
+#include "ct_findings.h"
+
+void ct_facts__compute(struct ct_facts *f, const struct ct_model *m)
+{
+	f->m = m;
+	ct_parallelism__compute(&f->parallelism, m);
+	ct_contention__compute(&f->contentions, m);
+	ct_lines__compute(&f->lines, m);
+	ct_wakers__compute(&f->wakers, m);
+}
+
+void ct_facts__clear(struct ct_facts *f)
+{
+	ct_parallelism__clear(&f->parallelism);
+	ct_contention__clear(&f->contentions);
+	ct_lines__clear(&f->lines);
+	ct_wakers__clear(&f->wakers);
+}

@@ -110,6 +110,13 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libctrace.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) $< $(B)/libctrace.a $(LDLIBS) -lcmocka -o $@
 
+# The programs that test_symbols looks into, built in every way that programs are built.
+SAMPLES := $(B)/tests/unit/samples/built
+$(SAMPLES): $(wildcard tests/unit/samples/*)
+	$(call msg,SAMPLE,$(@D))
+	$(Q)CC="$(CC)" CXX="$(CXX)" CLANG="$(CLANG)" sh tests/unit/samples/build.sh $(@D)
+$(B)/tests/unit/test_symbols: tests/unit/sample_stacks.h | $(SAMPLES)
+
 DEPS_SH := user/gen/deps.sh
 deps:
 	@sh $(DEPS_SH) build

@@ -7,6 +7,7 @@
 #define SAMPLE_STACKS_H
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -136,16 +137,17 @@ static bool attach(u32 tid)
 static bool take_snapshot(pid_t pid, u32 tid, void *bytes, struct ct_snapshot *snap)
 {
 	struct user_regs_struct regs;
-	struct iovec of_regs = { &regs, sizeof(regs) };
 	if (!attach(tid))
 		return false;
-	bool ok = !ptrace(PTRACE_GETREGSET, (pid_t)tid, (void *)1 /* NT_PRSTATUS */, &of_regs);
 	*snap = (struct ct_snapshot){ .tid = tid, .tgid = (u32)pid, .bytes = bytes };
 #if defined(__x86_64__)
+	bool ok = !ptrace(PTRACE_GETREGS, (pid_t)tid, NULL, &regs); /* of 32-bit threads too */
 	snap->ip = regs.rip;
 	snap->sp = regs.rsp;
 	snap->bp = regs.rbp;
 #elif defined(__aarch64__)
+	struct iovec of_regs = { &regs, sizeof(regs) };
+	bool ok = !ptrace(PTRACE_GETREGSET, (pid_t)tid, (void *)NT_PRSTATUS, &of_regs);
 	snap->ip = regs.pc;
 	snap->sp = regs.sp;
 	snap->bp = regs.regs[29];

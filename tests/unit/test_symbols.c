@@ -209,11 +209,454 @@ SAMPLE(noplt, "c-O2-noplt", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(dwarf4, "c-dwarf4", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(clang, "c-clang", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(statically, "c-static", NO_DEBUG_ROOT, ALL, "glibc")
-SAMPLE(musl_static, "c-musl-static", NO_DEBUG_ROOT, LINES, "musl")
+SAMPLE(musl_static, "c-musl-static", NO_DEBUG_ROOT, ALL, "musl")
 SAMPLE(debug_by_id, "c-by-id", NULL, ALL, "glibc")
 SAMPLE(debug_by_link, "c-by-link", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(stripped, "c-stripped", NO_DEBUG_ROOT, CALLS, "glibc")
 SAMPLE(wrong_link, "c-wrong-link", NO_DEBUG_ROOT, CALLS, "glibc")
+
+/* ---- a snapshot made by hand ---- */
+
+#define BASE 0x100000000ull
+#define STACK 0x700000000000ull
+
+static u64 next_random(u64 *state)
+{
+	*state = *state * 6364136223846793005ull + 1442695040888963407ull;
+	return *state >> 33;
+}
+
+static u32 trace_of(struct ct_symbolizer *sym, struct ct_names *names, u32 tgid, ct_ns ts, u64 ip)
+{
+	static u64 bytes[4];
+	struct ct_snapshot snap = { .id = 1, .tid = tgid, .tgid = tgid, .ts = ts, .ip = ip,
+		.sp = STACK, .bytes = bytes, .len = sizeof(bytes) };
+	u32 cnt;
+	ct_symbolizer__stack(sym, &snap);
+	ct_symbolizer__resolve(sym, names, NULL, NULL);
+	const u32 *ids = ct_names__stack(names, 1, &cnt);
+	return cnt ? ids[0] : 0;
+}
+
+/* ---- 32-bit, deleted, replaced, unreadable ---- */
+
+static void test_narrow(void **state)
+{
+	struct sample s;
+	char *path = sample_path("c-m32");
+	if (!sample_built(path)) {
+		print_message("SKIP: no compiler for 32 bit here\n");
+		free(path);
+		skip();
+	}
+	struct resolved r = resolve_sample(&s, path, NO_DEBUG_ROOT);
+	for (u32 i = 1; i <= s.tid_cnt; i++) {
+		u32 cnt;
+		ct_names__stack(r.names, i, &cnt);
+		assert_int_equal(cnt, 1);
+	}
+	sample_stop(&s);
+	done(&r);
+	free(path);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char bytes[65536];
+	ssize_t n;
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	assert_true(in >= 0 && out >= 0);
+	while ((n = read(in, bytes, sizeof(bytes))) > 0)
+		assert_int_equal(write(out, bytes, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+/* The program's file is replaced after it was seen: its names stay right. */
+static void check_gone(bool replace)
+{
+	struct sample s;
+	char *path = sample_path("c-static");
+	char *copy = sample_path("c-gone");
+	copy_file(path, copy);
+	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+	assert_true(sample_start(&s, copy));
+	assert_int_equal(ct_symbolizer__scan(r.sym, 500, (u32)s.pid), 0);
+	assert_int_equal(unlink(copy), 0);
+	if (replace)
+		copy_file("/proc/self/exe", copy);
+	if (!sample_stacks(&s, feed, r.sym)) {
+		sample_stop(&s);
+		skip();
+	}
+	sample_stop(&s);
+	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
+	assert_int_equal(check_sites(&s, &r, ALL), 0);
+	unlink(copy);
+	done(&r);
+	free(copy);
+	free(path);
+}
+
+static void test_deleted(void **state)
+{
+	check_gone(false);
+}
+
+static void test_replaced(void **state)
+{
+	check_gone(true);
+}
+
+/* What cannot be opened, or is no ELF file, still has its path and the offset in the file. */
+static void test_unreadable(void **state)
+{
+	char dir[] = "/tmp/test_symbols.XXXXXX";
+	assert_non_null(mkdtemp(dir));
+	char *fifo = ct_asprintf("%s/fifo", dir);
+	char *text = ct_asprintf("%s/text", dir);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	FILE *out = fopen(text, "w");
+	fputs("not an ELF file", out);
+	fclose(out);
+	const char *paths[] = { "/nonexistent/prog", "/nonexistent/lib.so (deleted)", fifo, text,
+		"/proc/self/mem", "/dev/zero", "/memfd:code (deleted)", dir };
+	for (u32 i = 0; i < CT_COUNT(paths); i++) {
+		struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+		ct_symbolizer__map(r.sym, 1, 1u << 30, BASE, 0x10000, 0x2000, paths[i]);
+		u32 id = trace_of(r.sym, r.names, 1u << 30, 5, BASE + 0x123);
+		const struct ct_frame *f = &r.names->frames.at[id];
+		assert_int_equal(f->function, 0);
+		assert_int_equal(f->offset, 0x2123);
+		assert_int_equal(strncmp(str(&r, f->module), paths[i], strlen(str(&r, f->module))), 0);
+		assert_null(strstr(str(&r, f->module), "deleted"));
+		assert_string_not_equal(str(&r, f->module), "");
+		done(&r);
+	}
+	unlink(fifo);
+	unlink(text);
+	rmdir(dir);
+	free(fifo);
+	free(text);
+}
+
+/* ---- mappings over time ---- */
+
+static const char *module_at(u32 tgid, ct_ns ts, u64 addr, struct resolved *r,
+	void (*story)(struct ct_symbolizer *))
+{
+	static char found[64];
+	r->sym = ct_symbolizer__new();
+	r->names = ct_names__new();
+	story(r->sym);
+	u32 id = trace_of(r->sym, r->names, tgid, ts, addr);
+	snprintf(found, sizeof(found), "%s", str(r, r->names->frames.at[id].module));
+	done(r);
+	return found;
+}
+
+static void tell_story(struct ct_symbolizer *sym)
+{
+	/* out of order, as the CPUs report it */
+	ct_symbolizer__map(sym, 50, 10, BASE, 4096, 0, "/x/second");
+	ct_symbolizer__map(sym, 10, 10, BASE, 4096, 0, "/x/first");
+	ct_symbolizer__map(sym, 12, 10, BASE + 8192, 4096, 0, "/x/old_lib");
+	ct_symbolizer__fork(sym, 60, 10, 11);
+	ct_symbolizer__map(sym, 70, 10, BASE + 8192, 4096, 0, "/x/new_lib");
+	ct_symbolizer__exec(sym, 100, 11);
+	ct_symbolizer__map(sym, 99, 11, BASE + 16384, 4096, 0, "/x/early");
+	ct_symbolizer__map(sym, 110, 11, BASE, 4096, 0, "/x/third");
+	ct_symbolizer__map(sym, 110, 12, BASE, 4096, 0, "//anon");
+}
+
+static void test_times(void **state)
+{
+	static const struct {
+		u32 tgid;
+		ct_ns ts;
+		u64 addr;
+		const char *module;
+	} rows[] = {
+		{ 10, 20, BASE, "/x/first" },
+		{ 10, 55, BASE + 4095, "/x/second" },
+		{ 10, 55, BASE + 4096, "" },
+		{ 10, 65, BASE + 8192, "/x/old_lib" },
+		{ 10, 75, BASE + 8192, "/x/new_lib" },
+		{ 10, 5, BASE, "/x/first" }, /* reported late */
+		{ 11, 65, BASE, "/x/second" },
+		{ 11, 80, BASE + 8192, "/x/old_lib" }, /* as it was when it forked */
+		{ 11, 120, BASE, "/x/third" },
+		{ 11, 120, BASE + 8192, "" }, /* gone with the exec */
+		{ 11, 120, BASE + 16384, "/x/early" }, /* reported just before its exec */
+		{ 12, 120, BASE + 1, "[anon]" },
+		{ 13, 120, BASE, "" },
+	};
+	struct resolved r;
+	for (u32 i = 0; i < CT_COUNT(rows); i++) {
+		const char *found = module_at(rows[i].tgid, rows[i].ts, rows[i].addr, &r, tell_story);
+		if (strcmp(found, rows[i].module))
+			print_message("  row %u: %s\n", i, found);
+		assert_string_equal(found, rows[i].module);
+	}
+}
+
+/* ---- names ---- */
+
+static void test_demangle(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "main", "main" },
+		{ "_Z3addii", "add(int, int)" },
+		{ "_ZN5Queue4pushEi", "Queue::push(int)" },
+		{ "_ZN5Queue4takeIlEET_S1_", "Queue::take<long>(long)" },
+		{ "_ZN4core3fmt9Formatter3pad17h0123456789abcdefE", "core::fmt::Formatter::pad" },
+		{ "_RNvC6_123foo3bar", "123foo::bar" },
+		{ "_Znot_mangled", "_Znot_mangled" },
+		{ "_", "_" },
+		{ "", "" },
+	};
+	for (u32 i = 0; i < CT_COUNT(rows); i++) {
+		char *text = ct_demangle(rows[i][0]);
+		assert_string_equal(text, rows[i][1]);
+		free(text);
+	}
+}
+
+/* Each argument is a pair of the one before: the text doubles with every five letters. */
+static void test_demangle_bomb(void **state)
+{
+	char bomb[512] = "_Z1fI1a";
+	for (int i = 0; i < 30; i++)
+		snprintf(bomb + strlen(bomb), sizeof(bomb) - strlen(bomb), "1pIS%c_S%c_E",
+			"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i]);
+	strcat(bomb, "Evv");
+	char *text = ct_demangle(bomb);
+	assert_true(strlen(text) <= 1024);
+	free(text);
+}
+
+/* Exported functions of our own C library, of which only .dynsym is read. */
+static void test_exported_names(void **state)
+{
+	struct ct_elf *f = NULL;
+	static const char *const paths[] = { "/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6",
+		"/lib/aarch64-linux-gnu/libc.so.6", "/usr/lib/libc.so.6" };
+	for (u32 i = 0; i < CT_COUNT(paths) && !f; i++) {
+		struct ct_file_id id;
+		int fd = ct_open_regular(paths[i], &id);
+		if (fd >= 0) {
+			f = ct_elf__new(paths[i], NO_DEBUG_ROOT);
+			f->fd = fd;
+		}
+	}
+	if (!f) {
+		print_message("SKIP: no glibc here\n");
+		skip();
+	}
+	static const char *const names[] = { "pthread_mutex_lock", "read", "poll", "sem_wait",
+		"pthread_cond_wait", "nanosleep", "malloc" };
+	for (u32 i = 0; i < CT_COUNT(names); i++) {
+		const struct ct_sym *sym = ct_elf__find(f, names[i]);
+		assert_non_null(sym);
+		const struct ct_sym *found = ct_elf__func(f, sym->addr);
+		char *plain = ct_elf__plain_name(f, found->name);
+		if (strcmp(names[i], "malloc") && strcmp(names[i], "pthread_cond_wait"))
+			assert_string_equal(plain, names[i]);
+		free(plain);
+		/* the hole behind a function is not the function */
+		const struct ct_sym *after = ct_elf__func(f, found->addr + found->size);
+		assert_true(after != found);
+	}
+	char *twin = ct_elf__plain_name(f, "__pthread_mutex_lock@@GLIBC_2.2.5");
+	assert_string_equal(twin, "pthread_mutex_lock");
+	free(twin);
+	ct_elf__free(f);
+}
+
+/* ---- ids ---- */
+
+static void test_ids(void **state)
+{
+	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+	static const u64 ips[] = { BASE + 32, BASE + 16, BASE + 32 };
+	u64 bytes[1] = { 0 };
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "/x/prog");
+	for (u32 i = 0; i < 3; i++) {
+		struct ct_snapshot snap = { .id = 6 - i, .tid = 7, .tgid = 7, .ts = 2, .ip = ips[i],
+			.sp = STACK, .bytes = bytes, .len = 8 };
+		ct_symbolizer__stack(r.sym, &snap);
+	}
+	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
+	u32 cnt;
+	ct_names__stack(r.names, 3, &cnt);
+	assert_int_equal(cnt, 0);
+	assert_int_equal(ct_names__stack(r.names, 4, &cnt)[0], 1); /* ids in the order of stacks */
+	assert_int_equal(ct_names__stack(r.names, 5, &cnt)[0], 2);
+	assert_int_equal(ct_names__stack(r.names, 6, &cnt)[0], 1);
+	assert_int_equal(r.names->frames.at[1].offset, 32);
+	ct_names__stack(r.names, 7, &cnt);
+	assert_int_equal(cnt, 0);
+	done(&r);
+}
+
+/* ---- damaged files ---- */
+
+struct bytes {
+	u8 *at;
+	size_t len;
+};
+
+static struct bytes read_whole(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && !fstat(fd, &st));
+	struct bytes b = { ct_alloc((size_t)st.st_size), (size_t)st.st_size };
+	assert_int_equal(read(fd, b.at, b.len), (ssize_t)b.len);
+	close(fd);
+	return b;
+}
+
+/* Flips bits anywhere, or in the headers only, or cuts the file short. */
+static size_t damage(const struct bytes *in, u8 *out, u64 *seed)
+{
+	u64 kind = next_random(seed) % 4;
+	u64 flips = 1 + next_random(seed) % 200;
+	memcpy(out, in->at, in->len);
+	if (kind == 0)
+		return next_random(seed) % in->len;
+	for (u64 i = 0; i < flips; i++) {
+		size_t at = next_random(seed) % in->len;
+		if (kind == 1)
+			at %= 0x400;
+		if (kind == 2)
+			at = in->len - 1 - at % 0xa00;
+		out[at] ^= (u8)(1u << next_random(seed) % 8);
+	}
+	return in->len;
+}
+
+static void use_damaged(const char *path, size_t len, u64 *seed)
+{
+	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+	struct ct_addr_name name;
+	u64 stack[128];
+	ct_symbolizer__set_debug_root(r.sym, NO_DEBUG_ROOT);
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 0x100000, 0, path);
+	for (u32 id = 1; id <= 40; id++) {
+		for (u32 i = 0; i < CT_COUNT(stack); i++)
+			stack[i] = i % 3 ? STACK + 8 * (next_random(seed) % 140) :
+					   BASE + 0x1000 + next_random(seed) % 0x4000;
+		struct ct_snapshot snap = { .id = id, .tid = 7, .tgid = 7, .ts = 2, .sp = STACK,
+			.ip = BASE + 0x1000 + next_random(seed) % 0x4000, .bp = STACK + 64,
+			.bytes = stack, .len = sizeof(stack), .top = STACK + sizeof(stack) };
+		ct_symbolizer__stack(r.sym, &snap);
+	}
+	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
+	for (u32 i = 0; i < 20; i++)
+		ct_symbolizer__address(r.sym, r.names, 7, BASE + next_random(seed) % 0x8000, &name);
+	ct_symbolizer__libc(r.sym, 7);
+	done(&r);
+}
+
+static void check_damaged(const char *sample, u32 rounds)
+{
+	char dir[] = "/tmp/test_symbols.XXXXXX";
+	char *path = sample_path(sample);
+	struct bytes whole = read_whole(path);
+	u8 *broken = ct_alloc(whole.len);
+	u64 seed = 42;
+	assert_non_null(mkdtemp(dir));
+	char *copy = ct_asprintf("%s/broken", dir);
+	for (u32 i = 0; i < rounds; i++) {
+		size_t len = damage(&whole, broken, &seed);
+		int fd = open(copy, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		assert_int_equal(write(fd, broken, len), (ssize_t)len);
+		close(fd);
+		use_damaged(copy, len, &seed);
+	}
+	unlink(copy);
+	rmdir(dir);
+	free(copy);
+	free(broken);
+	free(whole.at);
+	free(path);
+}
+
+static void test_damaged_c(void **state)
+{
+	check_damaged("c-O2-nofp-pie", 300);
+	check_damaged("c-dwarf4", 200);
+}
+
+static void test_damaged_cxx(void **state)
+{
+	check_damaged("cxx-O2-nofp-pie", 60);
+}
+
+/* ---- cost ---- */
+
+struct kept {
+	struct ct_snapshot snap;
+	u8 bytes[STACK_BYTES];
+};
+struct keeping {
+	CT_VEC(struct kept) at;
+};
+
+static void keep(void *arg, struct ct_snapshot *snap)
+{
+	struct keeping *k = arg;
+	struct kept *kept = ct_vec_push(&k->at);
+	kept->snap = *snap;
+	memcpy(kept->bytes, snap->bytes, snap->len);
+}
+
+static double now_s(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* Many stacks in little memory, and fast: the same threads under ever new ids. */
+static void test_rate(void **state)
+{
+	enum { STACKS = 20000 };
+	struct sample s;
+	struct keeping k = { 0 };
+	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+	char *path = sample_path("cxx-O2-nofp-pie");
+	assert_true(sample_start(&s, path));
+	assert_int_equal(ct_symbolizer__scan(r.sym, 500, (u32)s.pid), 0);
+	if (!sample_stacks(&s, keep, &k)) {
+		sample_stop(&s);
+		skip();
+	}
+	sample_stop(&s);
+	double start = now_s();
+	for (u32 i = 0; i < STACKS; i++) {
+		struct ct_snapshot snap = k.at.at[i % k.at.cnt].snap;
+		snap.id = i + 1;
+		snap.bytes = k.at.at[i % k.at.cnt].bytes;
+		ct_symbolizer__stack(r.sym, &snap);
+		assert_true(r.sym->pending_bytes <= CT_SYMBOLIZER_PENDING);
+	}
+	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
+	double took = now_s() - start;
+	u32 cnt, last;
+	ct_names__stack(r.names, 1, &cnt);
+	ct_names__stack(r.names, STACKS - STACKS % k.at.cnt - k.at.cnt + 1, &last);
+	print_message("rate: %.0f stacks/s (%u, of %u frames and more)\n", STACKS / took, STACKS, cnt);
+	assert_int_equal(cnt, last);
+	assert_true(cnt > 3);
+	assert_int_equal(r.sym->traces.cnt, k.at.cnt);
+	assert_true(took < 20);
+	ct_vec_free(&k.at);
+	done(&r);
+	free(path);
+}
 
 int main(void)
 {
@@ -239,6 +682,18 @@ int main(void)
 		cmocka_unit_test(test_debug_by_link),
 		cmocka_unit_test(test_stripped),
 		cmocka_unit_test(test_wrong_link),
+		cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_deleted),
+		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_demangle),
+		cmocka_unit_test(test_demangle_bomb),
+		cmocka_unit_test(test_exported_names),
+		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_damaged_c),
+		cmocka_unit_test(test_damaged_cxx),
+		cmocka_unit_test(test_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

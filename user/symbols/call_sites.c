@@ -113,6 +113,16 @@ static const char *name_slot(struct ct_elf *f, u64 vaddr)
 
 /* ---- instructions ---- */
 
+/* Is the target of a jump in `from`, a name or an address there, the function at `vaddr` of `to`? */
+static inline bool is_function(struct ct_elf *from, const char *name, u64 target, struct ct_elf *to,
+	u64 vaddr)
+{
+	if (!name)
+		return from == to && target == vaddr;
+	const struct ct_sym *sym = ct_elf__find(to, name);
+	return sym && sym->addr == vaddr;
+}
+
 #if defined(__x86_64__)
 
 static i64 read_distance(const u8 *at)
@@ -174,20 +184,19 @@ static bool read_jump(struct ct_elf *f, const u8 *code, u64 vaddr, const char **
 	return *name;
 }
 
-u64 ct_elf__jump_in(struct ct_elf *f, u64 from, u64 to,
-	bool (*leads)(void *arg, const char *name, u64 vaddr), void *arg)
+u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr)
 {
 	u64 found = 0;
 	const char *name;
 	u64 target;
-	if (from >= to || to - from < 5 || to - from > FUNCTION_BYTES_MAX)
+	if (in->size < 5 || in->size > FUNCTION_BYTES_MAX)
 		return 0;
-	size_t size = to - from;
-	u8 *code = ct_alloc(size + 1); /* a jump of 5 bytes may be the last: one more is looked at */
-	bool ok = ct_elf__read(f, from, code, size);
-	for (size_t i = 0; ok && !found && i + 5 <= size; i++)
-		if (read_jump(f, code + i, from + i, &name, &target) && leads(arg, name, target))
-			found = from + i;
+	u8 *code = ct_alloc(in->size + 1); /* a jump of 5 bytes may be the last: one more is looked at */
+	bool ok = ct_elf__read(from, in->addr, code, in->size);
+	for (size_t i = 0; ok && !found && i + 5 <= in->size; i++)
+		if (read_jump(from, code + i, in->addr + i, &name, &target) &&
+			is_function(from, name, target, to, vaddr))
+			found = in->addr + i;
 	free(code);
 	return found;
 }
@@ -229,19 +238,19 @@ bool ct_elf__call_before(struct ct_elf *f, u64 ret, struct ct_call *call)
 	return true;
 }
 
-u64 ct_elf__jump_in(struct ct_elf *f, u64 from, u64 to,
-	bool (*leads)(void *arg, const char *name, u64 vaddr), void *arg)
+u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr)
 {
 	u64 found = 0;
-	if (from >= to || to - from > FUNCTION_BYTES_MAX)
+	if (in->size < 4 || in->size > FUNCTION_BYTES_MAX)
 		return 0;
-	size_t cnt = (to - from) / 4;
-	u32 *code = ct_alloc(cnt * 4 + 4);
-	bool ok = ct_elf__read(f, from, code, cnt * 4);
+	size_t cnt = in->size / 4;
+	u32 *code = ct_alloc(cnt * 4);
+	bool ok = ct_elf__read(from, in->addr, code, cnt * 4);
 	for (size_t i = 0; ok && !found && i < cnt; i++) {
-		u64 target = branch_target(code[i], from + 4 * i);
-		if (code[i] >> 26 == 0x05 && leads(arg, name_stub(f, target), target))
-			found = from + 4 * i;
+		u64 target = branch_target(code[i], in->addr + 4 * i);
+		if (code[i] >> 26 == 0x05 &&
+			is_function(from, name_stub(from, target), target, to, vaddr))
+			found = in->addr + 4 * i;
 	}
 	free(code);
 	return found;
@@ -255,8 +264,7 @@ bool ct_elf__call_before(struct ct_elf *f, u64 ret, struct ct_call *call)
 	return false;
 }
 
-u64 ct_elf__jump_in(struct ct_elf *f, u64 from, u64 to,
-	bool (*leads)(void *arg, const char *name, u64 vaddr), void *arg)
+u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr)
 {
 	return 0;
 }

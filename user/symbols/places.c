@@ -132,21 +132,6 @@ const struct ct_place *ct_places__name(struct ct_places *p, struct ct_names *nam
 
 /* ---- functions that jumped on ---- */
 
-struct jump_target {
-	struct ct_elf *from; /* the file that jumps */
-	struct ct_elf *to;
-	u64 vaddr; /* where the function that is sought begins, in `to` */
-};
-
-static bool leads_to_callee(void *arg, const char *name, u64 vaddr)
-{
-	const struct jump_target *t = arg;
-	if (!name)
-		return t->from == t->to && vaddr == t->vaddr;
-	const struct ct_sym *sym = ct_elf__find(t->to, name);
-	return sym && sym->addr == t->vaddr;
-}
-
 /* The function that the call at `caller` names, and its file; NULL: not known. */
 static const struct ct_sym *find_called(struct ct_places *p, const struct ct_place *caller,
 	const struct ct_place *callee, u32 *file)
@@ -194,10 +179,7 @@ static u32 find_between(struct ct_places *p, const struct ct_place *caller,
 	const struct ct_sym *runs = ct_elf__func(g, callee->addr);
 	if (runs && same_function(f, called, g, runs))
 		return CT_NONE;
-	struct jump_target target = { .from = f, .to = g, .vaddr = runs ? runs->addr : 0 };
-	u64 jump = runs ? ct_elf__jump_in(f, called->addr, called->addr + called->size,
-				  leads_to_callee, &target) :
-			  0;
+	u64 jump = runs ? ct_elf__jump(f, called, g, runs->addr) : 0;
 	return ct_places__get(p, file, jump ? jump : called->addr, !jump);
 }
 

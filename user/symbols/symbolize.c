@@ -177,7 +177,8 @@ static void unwind_pending(struct ct_symbolizer *s, size_t keep,
 		if (progress && done % PROGRESS_STEP == 0)
 			progress(arg, done, all);
 	}
-	memmove(s->pending.at, s->pending.at + done, (all - done) * sizeof(*s->pending.at));
+	if (done < all)
+		memmove(s->pending.at, s->pending.at + done, (all - done) * sizeof(*s->pending.at));
 	s->pending.cnt = all - done;
 }
 

@@ -123,10 +123,8 @@ struct ct_call {
 };
 /* What the call instruction that ends at `ret` calls; false: not known. */
 bool ct_elf__call_before(struct ct_elf *f, u64 ret, struct ct_call *call);
-/* The first jump in [from, to) of which `leads` says that it goes to the right place: it is given the
- * linker name of a function of another file, or NULL and the target's vaddr.  0: none. */
-u64 ct_elf__jump_in(struct ct_elf *f, u64 from, u64 to,
-	bool (*leads)(void *arg, const char *name, u64 vaddr), void *arg);
+/* The jump in function `in` of `from` that leads to the function at `vaddr` of `to`; 0: none. */
+u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr);
 void ct_call_sites__free(struct ct_call_sites *c);
 
 /* ---- addr_map.c ---- */

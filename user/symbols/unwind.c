@@ -25,6 +25,7 @@ static const u8 kept_regs[] = { 3, 6, 12, 13, 14, 15, 16 };
 
 #define EXPR_STACK 32
 #define EXPR_OPS_MAX 256
+#define SEARCH_BYTES 1024 /* of the stack, for a return address that nothing else tells */
 #define LOW_ADDRESSES 4096 /* no code lies there */
 
 /* Pointer authentication keeps a signature in the high bits of a return address. */
@@ -434,6 +435,47 @@ static bool step_by_leaf(struct state *s, const struct walk *w)
 	return true;
 }
 
+/* Is `ret` where a call to the function that runs at `callee` returns to, or a call to one that jumped
+ * there?  The call must say so: stacks are full of old return addresses. */
+static bool returns_from(const struct walk *w, u64 ret, const struct ct_unwind_where *callee)
+{
+	struct ct_unwind_where where;
+	struct ct_call call;
+	if (ret < LOW_ADDRESSES || !w->locate(w->arg, ret - 1, &where) || !where.elf ||
+		!ct_elf__call_before(where.elf, where.vaddr + 1, &call))
+		return false;
+	const struct ct_sym *runs = ct_elf__func(callee->elf, callee->vaddr);
+	const struct ct_sym *called = NULL;
+	if (call.name)
+		called = ct_elf__find(callee->elf, call.name);
+	else if (where.elf == callee->elf)
+		called = ct_elf__func(where.elf, call.vaddr);
+	if (!called || !runs)
+		return false;
+	return called->addr == runs->addr ||
+		ct_elf__jump(call.name ? callee->elf : where.elf, called, callee->elf, runs->addr);
+}
+
+/* C libraries are built without unwind information and frame pointers, some of them (musl): the
+ * nearest address on the stack that provably is our return address. */
+static bool step_by_search(struct state *s, const struct walk *w, const struct ct_unwind_where *where)
+{
+	u64 bp = 0;
+	u64 pc;
+	if (!where->elf)
+		return false;
+	get_reg(s, REG_BP, &bp);
+	for (u64 sp = s->reg[REG_SP]; sp < s->reg[REG_SP] + SEARCH_BYTES; sp += 8) {
+		if (!read_stack(s, sp, &pc))
+			return false;
+		if (!returns_from(w, pc, where))
+			continue;
+		set_caller(s, pc, sp + 8, bp);
+		return true;
+	}
+	return false;
+}
+
 static bool step(struct state *s, const struct walk *w, bool first)
 {
 	struct ct_unwind_where where;
@@ -442,7 +484,8 @@ static bool step(struct state *s, const struct walk *w, bool first)
 	const struct row *row = find_row(w->u, &where);
 	if (row)
 		return step_by_row(s, row, first);
-	return (first && step_by_leaf(s, w)) || step_by_frame_pointer(s, w);
+	return (first && step_by_leaf(s, w)) || step_by_search(s, w, &where) ||
+		step_by_frame_pointer(s, w);
 }
 
 u32 ct_unwinder__run(struct ct_unwinder *u, const struct ct_snapshot *snap, bool names_only,

@@ -175,6 +175,7 @@ static void *wait_tail(void *arg)
 	return arg;
 }
 
+#if defined(__x86_64__) && !defined(NO_MACHINE_CODE)
 NEVER void called_from_machine_code(void)
 {
 	SITE("pthread_mutex_lock", "called_from_machine_code", 1);
@@ -182,7 +183,6 @@ NEVER void called_from_machine_code(void)
 	silent[0]++;
 }
 
-#ifdef __x86_64__
 /* push %rbp; mov %rsp,%rbp; call *%rdi; pop %rbp; ret: code without unwind information. */
 static void *wait_machine_code(void *arg)
 {
@@ -223,7 +223,7 @@ static void *(*const waiters[])(void *) = {
 #ifdef WITH_LIB
 	wait_library,
 #endif
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(NO_MACHINE_CODE)
 	wait_machine_code, wait_leaf,
 #endif
 };

@@ -175,6 +175,8 @@ install_missing() { # purposes
 	echo "deps: missing: $(echo "$lines" | names_of)"
 	manager=$(find_manager) ||
 		fail "no apt-get, dnf, pacman or zypper here; install these by hand"
+	[ "$(id -u)" -eq 0 ] || command -v "${SUDO:-sudo}" >/dev/null 2>&1 ||
+		fail "not root, and no sudo: run 'sh $0 $1' as root"
 	packages=$(echo "$lines" | pick_packages)
 	case $packages in
 	*'?'*)
@@ -183,11 +185,10 @@ install_missing() { # purposes
 		packages=$(echo "$lines" | pick_packages)
 		;;
 	esac
-	unknown=$(echo "$packages" | sed -n 's/^? //p')
-	[ -n "$unknown" ] && fail "$manager knows no package for: $unknown"
+	unknown=$(echo "$packages" | sed -n 's/^? [^ ]* //p' | tr '\n' ' ')
+	[ -n "$unknown" ] &&
+		fail "$manager knows no package ${unknown}(is the network there, and the main repository on?)"
 	packages=$(echo "$packages" | tr '\n' ' ' | sed 's/ $//')
-	[ "$(id -u)" -eq 0 ] || command -v "${SUDO:-sudo}" >/dev/null 2>&1 ||
-		fail "not root, and no sudo: as root, run: $manager install $packages"
 	echo "deps: $manager install $packages"
 	# shellcheck disable=SC2086 # a list of names
 	install $packages || { echo "deps: once more, with new package lists"; refresh && install $packages; } ||

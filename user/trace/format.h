@@ -87,6 +87,8 @@ static inline u64 ct_take_varint(struct ct_cursor *c, bool *bad)
 void ct_file_header_pack(u8 out[CT_FILE_HEADER_LEN]);
 /* 0, -EPROTO (no trace), -EPROTONOSUPPORT (*major is newer) or -EBADMSG. */
 int ct_file_header_unpack(const u8 in[CT_FILE_HEADER_LEN], u32 *major);
+u32 ct_crc(const void *p, size_t size);
+void ct_chunk_seal(u8 header[CT_CHUNK_HEADER_LEN]); /* sums it up; pack has done that */
 void ct_chunk_pack(u8 out[CT_CHUNK_HEADER_LEN], const struct ct_chunk *c);
 bool ct_chunk_unpack(const u8 in[CT_CHUNK_HEADER_LEN], struct ct_chunk *c); /* false: no header */
 

@@ -70,9 +70,19 @@ static char *take_string(struct ct_cursor *c, bool *bad)
 
 /* ---- headers --------------------------------------------------------------------------------- */
 
+u32 ct_crc(const void *p, size_t size)
+{
+	return (u32)crc32(0, p, (uInt)size);
+}
+
 static u32 header_crc(const u8 *header, u32 size)
 {
-	return (u32)crc32(0, header, size - 4);
+	return ct_crc(header, size - 4);
+}
+
+void ct_chunk_seal(u8 header[CT_CHUNK_HEADER_LEN])
+{
+	put_le(header + 60, header_crc(header, CT_CHUNK_HEADER_LEN), 4);
 }
 
 void ct_file_header_pack(u8 out[CT_FILE_HEADER_LEN])
@@ -112,7 +122,7 @@ void ct_chunk_pack(u8 out[CT_CHUNK_HEADER_LEN], const struct ct_chunk *c)
 	put_le(out + 32, c->min_ts, 8);
 	put_le(out + 40, c->max_ts, 8);
 	put_le(out + 48, c->idx, 4);
-	put_le(out + 60, header_crc(out, CT_CHUNK_HEADER_LEN), 4);
+	ct_chunk_seal(out);
 }
 
 /* Sizes that no writer makes are refused before anything is allocated for them. */

@@ -93,7 +93,7 @@ int ct_reader__unpack(struct ct_reader *r, const struct ct_piece *piece, struct 
 	if (err)
 		return err;
 	stored->len = c->stored_size;
-	if (crc32(0, stored->at, c->stored_size) != c->crc || plain > c->stored_size)
+	if (ct_crc(stored->at, c->stored_size) != c->crc || plain > c->stored_size)
 		return -EBADMSG;
 	if (c->codec == CT_CODEC_ZLIB)
 		return inflate_into(unpacked, stored->at + plain, stored->len - plain, c->raw_size);

@@ -79,7 +79,7 @@ static int write_chunk(struct ct_writer *w, struct ct_chunk *c)
 {
 	u8 header[CT_CHUNK_HEADER_LEN];
 	c->stored_size = (u32)w->payload.len;
-	c->crc = (u32)crc32(0, w->payload.at, (uInt)w->payload.len);
+	c->crc = ct_crc(w->payload.at, w->payload.len);
 	c->idx = w->chunk_cnt++;
 	ct_chunk_pack(header, c);
 	if (!write_bytes(w, header, sizeof(header)))

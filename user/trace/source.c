@@ -13,7 +13,7 @@
 #include "reader.h"
 
 #define TEXT_SIZE_MAX (1ull << 30) /* it is held in memory */
-#define LOOK_SIZE 8
+#define LOOK_SIZE 4
 
 struct ct_source {
 	struct ct_reader *reader; /* of a file; NULL: a text trace */

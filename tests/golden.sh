@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Every text trace of tests/traces through every exporter and the report, compared byte by byte with
+# tests/golden/<trace>.<output>.expect.
+#
+#     tests/golden.sh            compare; TAP on stdout, differences on stderr
+#     tests/golden.sh --write    write the expectations anew; review them as a diff
+#
+# Each output is made three times: as expected; in another locale, time zone and directory, from a copy
+# of the trace by another name; and through the exporter's -o FILE.  Same trace, same bytes.
+
+cd "$(dirname "$0")/.." || exit 99
+B=${B:-build}
+CTRACE=$(realpath "${CTRACE:-$B/ctrace}") || exit 99
+[ -x "$CTRACE" ] || { echo "$CTRACE is not built: make"; exit 99; }
+unset NO_COLOR LANGUAGE
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+
+formats=$("$CTRACE" export --help | sed -n '/^Formats:/,$ s/^  \([a-z]\{1,\}\) .*/\1/p')
+[ "$formats" ] || { echo "ctrace export --help names no formats"; exit 99; }
+# report: plain; utf8: with block characters, wider; verbose: nothing left out
+outputs="$formats report report-utf8 report-verbose"
+
+# make OUTPUT TRACE: as expected
+make_output() {
+	case $1 in
+	report) LC_ALL=C TZ=UTC COLUMNS=80 "$CTRACE" report "$2" ;;
+	report-utf8) LC_ALL=C.UTF-8 TZ=UTC COLUMNS=120 "$CTRACE" report "$2" ;;
+	report-verbose) LC_ALL=C TZ=UTC COLUMNS=100 "$CTRACE" report -v "$2" 2>/dev/null ;;
+	*) LC_ALL=C TZ=UTC "$CTRACE" export "$2" -f "$1" -o - ;;
+	esac
+}
+
+# The same elsewhere.  A decimal comma needs a locale that few machines have; where it is missing the
+# C library takes its own, and the run still differs in time zone, directory and name.
+make_elsewhere() {
+	cp "$2" "$tmp/elsewhere.ctt"
+	cd "$tmp" || exit 99
+	case $1 in
+	report) LC_ALL=C LC_NUMERIC=de_DE TZ=Asia/Kathmandu COLUMNS=80 "$CTRACE" report elsewhere.ctt ;;
+	report-utf8) LC_ALL=C.UTF-8 TZ=America/Caracas COLUMNS=120 "$CTRACE" report elsewhere.ctt ;;
+	report-verbose) LC_ALL=POSIX TZ=right/UTC COLUMNS=100 "$CTRACE" report -v elsewhere.ctt 2>/dev/null ;;
+	*) LC_ALL=de_DE.UTF-8 TZ=Asia/Kathmandu "$CTRACE" export elsewhere.ctt -f "$1" -o - ;;
+	esac
+}
+
+make_file() {
+	case $1 in
+	report*) make_output "$1" "$2" ;;
+	*) rm -f "$tmp/file" && "$CTRACE" export "$2" -f "$1" -o "$tmp/file" >&2 && cat "$tmp/file" ;;
+	esac
+}
+
+number=0
+bad=0
+verdict() { # what, 0 or not
+	number=$((number + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $number - $1"
+	else
+		echo "not ok $number - $1"
+		bad=$((bad + 1))
+	fi
+}
+
+check_output() { # trace output
+	local name expect status=0
+	name=$(basename "$1" .ctt).$2
+	expect=tests/golden/$name.expect
+	[ -e "$expect" ] || { echo "$expect is missing: make golden" >&2; verdict "$name" 1; return; }
+	for how in make_output make_elsewhere make_file; do
+		if ! ($how "$2" "$1") >"$tmp/out" 2>"$tmp/err"; then
+			echo "$name: $how failed:" >&2
+			cat "$tmp/err" >&2
+			status=1
+		elif ! diff -u --label "$expect" --label "$how" "$expect" "$tmp/out" >"$tmp/diff"; then
+			head -n 60 "$tmp/diff" >&2
+			status=1
+		fi
+	done
+	verdict "$name" $status
+}
+
+check_stale() {
+	local expect trace output
+	for expect in tests/golden/*.expect; do
+		[ -e "$expect" ] || continue
+		trace=$(basename "$expect" .expect)
+		output=${trace##*.}
+		[ -e "tests/traces/${trace%.*}.ctt" ] && [[ " ${outputs//$'\n'/ } " == *" $output "* ]] && continue
+		echo "$expect belongs to no trace or no output: delete it" >&2
+		verdict "stale $(basename "$expect")" 1
+	done
+}
+
+write_all() {
+	local trace output name
+	mkdir -p tests/golden
+	rm -f tests/golden/*.expect
+	for trace in tests/traces/*.ctt; do
+		for output in $outputs; do
+			name=$(basename "$trace" .ctt).$output.expect
+			(make_output "$output" "$trace") >"tests/golden/$name" || bad=$((bad + 1))
+		done
+	done
+	echo "$(find tests/golden -name '*.expect' | wc -l) expectations written; review them: git diff"
+}
+
+[ -n "$(find tests/traces -name '*.ctt' -print -quit)" ] || { echo "tests/traces holds no *.ctt"; exit 1; }
+case ${1-} in
+--write) write_all ;;
+'')
+	for trace in tests/traces/*.ctt; do
+		for output in $outputs; do
+			check_output "$trace" "$output"
+		done
+	done
+	check_stale
+	;;
+*) echo "usage: tests/golden.sh [--write]"; exit 99 ;;
+esac
+[ "$bad" -eq 0 ]

@@ -238,6 +238,129 @@ static u32 trace_of(struct ct_symbolizer *sym, struct ct_names *names, u32 tgid,
 	return cnt ? ids[0] : 0;
 }
 
+/* ---- frames ---- */
+
+/* Three functions at one address: the inlined ones first, each at the line where it calls. */
+static void test_inlined(void **state)
+{
+	static const char *const names[] = { "inner_lock", "outer_lock", "wait_inlined" };
+	struct sample s;
+	char *path = sample_path("c-O2-nofp-pie");
+	struct resolved r = resolve_sample(&s, path, NO_DEBUG_ROOT);
+	u32 tid = 0;
+	for (u32 i = 0; i < s.site_cnt; i++)
+		if (!strcmp(s.sites[i].function, names[0]))
+			tid = s.sites[i].tid;
+	u32 stack = stack_of(&s, tid);
+	u32 at = 0;
+	while (frame_at(&r, stack, at) && strcmp(str(&r, frame_at(&r, stack, at)->function), names[0]))
+		at++;
+	for (u32 i = 0; i < 3; i++) {
+		const struct ct_frame *f = frame_at(&r, stack, at + i);
+		assert_non_null(f);
+		assert_string_equal(str(&r, f->function), names[i]);
+		assert_int_equal(f->inlined, i < 2);
+		assert_int_equal(f->offset, frame_at(&r, stack, at)->offset);
+	}
+	sample_stop(&s);
+	done(&r);
+	free(path);
+}
+
+/* Stripped code has its module and an offset that leads another tool to the line. */
+static void test_stripped_offsets(void **state)
+{
+	struct sample s;
+	struct ct_place_name lines[CT_INLINES_MAX + 1];
+	char *path = sample_path("c-stripped");
+	char *twin_path = sample_path("c-O2-nofp-nopie");
+	struct ct_elf *twin = ct_elf__new(twin_path, NO_DEBUG_ROOT);
+	u32 found = 0;
+	twin->fd = ct_open_regular(twin_path, &twin->id);
+	struct resolved r = resolve_sample(&s, path, NO_DEBUG_ROOT);
+	for (u32 i = 0; i < s.site_cnt; i++) {
+		const struct ct_frame *f;
+		u32 stack = stack_of(&s, s.sites[i].tid);
+		for (u32 k = 0; (f = frame_at(&r, stack, k)); k++) {
+			if (strcmp(str(&r, f->module), path))
+				continue;
+			u32 cnt = ct_elf__lines(twin, f->offset, lines);
+			assert_int_equal(f->line, 0);
+			for (u32 n = 0; n < cnt; n++)
+				found += lines[n].line == s.sites[i].line &&
+					!strcmp(lines[n].function, s.sites[i].function);
+		}
+	}
+	/* what jumped on left no frame, and no symbol to tell of it */
+	assert_in_range(found, s.site_cnt - 3, s.site_cnt);
+	sample_stop(&s);
+	done(&r);
+	ct_elf__free(twin);
+	free(twin_path);
+	free(path);
+}
+
+/* A chain of frame pointers in code without unwind information. */
+static u32 count_frames(const u64 *stack, u32 words)
+{
+	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+	struct ct_snapshot snap = { .id = 1, .tid = 7, .tgid = 7, .ts = 2, .ip = BASE + 1, .sp = STACK,
+		.bp = STACK + 16, .bytes = stack, .len = words * 8 };
+	u32 cnt;
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon");
+	ct_symbolizer__stack(r.sym, &snap);
+	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
+	ct_names__stack(r.names, 1, &cnt);
+	done(&r);
+	return cnt;
+}
+
+static void test_frame_pointers(void **state)
+{
+	u64 stack[512] = { 0 };
+	for (u32 i = 0; i < 255; i++) {
+		stack[2 + 2 * i] = STACK + 8 * (4 + 2 * i);
+		stack[3 + 2 * i] = BASE + 100 + i;
+	}
+	assert_int_equal(count_frames(stack, 512), CT_FRAMES_MAX);
+	assert_int_equal(count_frames(stack, 12), 6); /* the snapshot ends */
+	stack[7] = BASE + 5000;			      /* not code */
+	assert_int_equal(count_frames(stack, 512), 3);
+	stack[7] = BASE + 102;
+	stack[6] = STACK + 16; /* goes round */
+	assert_int_equal(count_frames(stack, 512), 4);
+	stack[0] = BASE + 50; /* the leaf's return address */
+	stack[6] = STACK + 64;
+	assert_int_equal(count_frames(stack, 12), 7);
+}
+
+static void test_vdso(void **state)
+{
+	struct ct_elf *own = ct_elf__new_vdso(NO_DEBUG_ROOT);
+	const struct ct_sym *sym = ct_elf__find(own, "__vdso_clock_gettime");
+	if (!sym)
+		sym = ct_elf__find(own, "__kernel_clock_gettime");
+	if (!sym) {
+		print_message("SKIP: no vdso here\n");
+		ct_elf__free(own);
+		skip();
+	}
+	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+	u64 stack[4] = { BASE + 1 };
+	struct ct_snapshot snap = { .id = 1, .tid = 7, .tgid = 7, .ts = 2, .sp = STACK, .lr = BASE + 1,
+		.ip = STACK + 0x10000 + sym->addr, .bytes = stack, .len = sizeof(stack) };
+	ct_symbolizer__map(r.sym, 1, 7, STACK + 0x10000, 0x2000, 0x7ff0000, "[vdso]");
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon");
+	ct_symbolizer__stack(r.sym, &snap);
+	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
+	assert_string_equal(str(&r, frame_at(&r, 1, 0)->module), "[vdso]");
+	assert_non_null(strstr(str(&r, frame_at(&r, 1, 0)->function), "clock_gettime"));
+	assert_non_null(frame_at(&r, 1, 1));
+	assert_string_equal(str(&r, frame_at(&r, 1, 1)->module), "[anon]");
+	done(&r);
+	ct_elf__free(own);
+}
+
 /* ---- 32-bit, deleted, replaced, unreadable ---- */
 
 static void test_narrow(void **state)
@@ -682,6 +805,10 @@ int main(void)
 		cmocka_unit_test(test_debug_by_link),
 		cmocka_unit_test(test_stripped),
 		cmocka_unit_test(test_wrong_link),
+		cmocka_unit_test(test_inlined),
+		cmocka_unit_test(test_stripped_offsets),
+		cmocka_unit_test(test_frame_pointers),
+		cmocka_unit_test(test_vdso),
 		cmocka_unit_test(test_narrow),
 		cmocka_unit_test(test_deleted),
 		cmocka_unit_test(test_replaced),

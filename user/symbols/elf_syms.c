@@ -35,14 +35,14 @@ static int compare_raw(const char *a, const char *b)
 }
 
 /* Of several names for one address the one without leading underscores is the one that people
- * call, then a global one.  Mangled names start with an underscore that does not count. */
+ * call, then a global one, then one that is not a mere alias (weak).  Mangled names start with an
+ * underscore that does not count. */
 static u8 rank_name(const char *name, u32 bind)
 {
-	u8 rank = bind == STB_LOCAL;
 	bool mangled = name[0] == '_' && (name[1] == 'Z' || name[1] == 'R');
-	for (const char *c = name; *c == '_' && !mangled && rank < 200; c++)
-		rank += 2;
-	return rank;
+	size_t underscores = mangled ? 0 : strspn(name, "_");
+	u8 rank = (u8)(underscores < 32 ? underscores : 32) * 4;
+	return rank + (bind == STB_LOCAL ? 2 : bind == STB_WEAK);
 }
 
 /* ---- loading ---- */
@@ -278,13 +278,13 @@ static size_t without_clones(const char *name, size_t len)
 	return len;
 }
 
-/* "__pthread_mutex_lock" is "pthread_mutex_lock" in a library that exports both. */
+/* "__pthread_mutex_lock" is "pthread_mutex_lock" in a library that exports both; "__GI_" is how glibc
+ * calls its own functions inside. */
 static const char *public_twin(struct ct_elf *f, const char *name)
 {
-	const char *twin = name;
-	if (!strncmp(twin, "__GI_", 5))
-		twin += 5;
-	twin += strspn(twin, "_");
+	if (!strncmp(name, "__GI_", 5))
+		name += 5;
+	const char *twin = name + strspn(name, "_");
 	return twin != name && *twin && ct_elf__find(f, twin) ? twin : name;
 }
 

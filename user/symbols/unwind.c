@@ -498,9 +498,15 @@ u32 ct_unwinder__run(struct ct_unwinder *u, const struct ct_snapshot *snap, bool
 	set_reg(&s, REG_BP, snap->bp);
 	if (snap->lr)
 		set_reg(&s, REG_RA, snap->lr);
-	do {
+	for (;;) {
 		out[cnt++] = (struct ct_pc){ .pc = s.pc, .exact = s.exact };
-	} while (!names_only && cnt < CT_FRAMES_MAX && step(&s, &w, cnt == 1) &&
-		(s.exact ? s.pc >= LOW_ADDRESSES : is_code(&w, s.pc)));
-	return cnt;
+		if (names_only || cnt == CT_FRAMES_MAX || !step(&s, &w, cnt == 1))
+			return cnt;
+		/* The frame just left was a signal's trampoline: nobody called it, so its first
+		 * instruction is what its return address names. */
+		if (s.exact)
+			out[cnt - 1].exact = true;
+		if (s.exact ? s.pc < LOW_ADDRESSES : !is_code(&w, s.pc))
+			return cnt;
+	}
 }

@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static int sites_said;
+
 /* One line of output is one write: threads do not interleave. */
 __attribute__((noinline)) static void say_site(const char *call, const char *function,
 	const char *path, int line)
@@ -26,6 +28,15 @@ __attribute__((noinline)) static void say_site(const char *call, const char *fun
 		call, function, slash ? slash + 1 : path, line);
 	if (write(1, text, (size_t)n) != n)
 		_exit(3);
+	__atomic_add_fetch(&sites_said, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Until that many threads have said where they block, and had time to. */
+static inline void await_sites(int cnt)
+{
+	while (__atomic_load_n(&sites_said, __ATOMIC_SEQ_CST) < cnt)
+		usleep(1000);
+	usleep(20000);
 }
 
 /* The call stands `below` lines further down. */

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <poll.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -214,6 +215,21 @@ static void *wait_leaf(void *arg)
 	run();
 	return arg;
 }
+/* Blocks where a signal interrupted it. */
+static void on_signal(int signal)
+{
+	SITE("pthread_mutex_lock", "on_signal", 1);
+	pthread_mutex_lock(&keeper.lock);
+	silent[0] += signal;
+}
+
+static void *wait_in_handler(void *arg)
+{
+	signal(SIGUSR1, on_signal);
+	SITE("raise", "wait_in_handler", 1);
+	raise(SIGUSR1);
+	return arg;
+}
 #endif
 
 static void *(*const waiters[])(void *) = {
@@ -224,7 +240,7 @@ static void *(*const waiters[])(void *) = {
 	wait_library,
 #endif
 #if defined(__x86_64__) && !defined(NO_MACHINE_CODE)
-	wait_machine_code, wait_leaf,
+	wait_machine_code, wait_leaf, wait_in_handler,
 #endif
 };
 
@@ -255,7 +271,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof(waiters) / sizeof(waiters[0]); i++)
 		if (pthread_create(&thread, NULL, waiters[i], NULL))
 			return 3;
-	usleep(20000);
+	await_sites(1 + (int)(sizeof(waiters) / sizeof(waiters[0])));
 	SITE("pause", "main", 3);
 	puts("ready");
 	fflush(stdout);

@@ -74,7 +74,7 @@ int main()
 	threads.emplace_back([&] { queue.push(1); });
 	threads.emplace_back([&] { queue.take(2L); });
 	threads.emplace_back(shop::enter);
-	usleep(20000);
+	await_sites(3);
 	join_all(threads);
 	return 0;
 }

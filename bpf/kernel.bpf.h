@@ -49,8 +49,10 @@ struct sched_entity {
 	u64 sum_exec_runtime;
 };
 
+struct file;
 struct mm_struct {
 	unsigned long start_code, end_code, start_stack, mmap_base;
+	struct file *exe_file;
 };
 
 struct inode {

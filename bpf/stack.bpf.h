@@ -23,14 +23,22 @@
 #define STACK_REACH (8ull << 20) /* above sp: pointers to locals, where libraries lie below stacks */
 #define HASH_MUL 0x9e3779b97f4a7c15ull
 
+/* What stands for the program and its layout: a fork keeps both the open file and the random top of the
+ * stack, so that 400 processes forked from one share their stacks; an exec changes them. */
+static __always_inline u64 program_identity(struct mm_struct *mm)
+{
+	u64 file = 0;
+
+	bpf_core_read(&file, sizeof(file), &mm->exe_file);
+	return file ^ mm->start_stack << 16;
+}
+
 static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm_struct *mm,
 	const u64 *words, u32 cnt, u64 ip, u64 sp)
 {
 	u64 text = mm->start_code, text_len = mm->end_code - text;
 	u64 lo = mm->mmap_base - LIBS_GUESS, len = LIBS_GUESS;
-	/* start_stack is random from exec to exec: with tgid it stands for the address space */
-	u64 hash = (ip ^ mm->start_stack ^ (u64)task->tgid << 32) * HASH_MUL ^
-		   (sp - thread_pointer(task));
+	u64 hash = (ip ^ program_identity(mm)) * HASH_MUL ^ (sp - thread_pointer(task));
 	u32 slot = (u32)task->tgid % SPAN_SLOTS, i;
 	struct span *span = bpf_map_lookup_elem(&spans, &slot);
 

@@ -44,6 +44,8 @@ struct ct_session_stats {
 struct ct_session;
 /* 0 or -errno, with one line for the user in *why. */
 int ct_session__open(struct ct_session **s, const struct ct_session_opts *opts, char **why);
+/* Whether futex calls are recorded: they were asked for, and tracefs has their tracepoints. */
+bool ct_session__has_futex_calls(const struct ct_session *s);
 /* Where drained records go; both outlive the session's last drain. */
 void ct_session__sink(struct ct_session *s, struct ct_writer *w, struct ct_symbolizer *sym);
 void ct_session__trace(struct ct_session *s, u32 tid);

@@ -141,6 +141,7 @@ static u16 number_or_none(const char *name)
 	return nr < 0 ? CT_NR_NONE : (u32)nr;
 }
 
+/* Tracepoints of calls that this kernel has; none at all: tracefs is not there to look at. */
 static void configure_futex(struct ct_session *s, bool calls)
 {
 	struct ctrace_bpf *k = s->skel;
@@ -163,7 +164,10 @@ static void configure_futex(struct ct_session *s, bool calls)
 	k->rodata->nr_futex_requeue = number_or_none("futex_requeue");
 	for (size_t i = 0; calls && i < CT_COUNT(progs); i++) {
 		snprintf(name, sizeof(name), "sys_exit_%s", progs[i].call);
-		bpf_program__set_autoload(progs[i].prog, has_tracepoint("syscalls", name));
+		if (!has_tracepoint("syscalls", name))
+			continue;
+		bpf_program__set_autoload(progs[i].prog, true);
+		s->futex_calls = true;
 	}
 }
 
@@ -408,6 +412,11 @@ void ct_session__rang(struct ct_session *s)
 {
 	if (s->doorbell)
 		ring_buffer__consume(s->doorbell);
+}
+
+bool ct_session__has_futex_calls(const struct ct_session *s)
+{
+	return s->futex_calls;
 }
 
 int ct_session__pause_ms(const struct ct_session *s)

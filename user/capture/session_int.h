@@ -39,6 +39,7 @@ struct ct_session {
 	u64 last_drain_bytes;
 	int pause_ms;
 	bool stopped;
+	bool futex_calls; /* at least the futex call itself is recorded */
 };
 
 ct_ns ct_now_ns(void); /* CLOCK_MONOTONIC */

@@ -159,6 +159,11 @@ static int open_session(struct recording *r)
 	if (err)
 		ct_error("cannot record: %s", why ? why : strerror(-err));
 	free(why);
+	if (!err && r->run.futex_calls && !ct_session__has_futex_calls(r->session)) {
+		r->run.futex_calls = false;
+		ct_warn("no futex calls, only what switches tell: tracefs is not there; mount -t tracefs "
+			"nodev /sys/kernel/tracing");
+	}
 	return err;
 }
 

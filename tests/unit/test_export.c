@@ -549,12 +549,20 @@ static void test_report_facts(void **state)
 	free(text);
 	w.m.threads.at[1].kernel_voluntary = 6;
 	w.run.wait_status = 11;
-	w.m.complete = false;
 	text = report_as(&w, 120, true, false);
 	assert_has(text, "agree for 3 of 4 threads");
 	assert_has(text, "worker-1: recorded 0 voluntary and 0 involuntary, "
 			 "the kernel counts 6 and 0");
 	assert_has(text, "killed by SIGSEGV after 800 ms");
+	free(text);
+	w.run.ended = false;
+	text = report_as(&w, 120, true, false);
+	assert_has(text, "still running after 800 ms, when the recording ended");
+	assert_null(strstr(text, "was cut"));
+	free(text);
+	w.m.complete = false;
+	text = report_as(&w, 120, true, false);
+	assert_has(text, "recorded for 800 ms");
 	assert_has(text, "the recording was cut: what follows is its first 800 ms");
 	free(text);
 	world_free(&w);
@@ -569,7 +577,7 @@ static void test_report_attached(void **state)
 	w.m.threads.at[0].flags = CT_THREAD_FOUND;
 	w.m.threads.at[1].flags = CT_THREAD_FOUND;
 	char *text = report_as(&w, 120, true, false);
-	assert_has(text, "watched for 800 ms");
+	assert_has(text, "watched for 800 ms;");
 	assert_has(text, "attached: 2 threads were already running");
 	assert_has(text, "agree for 2 of 2 threads");
 	free(text);

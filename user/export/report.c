@@ -32,7 +32,9 @@ char *ct_report__thread(const struct ct_report *r, u32 thread_idx)
 {
 	const struct ct_thread *t = &r->m->threads.at[thread_idx];
 	const char *raw = ct_thread_name(r->m, thread_idx);
-	char *name = ct_page__safe(&r->page, *raw ? raw : "?");
+	if (!*raw)
+		return ct_asprintf("thread %" PRIu32, t->tid);
+	char *name = ct_page__safe(&r->page, raw);
 	if (r->name_cnt[t->name] < 2)
 		return name;
 	char *told_apart = ct_asprintf("%s %" PRIu32, name, t->tid);
@@ -119,40 +121,44 @@ static const char *signal_name(u32 signal)
 	return signal < CT_COUNT(names) && names[signal] ? names[signal] : NULL;
 }
 
-static char *describe_end(const struct ct_run *run)
+static char *describe_end(const struct ct_model *m)
 {
+	const struct ct_run *run = m->run;
+	char wall[CT_FMT_LEN];
 	u32 signal = (u32)run->wait_status & 0x7f;
 	const char *name = signal_name(signal);
+	ct_fmt_ns(wall, m->end_ns - m->start_ns);
+	if (!m->complete)
+		return ct_asprintf("recorded for %s", wall);
 	if (run->attached)
-		return ct_strdup(run->ended ? "watched until it ended," : "watched");
+		return ct_asprintf("watched for %s%s", wall, run->ended ? ", until it ended" : "");
 	if (!run->ended)
-		return ct_strdup("still running when the recording ended,");
+		return ct_asprintf("still running after %s, when the recording ended", wall);
 	if (name)
-		return ct_asprintf("killed by %s", name);
+		return ct_asprintf("killed by %s after %s", name, wall);
 	if (signal)
-		return ct_asprintf("killed by signal %" PRIu32, signal);
-	return ct_asprintf("exit status %" PRIu32, ct_shell_status(run->wait_status));
+		return ct_asprintf("killed by signal %" PRIu32 " after %s", signal, wall);
+	u32 status = ct_shell_status(run->wait_status);
+	return ct_asprintf("exit status %" PRIu32 " after %s", status, wall);
 }
 
 static void write_run(struct ct_report *r)
 {
 	const struct ct_model *m = r->m;
 	ct_ns running_ns = 0;
-	char wall[CT_FMT_LEN];
 	char cpus[CT_FMT_LEN];
 	char threads[CT_FMT_LEN];
 	char processes[CT_FMT_LEN];
 	for (u32 i = 0; i < m->threads.cnt; i++)
 		running_ns += m->threads.at[i].state_ns[CT_RUNNING];
 	char *program = join_argv(r);
-	char *end = describe_end(m->run);
+	char *end = describe_end(m);
 	ct_page__shorten(&r->page, program, r->page.width / 2);
 	char *where = m->processes.cnt < 2 ? ct_strdup("") :
 					     ct_asprintf(" in %s processes",
 						     ct_fmt_count(processes, m->processes.cnt));
-	char *facts = ct_asprintf("%s %s %s; %s%s of %" PRIu32 " CPU%s used; %s thread%s%s",
-		end, m->run->attached || !m->run->ended ? "for" : "after",
-		ct_fmt_ns(wall, m->end_ns - m->start_ns), r->lossy ? "~" : "",
+	char *facts = ct_asprintf("%s; %s%s of %" PRIu32 " CPU%s used; %s thread%s%s",
+		end, r->lossy ? "~" : "",
 		ct_report__ratio(cpus, running_ns, m->end_ns - m->start_ns), m->run->cpus,
 		PLURAL(m->run->cpus), ct_fmt_count(threads, m->threads.cnt),
 		PLURAL(m->threads.cnt), where);
@@ -279,7 +285,8 @@ static void write_stolen(struct ct_report *r)
 	if (on_cpu_ns <= own_ns || (on_cpu_ns - own_ns) < on_cpu_ns / 100)
 		return;
 	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s "
-				 "as theirs; interrupts or the hypervisor took the rest",
+				 "as theirs; switching, interrupts or the hypervisor took the "
+				 "rest",
 		ct_fmt_ns(on_cpu, on_cpu_ns), ct_fmt_ns(own, own_ns));
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);

@@ -216,8 +216,8 @@ static char *short_place(const char *place)
 
 static void find_reason(const struct ct_report *r, struct row *row)
 {
-	row->reason = CT_RUNNABLE;
-	for (u32 s = CT_RUNNABLE; s < CT_STATES; s++) {
+	row->reason = CT_LOCK;
+	for (u32 s = CT_LOCK; s < CT_STATES; s++) {
 		if (row->state_ns[s] > row->state_ns[row->reason])
 			row->reason = s;
 	}
@@ -225,14 +225,13 @@ static void find_reason(const struct ct_report *r, struct row *row)
 		row->reason = CT_STATES;
 		return;
 	}
-	u32 frame = row->reason == CT_RUNNABLE ? 0 : worst_frame(r->m, row);
-	row->mostly = ct_report__place(r, frame);
+	row->mostly = ct_report__place(r, worst_frame(r->m, row));
 	row->mostly_short = short_place(row->mostly);
 }
 
 static const char *reason_word(u32 reason)
 {
-	return reason == CT_STATES ? "" : reason == CT_RUNNABLE ? "a CPU" : ct_state_name(reason);
+	return reason == CT_STATES ? "" : ct_state_name(reason);
 }
 
 /* ---- the table ---- */

@@ -614,6 +614,49 @@ static void test_report_groups(void **state)
 	world_free(&w);
 }
 
+/* Threads of one name keep it, digits and all. */
+static void test_report_same_names(void **state)
+{
+	struct world w;
+	world_init(&w, "p", 100);
+	u32 process = world_process(&w, 1, "p");
+	for (u32 i = 0; i < 13; i++) {
+		u32 t = world_thread(&w, process, 70 + i, "python3", 0);
+		world_slice(&w, t, CT_RUNNING, 100, CT_NONE);
+	}
+	char *text = report_as(&w, 120, true, false);
+	assert_has(text, "python3 (13 threads)");
+	free(text);
+	w.m.threads.cnt = 12; /* few enough for a row each: the tid tells them apart */
+	text = report_as(&w, 120, true, false);
+	assert_has(text, "  python3 70 ");
+	assert_has(text, "  python3 81 ");
+	free(text);
+	w.m.threads.cnt = 13;
+	world_free(&w);
+}
+
+/* Cheap locks are counted, not told; sites that cost nothing are left out. */
+static void test_report_cheap_locks(void **state)
+{
+	struct world w;
+	world_shop(&w);
+	world_contention(&w, world_lock(&w, CT_LK_RWLOCK, 0x77));
+	w.m.locks.at[1].wait_ns = 799999;
+	struct ct_contention *c = &w.facts.contentions.at.at[0];
+	*ct_vec_push(&c->sites) = (struct ct_site){ 1, 1, 0, 0 };
+	char *text = report_as(&w, 120, true, false);
+	assert_has(text, "  and 1 more lock, 800 us of waiting in all\n");
+	assert_null(strstr(text, "rwlock"));
+	assert_null(strstr(text, "0 %  main"));
+	free(text);
+	w.m.locks.at[0].wait_ns = 1;
+	text = report_as(&w, 120, true, false);
+	assert_has(text, "  2 locks, 800 us of waiting in all\n");
+	free(text);
+	world_free(&w);
+}
+
 /* 5,000 threads of as many names: a page, not a book, and the rest is one row. */
 static void test_report_many(void **state)
 {
@@ -855,6 +898,8 @@ int main(void)
 		cmocka_unit_test(test_report_facts),
 		cmocka_unit_test(test_report_attached),
 		cmocka_unit_test(test_report_groups),
+		cmocka_unit_test(test_report_same_names),
+		cmocka_unit_test(test_report_cheap_locks),
 		cmocka_unit_test(test_report_many),
 		cmocka_unit_test(test_report_least),
 		cmocka_unit_test(test_loss),

@@ -89,16 +89,19 @@ static void put_place(struct ct_report *r, u32 frame)
 static void write_sites(struct ct_report *r, const struct ct_contention *c, ct_ns whole_ns)
 {
 	u32 cnt = how_many(r, SITES);
-	for (u32 i = 0; i < c->sites.cnt && i < cnt; i++) {
+	u32 all = c->sites.cnt;
+	while (all > 1 && !c->sites.at[all - 1].wait_ns) /* what cost nothing is not worth a line */
+		all--;
+	for (u32 i = 0; i < all && i < cnt; i++) {
 		char share[CT_FMT_LEN];
 		start_fact(r, i ? "" : "where", ct_report__share(share, c->sites.at[i].wait_ns,
 							whole_ns, r->lossy));
 		put_place(r, c->sites.at[i].frame);
 		ct_page__end(&r->page);
 	}
-	if (c->sites.cnt > cnt) {
+	if (all > cnt) {
 		start_fact(r, "", "");
-		ct_page__printf(&r->page, "and %" PRIu32 " more", c->sites.cnt - cnt);
+		ct_page__printf(&r->page, "and %" PRIu32 " more", all - cnt);
 		ct_page__end(&r->page);
 	}
 }
@@ -185,13 +188,20 @@ static void write_holder(struct ct_report *r, const struct ct_contention *c)
 	free(states);
 }
 
-static void write_rest(struct ct_report *r, u32 cnt, ct_ns wait_ns)
+static void write_rest(struct ct_report *r, u32 cnt, bool more, ct_ns wait_ns)
 {
 	char time[CT_FMT_LEN];
 	ct_page__stop(&r->page, 2);
-	ct_page__printf(&r->page, "and %" PRIu32 " more %s, %s%s of waiting in all", cnt,
-		cnt == 1 ? "lock" : "locks", about(r), ct_fmt_ns(time, wait_ns));
+	ct_page__printf(&r->page, "%s%" PRIu32 " %slock%s, %s%s of waiting in all",
+		more ? "and " : "", cnt, more ? "more " : "", cnt == 1 ? "" : "s", about(r),
+		ct_fmt_ns(time, wait_ns));
 	ct_page__end(&r->page);
+}
+
+/* A lock that all in all cost less than a thousandth of the run is only counted. */
+static bool is_worth_telling(const struct ct_report *r, const struct ct_lock *lock)
+{
+	return r->verbose || lock->wait_ns >= (r->m->end_ns - r->m->start_ns) / 1000;
 }
 
 static void write_heading(struct ct_report *r)
@@ -202,27 +212,30 @@ static void write_heading(struct ct_report *r)
 
 void ct_report__locks(struct ct_report *r)
 {
-	u32 cnt = 0;
+	u32 told = 0;
+	u32 rest = 0;
 	ct_ns rest_ns = 0;
 	for (u32 i = 0; i < r->facts->contentions.at.cnt; i++) {
 		const struct ct_contention *c = &r->facts->contentions.at.at[i];
 		const struct ct_lock *lock = &r->m->locks.at[c->lock];
 		if (!is_exclusion(r, c))
 			continue;
-		if (!cnt)
+		if (!told && !rest)
 			write_heading(r);
-		if (cnt++ >= how_many(r, LOCKS)) {
+		if (told >= how_many(r, LOCKS) || !is_worth_telling(r, lock)) {
+			rest++;
 			rest_ns += lock->wait_ns;
 			continue;
 		}
+		told++;
 		write_lock_line(r, lock);
 		write_queue(r, lock);
 		write_sites(r, c, lock->wait_ns);
 		write_pairs(r, c);
 		write_holder(r, c);
 	}
-	if (cnt > how_many(r, LOCKS))
-		write_rest(r, cnt - how_many(r, LOCKS), rest_ns);
+	if (rest)
+		write_rest(r, rest, told > 0, rest_ns);
 }
 
 /* ---- other waits ---- */

@@ -123,12 +123,22 @@ static void merge_rest(struct table *t, const struct ct_model *m, u32 keep)
 	t->rows.cnt = keep + 1;
 }
 
+static bool all_same_name(const struct ct_model *m, const struct row *row)
+{
+	for (u32 i = 1; i < row->threads.cnt; i++) {
+		if (m->threads.at[row->threads.at[i]].name != m->threads.at[row->first].name)
+			return false;
+	}
+	return true;
+}
+
 static char *row_label(const struct ct_report *r, const struct row *row)
 {
 	if (row->threads.cnt == 1)
 		return ct_report__thread(r, row->first);
-	char *pattern = name_pattern(ct_thread_name(r->m, row->first));
-	char *safe = ct_page__safe(&r->page, *pattern ? pattern : "?");
+	const char *name = ct_thread_name(r->m, row->first);
+	char *pattern = all_same_name(r->m, row) ? ct_strdup(name) : name_pattern(name);
+	char *safe = ct_page__safe(&r->page, *pattern ? pattern : "no name");
 	const char *word = r->page.width < 100 ? "" : " threads";
 	char *label = ct_asprintf("%s (%" PRIu32 "%s)", safe, row->threads.cnt, word);
 	free(pattern);

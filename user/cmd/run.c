@@ -266,7 +266,7 @@ static void drain(struct recording *r)
 	if (!err || r->wrote_badly)
 		return;
 	r->wrote_badly = true;
-	ct_warn("cannot write more to '%s': %s; what is written so far stays readable, the program runs on",
+	ct_error("cannot write more to '%s': %s; what is written so far stays readable, the program runs on",
 		r->path, strerror(-err));
 }
 
@@ -489,7 +489,7 @@ static void finish_trace(struct recording *r)
 	ct_source__free(source);
 	err = ct_writer__finish(r->writer, &r->run, r->names);
 	if (err && !r->wrote_badly)
-		ct_warn("cannot finish '%s': %s; what was written before stays readable", r->path,
+		ct_error("cannot finish '%s': %s; what was written before stays readable", r->path,
 			strerror(-err));
 	if (ct_source__open(&source, self, &why)) {
 		free(why);

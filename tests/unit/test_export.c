@@ -25,6 +25,7 @@
 
 /* Two characters of two columns each. */
 #define WIDE "\xe6\x97\xa5\xe6\x9c\xac"
+#define WIDE_CUT "\xe6\x97\xa5\xe2\x80\xa6" /* the first of them and an ellipsis */
 
 static char *export_as(const struct world *w, const char *format)
 {
@@ -541,16 +542,18 @@ static void test_report_facts(void **state)
 	assert_has(text, "1,800 waits, 1.26 s in all, longest 700 us");
 	assert_has(text, "89 %  take_from_shelf (shop.c:42)");
 	assert_has(text, "420 ms  worker-1 waited for worker-2 (600 waits)");
-	assert_has(text, "meanwhile running 72 %, io-disk 20 %, runnable 8 %");
+	assert_has(text, "meanwhile running 72 %, waiting (io-disk) 20 %, runnable 8 %");
 	assert_has(text, "exactly one ran 75 % of the time");
 	assert_has(text, "agree for 4 of 4 threads");
 	assert_has(text, "Lost events  none");
 	assert_null(strchr(text, '~'));
 	free(text);
 	w.m.threads.at[1].kernel_voluntary = 6;
+	w.facts.contentions.at.at[0].blamed.at[0].owner = 1;
 	w.run.wait_status = 11;
 	text = report_as(&w, 120, true, false);
 	assert_has(text, "agree for 3 of 4 threads");
+	assert_has(text, "worker-1 waited for itself");
 	assert_has(text, "worker-1: recorded 0 voluntary and 0 involuntary, "
 			 "the kernel counts 6 and 0");
 	assert_has(text, "killed by SIGSEGV after 800 ms");
@@ -633,6 +636,15 @@ static void test_report_same_names(void **state)
 	assert_has(text, "  python3 81 ");
 	free(text);
 	w.m.threads.cnt = 13;
+	w.m.threads.at[0].flags |= CT_THREAD_ROOT; /* the first thread is no worker */
+	text = report_as(&w, 120, true, false);
+	assert_has(text, "  python3 70 ");
+	assert_has(text, "python3 (12 threads)");
+	free(text);
+	w.m.threads.at[0].name = 0;
+	text = report_as(&w, 120, true, false);
+	assert_has(text, "  thread 70 ");
+	free(text);
 	world_free(&w);
 }
 
@@ -851,6 +863,26 @@ static void test_fit_place(void **state)
 	}
 }
 
+static void test_shorten(void **state)
+{
+	static const struct {
+		const char *text;
+		u32 columns;
+		const char *cut;
+	} cases[] = {
+		{ "abc", 3, "abc" }, { "abcdef", 3, "ab\xe2\x80\xa6" },
+		{ "abc", 2, "\xe2\x80\xa6" }, /* no byte more than before */
+		{ "ab", 1, "a" }, { "abcdef", 0, "" }, { WIDE WIDE, 4, WIDE_CUT },
+	};
+	struct ct_page page = { .unicode = true };
+	for (u32 i = 0; i < CT_COUNT(cases); i++) {
+		char *text = ct_strdup(cases[i].text);
+		ct_page__shorten(&page, text, cases[i].columns);
+		assert_string_equal(text, cases[i].cut);
+		free(text);
+	}
+}
+
 static void test_wrap(void **state)
 {
 	char *text = NULL;
@@ -908,6 +940,7 @@ int main(void)
 		cmocka_unit_test(test_bar_honest),
 		cmocka_unit_test(test_share),
 		cmocka_unit_test(test_fit_place),
+		cmocka_unit_test(test_shorten),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_columns),
 	};

@@ -110,8 +110,9 @@ static void write_pair(struct ct_report *r, const struct ct_blame *b)
 {
 	char waits[CT_FMT_LEN];
 	char *waiter = ct_report__thread(r, b->waiter);
-	char *owner = b->owner == CT_NONE ? ct_strdup("an unknown holder") :
-					    ct_report__thread(r, b->owner);
+	char *owner = b->owner == CT_NONE   ? ct_strdup("an unknown holder") :
+		      b->owner == b->waiter ? ct_strdup("itself") :
+					      ct_report__thread(r, b->owner);
 	char *pair = ct_asprintf("%s waited for %s (%s %s)", waiter, owner,
 		ct_fmt_count(waits, b->waits), b->waits == 1 ? "wait" : "waits");
 	ct_page__wrap(&r->page, FIGURE_END + 2, pair);
@@ -141,7 +142,7 @@ static void write_pairs(struct ct_report *r, const struct ct_contention *c)
 	}
 }
 
-/* "running 71 %, io-disk 29 %", most first; "" when no holder is known. */
+/* "running 71 %, waiting (io-disk) 29 %", most first; "" when no holder is known. */
 static char *list_states(const struct ct_report *r, const ct_ns state_ns[CT_STATES])
 {
 	ct_ns left[CT_STATES];
@@ -158,8 +159,9 @@ static char *list_states(const struct ct_report *r, const ct_ns state_ns[CT_STAT
 		if (!left[most])
 			return list;
 		ct_report__share(share, left[most], whole, r->lossy);
-		char *longer = ct_asprintf("%s%s%s %s", list, *list ? ", " : "",
-			ct_state_name(most), share);
+		bool waits = ct_state_blocked(most);
+		char *longer = ct_asprintf("%s%s%s%s%s %s", list, *list ? ", " : "",
+			waits ? "waiting (" : "", ct_state_name(most), waits ? ")" : "", share);
 		free(list);
 		list = longer;
 		left[most] = 0;

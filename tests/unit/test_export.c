@@ -844,6 +844,17 @@ static void test_share(void **state)
 	assert_string_equal(ct_report__share(buf, UINT64_MAX / 2, UINT64_MAX, false), "50 %");
 }
 
+static void test_ratio(void **state)
+{
+	char buf[CT_FMT_LEN];
+	assert_string_equal(ct_report__ratio(buf, 5, 4), "1.25");
+	assert_string_equal(ct_report__ratio(buf, 199, 100000), "<0.01");
+	assert_string_equal(ct_report__ratio(buf, 501, 100000), "0.01");
+	assert_string_equal(ct_report__ratio(buf, 0, 100000), "0.00");
+	assert_string_equal(ct_report__ratio(buf, 5, 0), "0.00");
+	assert_string_equal(ct_report__ratio(buf, UINT64_MAX, UINT64_MAX), "1.00");
+}
+
 static void test_fit_place(void **state)
 {
 	static const struct {
@@ -939,6 +950,7 @@ int main(void)
 		cmocka_unit_test(test_bar),
 		cmocka_unit_test(test_bar_honest),
 		cmocka_unit_test(test_share),
+		cmocka_unit_test(test_ratio),
 		cmocka_unit_test(test_fit_place),
 		cmocka_unit_test(test_shorten),
 		cmocka_unit_test(test_wrap),

@@ -93,7 +93,11 @@ char *ct_report__share(char buf[CT_FMT_LEN], u64 part, u64 whole, bool lossy)
 char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by)
 {
 	u64 hundredths = by ? (u64)(((unsigned __int128)n * 100 + by / 2) / by) : 0;
-	snprintf(buf, CT_FMT_LEN, "%" PRIu64 ".%02" PRIu64, hundredths / 100, hundredths % 100);
+	if (n && by && !hundredths)
+		snprintf(buf, CT_FMT_LEN, "<0.01");
+	else
+		snprintf(buf, CT_FMT_LEN, "%" PRIu64 ".%02" PRIu64, hundredths / 100,
+			hundredths % 100);
 	return buf;
 }
 
@@ -188,8 +192,9 @@ static void write_cuts(struct ct_report *r)
 	}
 	if (!m->complete) {
 		ct_page__ink(&r->page, CT_INK_WARN, false, "the recording was cut:");
-		char *line = ct_asprintf(" what follows is its first %s",
-			ct_fmt_ns(text, m->end_ns - m->start_ns));
+		char *line = !m->threads.cnt ? ct_strdup("nothing of it can be read") :
+					       ct_asprintf("what follows is its first %s",
+						       ct_fmt_ns(text, m->end_ns - m->start_ns));
 		ct_page__stop(&r->page, r->page.column + 1);
 		ct_page__wrap(&r->page, 2, line);
 		free(line);

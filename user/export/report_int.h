@@ -31,7 +31,7 @@ char *ct_report__place(const struct ct_report *r, u32 frame);	    /* "push (queu
 void ct_report__fit_place(const struct ct_report *r, char *place, u32 columns);
 /* "24 %", whole per cents; 0 and 100 only when exact.  `lossy` puts a ~ before it. */
 char *ct_report__share(char buf[CT_FMT_LEN], u64 part, u64 whole, bool lossy);
-/* n / by in tenths or hundredths: "1.24" */
+/* n / by in hundredths: "1.24"; "<0.01" for what would look like nothing */
 char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by);
 
 /* ---- how a state looks (report_bar.c) ---- */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a trace costs: bytes of file and ns of CPU per event, on made-up streams that look like the
- * real thing.  Prints one line per stream; checks nothing (tests/unit/test_trace.c does).
+ * What a trace costs: bytes of file and ns of CPU per event, on made-up streams, or on the events
+ * of the traces that are named as arguments (written anew, one CPU after the other).  Prints one
+ * line per stream; checks nothing (tests/unit/test_trace.c does).
  *
- *     make build/libctrace.a && cc -O2 -Iinclude -Iuser -Itests/unit tests/bench/trace_size.c \
- *         build/libctrace.a -lz -o build/trace_size && build/trace_size
+ *     make build/libctrace.a && cc -O2 -Iinclude tests/bench/trace_size.c build/libctrace.a -lz \
+ *         -o build/trace_size && build/trace_size [TRACE...]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -33,7 +34,8 @@ static u64 next_random(struct stream *s)
 	return s->random;
 }
 
-/* A step of about `mean_ns` with a long tail: seven of eight within +-12 %, one anything up to 8x. */
+/* A step of about `mean_ns` with a long tail: seven of eight within +-12 %, one anything up to 8x.
+ */
 static void pass_time(struct stream *s, u64 mean_ns)
 {
 	u64 r = next_random(s);
@@ -83,7 +85,8 @@ static void make_pingpong(struct stream *s, bool calls)
 			.arg1 = 128, .arg2 = 2, .word = 2, .stack = me == 4711 ? 7 : 9);
 		if (calls) {
 			pass_time(s, 400);
-			PUT(s, futex, other, .nr = 202, .addr = 0x7f0012345680, .op = 128, .val = 2);
+			PUT(s, futex, other, .nr = 202, .addr = 0x7f0012345680, .op = 128,
+				.val = 2);
 		}
 		s->pairs++;
 		u32 t = me;
@@ -131,10 +134,10 @@ static void make_hackbench(struct stream *s)
 				.prio = 120, .next_prio = 120);
 		} else if (running) {
 			asleep[running - 1000] = true;
-			PUT(s, block, running, .next = next, .state = CT_STATE_SLEEPING, .prio = 120,
-				.next_prio = 120, .nr = running < 1020 ? 1 : 0, .file = CT_FILE_SOCK,
-				.arg0 = 3 + next_random(s) % 20, .arg1 = 0x1000, .arg2 = 100,
-				.stack = running < 1020 ? 3 : 4);
+			PUT(s, block, running, .next = next, .state = CT_STATE_SLEEPING,
+				.prio = 120, .next_prio = 120, .nr = running < 1020 ? 1 : 0,
+				.file = CT_FILE_SOCK, .arg0 = 3 + next_random(s) % 20,
+				.arg1 = 0x1000, .arg2 = 100, .stack = running < 1020 ? 3 : 4);
 		} else {
 			PUT(s, switch, 0, .next = next, .next_prio = 120);
 		}
@@ -168,6 +171,25 @@ static void make_locks(struct stream *s)
 		}
 		s->pairs++;
 	}
+}
+
+/* The events of one CPU of a trace. */
+static void load_stream(struct stream *s, const char *path, u32 cpu)
+{
+	struct ct_source *source;
+	char *why;
+	if (ct_source__open(&source, path, &why)) {
+		ct_error("%s", why);
+		exit(1);
+	}
+	for (const struct ct_event *ev; (ev = ct_source__next(source));) {
+		if (ev->cpu != cpu)
+			continue;
+		s->now_ns = ev->hdr.ts;
+		s->pairs += ev->hdr.kind == CT_SWITCH || ev->hdr.kind == CT_BLOCK;
+		put(s, ev->hdr.kind, ev->hdr.tid, &ev->task_new, ct_kind_size(ev->hdr.kind));
+	}
+	ct_source__free(source);
 }
 
 static double cpu_ns(void)
@@ -233,19 +255,30 @@ static void measure(const char *name, struct stream *s, const char *path)
 		if (spent < best)
 			best = spent;
 	}
-	printf("%-16s %6.2f bytes/event %6.2f bytes/switch  write %5.1f ns/event  read %5.1f\n",
-		name, (double)bytes / s->events, (double)bytes / s->pairs, best / s->events,
-		read_stream(path));
+	printf("%-16s %8u events %6.2f bytes/event %6.2f bytes/switch  write %5.1f ns/event  read "
+	       "%5.1f\n",
+		name, s->events, (double)bytes / s->events, (double)bytes / s->pairs,
+		best / s->events, read_stream(path));
 	ct_buf_free(&s->records);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char path[] = "/tmp/trace_size.XXXXXX";
 	int fd = mkstemp(path);
 	if (fd < 0)
 		return 1;
-	struct stream s = { .random = 88172645463325252ull, .now_ns = 1000000000 };
+	struct stream s;
+	for (int i = 1; i < argc; i++)
+		for (u32 cpu = 0; cpu < 4; cpu++) {
+			s = (struct stream){ 0 };
+			load_stream(&s, argv[i], cpu);
+			if (s.events)
+				measure(argv[i], &s, path);
+		}
+	if (argc > 1)
+		goto out;
+	s = (struct stream){ .random = 88172645463325252ull, .now_ns = 1000000000 };
 	make_pingpong(&s, false);
 	measure("pingpong", &s, path);
 	s = (struct stream){ .random = 88172645463325252ull, .now_ns = 1000000000 };
@@ -257,6 +290,7 @@ int main(void)
 	s = (struct stream){ .random = 88172645463325252ull, .now_ns = 1000000000 };
 	make_locks(&s);
 	measure("locks", &s, path);
+out:
 	close(fd);
 	unlink(path);
 	return 0;

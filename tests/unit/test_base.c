@@ -243,14 +243,18 @@ static void test_fmt_safe(void **state)
 {
 	char buf[6];
 	assert_safe("plain", "plain");
-	assert_safe("na\xc3\xafve \xe2\x82\xac \xf0\x9f\x94\x92", "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x94\x92");
+	assert_safe("na\xc3\xafve \xe2\x82\xac \xf0\x9f\x94\x92",
+		"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x94\x92");
 	assert_safe("\x1b[31m\r\n\x7f", "\\x1B[31m\\x0D\\x0A\\x7F");
 	assert_safe("\xff\xc3", "\\xFF\\xC3");
 	assert_safe("\xc0\xaf\xed\xa0\x80", "\\xC0\\xAF\\xED\\xA0\\x80"); /* overlong, surrogate */
-	assert_safe("\xc2\x9b", "\\xC2\\x9B");			     /* a control of one byte */
-	assert_safe("\xe2\x80\xae", "\\xE2\\x80\\xAE");		     /* turns the line around */
+	assert_safe("\xc2\x9b", "\\xC2\\x9B");		/* a control of one byte */
+	assert_safe("\xe2\x80\xae", "\\xE2\\x80\\xAE"); /* turns the line around */
 	assert_safe("\xe2\x82", "\\xE2\\x82");
-	assert_string_equal(ct_fmt_safe(buf, sizeof(buf), "ab\x01" "c"), "ab"); /* never half a \xNN */
+	assert_string_equal(ct_fmt_safe(buf, sizeof(buf),
+				    "ab\x01"
+				    "c"),
+		"ab"); /* never half a \xNN */
 	assert_string_equal(ct_fmt_safe(buf, sizeof(buf), "abcd\xc3\xaf"), "abcd");
 	assert_string_equal(ct_fmt_safe(buf, 1, "abc"), "");
 }

@@ -28,7 +28,8 @@ static char *write_text(struct ct_source *s)
 static const char story[] =
 	"# a thread waits for a lock\n"
 	"\n"
-	"run argv=./demo argv=\"two words\" pid=100 start=0 end=10_000 wait_status=-1 futex=switch\n"
+	"run argv=./demo argv=\"two words\" pid=100 start=0 end=10_000 wait_status=-1 "
+	"futex=switch\n"
 	"syscall 202 futex\n"
 	"frame 1 function=push file=\"q.c\" line=12 offset=0x10 inlined=1\n"
 	"frame 2 function=\"a \\\"b\\\" \\x07\\n\" module=/bin/demo\n"
@@ -58,10 +59,10 @@ static void test_story(void **state)
 	assert_true(ct_source__complete(s));
 	const u32 *frames = ct_names__stack(names, 3, &cnt);
 	assert_int_equal(cnt, 2);
-	assert_string_equal(util_string(names, names->frames.at[frames[1]].function),
-		"a \"b\" \x07\n");
-	assert_string_equal(util_string(names, ct_names__addr(names, 100, 0x5000)->symbol),
-		"big_lock");
+	assert_string_equal(
+		util_string(names, names->frames.at[frames[1]].function), "a \"b\" \x07\n");
+	assert_string_equal(
+		util_string(names, ct_names__addr(names, 100, 0x5000)->symbol), "big_lock");
 	const struct ct_event *ev = ct_source__next(s);
 	assert_int_equal(ev->hdr.ts, 1000);
 	assert_int_equal(ev->hdr.kind, CT_BLOCK);

@@ -92,8 +92,8 @@ static void test_round_trip(void **state)
 /* Equal times, and times at the edges of what a step can be. */
 static void test_times(void **state)
 {
-	static const ct_ns times[] = { 0, 0, 1, 255, 256, 256, 1ull << 32, 1ull << 63, UINT64_MAX - 1,
-		UINT64_MAX - 1 };
+	static const ct_ns times[] = { 0, 0, 1, 255, 256, 256, 1ull << 32, 1ull << 63,
+		UINT64_MAX - 1, UINT64_MAX - 1 };
 	struct util_events ev = { 0 };
 	for (u32 i = 0; i < CT_COUNT(times); i++) {
 		struct ct_event e = { .hdr = { 5, CT_SWITCH, 0, 3, times[i] }, .cpu = 0, .seq = i };
@@ -337,8 +337,9 @@ static void test_refused(void **state)
 		"made by a newer ctrace (format 9); this one reads up to 1");
 	assert_refused(bytes.at, 20, -EPROTO, "too short");
 	assert_refused("", 0, -ENODATA, "is empty");
-	assert_refused("\x7f" "ELF\2\1\1\0 and so on, for more than one header", 40, -EPROTO,
-		"is not a trace of ctrace");
+	assert_refused("\x7f"
+		       "ELF\2\1\1\0 and so on, for more than one header",
+		40, -EPROTO, "is not a trace of ctrace");
 	assert_int_equal(ct_source__open(&s, "/tmp", &why), -EISDIR);
 	free(why);
 	assert_int_equal(ct_source__open(&s, "/tmp/no/such/file", &why), -ENOENT);

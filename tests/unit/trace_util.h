@@ -72,7 +72,8 @@ static inline struct ct_event util_event(struct util_random *r, u32 kind)
 	return ev;
 }
 
-/* Events of all kinds that a trace holds, on several CPUs, in the order (ts, cpu, seq), with ties. */
+/* Events of all kinds that a trace holds, on several CPUs, in the order (ts, cpu, seq), with ties.
+ */
 static inline void util_make_events(struct util_events *out, u32 cnt, ct_ns start, u64 seed)
 {
 	struct util_random r = { seed };
@@ -161,8 +162,8 @@ static inline struct ct_names *util_names(void)
 	*ct_vec_push(&n->frames) = (struct ct_frame){ 0, 0, 0, file, UINT64_MAX, 0, 0 };
 	ct_names__add_stack(n, 1, (u32[]){ 1, 2, 1 }, 3);
 	ct_names__add_stack(n, 4, (u32[]){ 2 }, 1);
-	*ct_vec_push(&n->addrs) = (struct ct_addr_name){ 9, CT_ADDR_GLOBAL, 0x5000, function, 0, 8,
-		file, 0 };
+	*ct_vec_push(&n->addrs) =
+		(struct ct_addr_name){ 9, CT_ADDR_GLOBAL, 0x5000, function, 0, 8, file, 0 };
 	*ct_vec_push(&n->addrs) = (struct ct_addr_name){ 9, CT_ADDR_STACK, 0x6000, 0, 77, 0, 0, 0 };
 	*ct_vec_push(&n->syscalls) = (struct ct_syscall_name){ 0, ct_strdup("read") };
 	*ct_vec_push(&n->syscalls) = (struct ct_syscall_name){ 202, ct_strdup("futex") };
@@ -236,8 +237,8 @@ static inline void util_assert_names(const struct ct_names *a, const struct ct_n
 	}
 	assert_int_equal(a->syscalls.cnt, b->syscalls.cnt);
 	for (u32 i = 0; i < a->syscalls.cnt; i++)
-		assert_string_equal(a->syscalls.at[i].name,
-			ct_names__syscall(b, a->syscalls.at[i].nr));
+		assert_string_equal(
+			a->syscalls.at[i].name, ct_names__syscall(b, a->syscalls.at[i].nr));
 }
 
 /* A new file with these bytes; unlink and free() the path. */

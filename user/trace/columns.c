@@ -12,8 +12,8 @@
 #include "columns.h"
 #include "format.h"
 
-/* Threads whose last event of a kind is remembered, by the low bits of the tid; kinds that come once
- * per thread remember one. */
+/* Threads whose last event of a kind is remembered, by the low bits of the tid; kinds that come
+ * once per thread remember one. */
 enum {
 	MEMORY_task_new = 1,
 	MEMORY_task_name = 1,
@@ -62,11 +62,9 @@ struct guess {
 #undef CT_EVENT_END
 };
 
-/* Numbers of columns: COLUMN_block_next, ...; those of a kind begin at kind * CT_COLUMNS_PER_KIND. */
+/* Numbers of columns: COLUMN_block_next, ...; a kind's begin at kind * CT_COLUMNS_PER_KIND. */
 #define CT_EVENT(id, UPPER, lower, meaning)                                                        \
-	enum {                                                                                     \
-		COLUMN_MASK_##lower = (id) * CT_COLUMNS_PER_KIND,                                  \
-		COLUMN_TID_##lower,
+	enum { COLUMN_MASK_##lower = (id)*CT_COLUMNS_PER_KIND, COLUMN_TID_##lower,
 #define CT_FIELD(lower, type, name, how, meaning) COLUMN_##lower##_##name,
 #define CT_EVENT_END(lower)                                                                        \
 	COLUMN_END_##lower,                                                                        \
@@ -191,8 +189,8 @@ static inline u64 zigzag(u64 n)
 #define PUT_DELTA(column, now, was) put_varint(e, column, zigzag((u64)(now) - (u64)(was)))
 #define PUT_RAW(column, now, was) put_raw(e, column, &(now), sizeof(now))
 
-/* Kinds whose fields can be guessed from more than the thread's last event; each returns the mask of
- * what it has already written. */
+/* Kinds whose fields can be guessed from more than the thread's last event; each returns the mask
+ * of what it has already written. */
 #define put_guessed_task_new(e, now, was) 0
 #define put_guessed_task_name(e, now, was) 0
 #define put_guessed_task_exec(e, now, was) 0
@@ -206,8 +204,8 @@ static inline u64 zigzag(u64 n)
 #define put_guessed_found(e, now, was) 0
 
 #define PUT_GUESSED_NEXT(lower)                                                                    \
-	static inline u32 put_guessed_##lower(struct ct_encoder *e, const struct ct_##lower *now,  \
-		struct ct_##lower *was)                                                            \
+	static inline u32 put_guessed_##lower(                                                     \
+		struct ct_encoder *e, const struct ct_##lower *now, struct ct_##lower *was)        \
 	{                                                                                          \
 		u32 mask = 0;                                                                      \
 		if (now->next != guess_next(&e->guess, was->next)) {                               \
@@ -221,8 +219,8 @@ static inline u64 zigzag(u64 n)
 PUT_GUESSED_NEXT(switch)
 PUT_GUESSED_NEXT(block)
 
-static inline u32 put_guessed_waking(struct ct_encoder *e, const struct ct_waking *now,
-	struct ct_waking *was)
+static inline u32 put_guessed_waking(
+	struct ct_encoder *e, const struct ct_waking *now, struct ct_waking *was)
 {
 	was->waker = e->guess.running;
 	return 0;
@@ -232,7 +230,7 @@ static inline u32 put_guessed_waking(struct ct_encoder *e, const struct ct_wakin
 #define CT_EVENT(id, UPPER, lower, meaning)                                                        \
 	static u32 put_##lower(struct ct_encoder *e, u32 tid, const void *body)                    \
 	{                                                                                          \
-		struct last_##lower *last = &e->guess.of_##lower;                                       \
+		struct last_##lower *last = &e->guess.of_##lower;                                  \
 		u32 slot = tid % CT_COUNT(last->tid);                                              \
 		struct ct_##lower now;                                                             \
 		struct ct_##lower was = last->body[last->tid[slot] == tid ? slot : last->newest];  \
@@ -450,9 +448,14 @@ static inline u64 unzigzag(u64 n)
 }
 
 /* A value that its field cannot hold was not written by a writer. */
-#define GET_VALUE(value, now)                                                                      	do {                                                                                       		u64 wide = (value);                                                                		(now) = (__typeof__(now))wide;                                                     		d->bad |= (u64)(now) != wide;                                                      	} while (0)
+#define GET_VALUE(value, now)                                                                      \
+	do {                                                                                       \
+		u64 wide = (value);                                                                \
+		(now) = (__typeof__(now))wide;                                                     \
+		d->bad |= (u64)(now) != wide;                                                      \
+	} while (0)
 #define GET_PLAIN(column, now, was) GET_VALUE(get_varint(d, column), now)
-#define GET_DELTA(column, now, was)                                                                	GET_VALUE((u64)(was) + unzigzag(get_varint(d, column)), now)
+#define GET_DELTA(column, now, was) GET_VALUE((u64)(was) + unzigzag(get_varint(d, column)), now)
 #define GET_RAW(column, now, was) get_raw(d, column, &(now), sizeof(now))
 
 #define get_guessed_task_new(d, mask, was) ((void)0)
@@ -467,7 +470,16 @@ static inline u64 unzigzag(u64 n)
 #define get_guessed_loss(d, mask, was) ((void)0)
 #define get_guessed_found(d, mask, was) ((void)0)
 
-#define GET_GUESSED_NEXT(lower)                                                                    	static inline void get_guessed_##lower(struct ct_decoder *d, u32 *mask,                    		struct ct_##lower *was)                                                            	{                                                                                          		was->next = guess_next(&d->guess, was->next);                                      		if (*mask & FIELD_BIT(lower, next))                                                			GET_VALUE(get_varint(d, COLUMN_##lower##_next), was->next);                		*mask &= ~FIELD_BIT(lower, next);                                                  		was->next_prio = guess_next_prio(&d->guess, was->next);                            	}
+#define GET_GUESSED_NEXT(lower)                                                                    \
+	static inline void get_guessed_##lower(                                                    \
+		struct ct_decoder *d, u32 *mask, struct ct_##lower *was)                           \
+	{                                                                                          \
+		was->next = guess_next(&d->guess, was->next);                                      \
+		if (*mask & FIELD_BIT(lower, next))                                                \
+			GET_VALUE(get_varint(d, COLUMN_##lower##_next), was->next);                \
+		*mask &= ~FIELD_BIT(lower, next);                                                  \
+		was->next_prio = guess_next_prio(&d->guess, was->next);                            \
+	}
 GET_GUESSED_NEXT(switch)
 GET_GUESSED_NEXT(block)
 
@@ -477,9 +489,23 @@ static inline void get_guessed_waking(struct ct_decoder *d, const u32 *mask, str
 }
 
 /* get_<event>: the guess, with the fields of the mask replaced from the columns. */
-#define CT_EVENT(id, UPPER, lower, meaning)                                                        	static void get_##lower(struct ct_decoder *d, u32 tid, u32 mask, void *body)               	{                                                                                          		struct last_##lower *last = &d->guess.of_##lower;                                  		u32 slot = tid % CT_COUNT(last->tid);                                              		struct ct_##lower was = last->body[last->tid[slot] == tid ? slot : last->newest];  		get_guessed_##lower(d, &mask, &was);                                               		struct ct_##lower now = was;
-#define CT_FIELD(lower, type, name, how, meaning)                                                  	if (mask & FIELD_BIT(lower, name))                                                         		GET_##how(COLUMN_##lower##_##name, now.name, was.name);
-#define CT_EVENT_END(lower)                                                                        	last->tid[slot] = tid;                                                                     	last->body[slot] = now;                                                                    	last->newest = slot;                                                                       	memcpy(body, &now, sizeof(now));                                                           	}
+#define CT_EVENT(id, UPPER, lower, meaning)                                                        \
+	static void get_##lower(struct ct_decoder *d, u32 tid, u32 mask, void *body)               \
+	{                                                                                          \
+		struct last_##lower *last = &d->guess.of_##lower;                                  \
+		u32 slot = tid % CT_COUNT(last->tid);                                              \
+		struct ct_##lower was = last->body[last->tid[slot] == tid ? slot : last->newest];  \
+		get_guessed_##lower(d, &mask, &was);                                               \
+		struct ct_##lower now = was;
+#define CT_FIELD(lower, type, name, how, meaning)                                                  \
+	if (mask & FIELD_BIT(lower, name))                                                         \
+		GET_##how(COLUMN_##lower##_##name, now.name, was.name);
+#define CT_EVENT_END(lower)                                                                        \
+	last->tid[slot] = tid;                                                                     \
+	last->body[slot] = now;                                                                    \
+	last->newest = slot;                                                                       \
+	memcpy(body, &now, sizeof(now));                                                           \
+	}
 #include "ctrace_events.def"
 #undef CT_EVENT
 #undef CT_FIELD
@@ -488,7 +514,10 @@ static inline void get_guessed_waking(struct ct_decoder *d, const u32 *mask, str
 static void get_body(struct ct_decoder *d, u32 kind, u32 tid, u32 mask, void *body)
 {
 	switch (kind) {
-#define CT_EVENT(id, UPPER, lower, meaning)                                                        	case CT_##UPPER:                                                                           		get_##lower(d, tid, mask, body);                                                   		break;
+#define CT_EVENT(id, UPPER, lower, meaning)                                                        \
+	case CT_##UPPER:                                                                           \
+		get_##lower(d, tid, mask, body);                                                   \
+		break;
 #define CT_FIELD(lower, type, name, how, meaning)
 #define CT_EVENT_END(lower)
 #include "ctrace_events.def"
@@ -524,8 +553,8 @@ static bool place_columns(struct ct_decoder *d, struct ct_cursor directory)
 	return !bad && at == directory.end;
 }
 
-struct ct_decoder *ct_decoder__new(const u8 *plain, u32 cnt, const u8 *packed, size_t size,
-	ct_ns min_ts)
+struct ct_decoder *ct_decoder__new(
+	const u8 *plain, u32 cnt, const u8 *packed, size_t size, ct_ns min_ts)
 {
 	struct ct_decoder *d = ct_alloc(sizeof(*d));
 	struct ct_cursor directory = { packed, packed + size };

@@ -30,8 +30,8 @@ void ct_encoder__reset(struct ct_encoder *e, bool shrink);
 struct ct_decoder;
 /* Over the bytes that take() gave, which must outlive it: `cnt` plain ones, and the unpacked rest.
  * NULL when the columns do not fit together. */
-struct ct_decoder *ct_decoder__new(const u8 *plain, u32 cnt, const u8 *packed, size_t size,
-	ct_ns min_ts);
+struct ct_decoder *ct_decoder__new(
+	const u8 *plain, u32 cnt, const u8 *packed, size_t size, ct_ns min_ts);
 void ct_decoder__free(struct ct_decoder *d);
 /* The next event in the order of recording: hdr and body; the caller sets cpu and seq.  1, 0 at the
  * end, -EBADMSG.  An event of a kind from the future has hdr.kind 0. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The events of a trace file in the order (ts, cpu, seq): a k-way merge over the pieces of all CPUs.
- * A piece is opened when the merge comes to its first time and closed when it is used up, so about
- * one per CPU is open at a time (two where a CPU's pieces overlap); what each holds is its unpacked
- * columns and a window.  Cost per event: one decoding and O(log pieces open).
+ * The events of a trace file in the order (ts, cpu, seq): a k-way merge over the pieces of all
+ * CPUs. A piece is opened when the merge comes to its first time and closed when it is used up, so
+ * about one per CPU is open at a time (two where a CPU's pieces overlap); what each holds is its
+ * unpacked columns and a window.  Cost per event: one decoding and O(log pieces open).
  *
- * Inside a piece events stand in the order of their ring, where a nested interrupt's record may come
- * before the one it interrupted: a record is never more than CT_WINDOW places from its place in time
- * (the writer begins a new piece before it would be), so a sorted window of that many events puts
- * them right.  Equal times keep the ring's order.  seq counts the places after that.
+ * Inside a piece events stand in the order of their ring, where a nested interrupt's record may
+ * come before the one it interrupted: a record is never more than CT_WINDOW places from its place
+ * in time (the writer begins a new piece before it would be), so a sorted window of that many
+ * events puts them right.  Equal times keep the ring's order.  seq counts the places after that.
  *
  * A piece that cannot be read, wholly or from some event on, gives one LOSS event at its last time.
  */
@@ -134,8 +134,8 @@ static void open_decoder(struct ct_order *o, struct stream *s)
 	bool too_many = o->open_cnt[c->cpu] > OPEN_MAX;
 	if (s->piece->at && !too_many &&
 		!ct_reader__unpack(o->reader, s->piece, &s->stored, &s->unpacked))
-		s->decoder = ct_decoder__new(s->stored.at, c->cnt, s->unpacked.at, s->unpacked.len,
-			c->min_ts);
+		s->decoder = ct_decoder__new(
+			s->stored.at, c->cnt, s->unpacked.at, s->unpacked.len, c->min_ts);
 	if (s->decoder)
 		fill_window(o, s);
 	else

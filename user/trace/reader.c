@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads a trace file (format.h): the only parser of its bytes, which are trusted in nothing.  On
- * opening it walks from chunk header to chunk header (64 bytes read per chunk), takes in the run and
- * the names, and lists the pieces of events; a piece is read, checked and unpacked only when
+ * opening it walks from chunk header to chunk header (64 bytes read per chunk), takes in the run
+ * and the names, and lists the pieces of events; a piece is read, checked and unpacked only when
  * order.c asks for it.  A header that does not add up is passed over by looking for the next one
  * that does; what is missing then shows by the numbers of the events, and becomes a gap.
  *
@@ -216,9 +216,8 @@ static bool find_chunk_at(const struct ct_reader *r, u64 at, struct ct_piece *pi
 	if (r->size < CT_CHUNK_HEADER_LEN || at > r->size - CT_CHUNK_HEADER_LEN)
 		return false;
 	*piece = (struct ct_piece){ .at = at + CT_CHUNK_HEADER_LEN };
-	return !read_at(r, at, header, sizeof(header)) &&
-	       ct_chunk_unpack(header, &piece->chunk) && piece->chunk.idx >= r->next_idx &&
-	       piece->chunk.stored_size <= r->size - piece->at;
+	return !read_at(r, at, header, sizeof(header)) && ct_chunk_unpack(header, &piece->chunk) &&
+	       piece->chunk.idx >= r->next_idx && piece->chunk.stored_size <= r->size - piece->at;
 }
 
 /* The first place from `at` on where a chunk begins; 0: there is none. */

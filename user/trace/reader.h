@@ -30,7 +30,7 @@ int ct_reader__unpack(struct ct_reader *r, const struct ct_piece *piece, struct 
 void ct_reader__report(struct ct_reader *r, struct ct_piece *piece, u64 lost);
 /* `cnt` events so far were of kinds from the future. */
 void ct_reader__report_unknown(struct ct_reader *r, u64 cnt);
-ct_ns ct_reader__limit(const struct ct_reader *r);   /* events from here on are not whole */
+ct_ns ct_reader__limit(const struct ct_reader *r); /* events from here on are not whole */
 
 const struct ct_run *ct_reader__run(const struct ct_reader *r);
 const struct ct_names *ct_reader__names(const struct ct_reader *r);

@@ -79,8 +79,8 @@ static int read_whole(int fd, size_t size, struct ct_buf *text)
 	return 0;
 }
 
-static int open_text(struct ct_source *s, int fd, const struct stat *st, const char *path,
-	char **why)
+static int open_text(
+	struct ct_source *s, int fd, const struct stat *st, const char *path, char **why)
 {
 	struct ct_buf text = { 0 };
 	if ((u64)st->st_size > TEXT_SIZE_MAX)
@@ -100,8 +100,8 @@ static int open_text(struct ct_source *s, int fd, const struct stat *st, const c
 }
 
 /* fd becomes the reader's. */
-static int open_binary(struct ct_source *s, int fd, const struct stat *st, const char *path,
-	char **why)
+static int open_binary(
+	struct ct_source *s, int fd, const struct stat *st, const char *path, char **why)
 {
 	char *text = NULL;
 	int err = ct_reader__new(&s->reader, fd, (u64)st->st_size, &text);
@@ -114,8 +114,8 @@ static int open_binary(struct ct_source *s, int fd, const struct stat *st, const
 }
 
 /* fd is used up. */
-static int open_by_look(struct ct_source *s, int fd, const struct stat *st, const char *path,
-	char **why)
+static int open_by_look(
+	struct ct_source *s, int fd, const struct stat *st, const char *path, char **why)
 {
 	u8 look[LOOK_SIZE];
 	ssize_t size = pread(fd, look, sizeof(look), 0);

@@ -16,7 +16,7 @@
  *     end      end                       (the recording was finished)
  *
  *     TIME     ns
- *     N        decimal or 0x hexadecimal, '_' between digits is ignored; '-' where a field is signed
+ *     N        decimal or 0x hexadecimal, '_' between digits is ignored; '-' where signed
  *     STR      a word, or "..." with \" \\ \n \t \r \xHH
  *     KIND     as in ctrace_events.def, small letters; FIELD as there, and its range is checked.
  *              Fields left out are 0, `nr` is "not in a syscall".  In place of a number:
@@ -508,8 +508,8 @@ static int read_field(struct text_reader *r, struct ct_event *ev, u32 *seen)
 	char key[ECHO_LEN];
 	if (r->key.len <= 1)
 		return fail_value(r, "stands where FIELD=VALUE belongs");
-	return fail_line(r, "%s has no field '%s'", info->name,
-		ct_fmt_safe(key, sizeof(key), key_of(r)));
+	return fail_line(
+		r, "%s has no field '%s'", info->name, ct_fmt_safe(key, sizeof(key), key_of(r)));
 }
 
 static void set_absent_numbers(struct ct_event *ev)
@@ -568,7 +568,7 @@ static int read_event(struct text_reader *r)
 	return got;
 }
 
-/* ---- reading: the run and the names ----------------------------------------------------------- */
+/* ---- reading: the run and the names ---------------------------------------------------------- */
 
 static int read_futex_depth(struct text_reader *r, struct ct_run *run)
 {
@@ -700,8 +700,7 @@ static int read_syscall(struct text_reader *r)
 	char *name = NULL;
 	err = parse_text(r, &name);
 	if (!err)
-		*ct_vec_push(&r->out->names->syscalls) =
-			(struct ct_syscall_name){ (u32)nr, name };
+		*ct_vec_push(&r->out->names->syscalls) = (struct ct_syscall_name){ (u32)nr, name };
 	return err;
 }
 
@@ -735,8 +734,8 @@ static int read_frame(struct text_reader *r)
 	if (err)
 		return err;
 	if (id != names->frames.cnt)
-		return fail_line(r, "frame ids count up from 1; the next one is %u",
-			names->frames.cnt);
+		return fail_line(
+			r, "frame ids count up from 1; the next one is %u", names->frames.cnt);
 	int got;
 	while ((got = next_word(r)) > 0) {
 		err = read_frame_key(r, &frame);
@@ -1010,7 +1009,7 @@ static bool is_plain_name(const char *name)
 	return true;
 }
 
-/* Syscall names by number, NULL where the number itself must be written: CT_NR_NONE + 1 pointers. */
+/* Syscall names by number, NULL where the number itself is written: CT_NR_NONE + 1 pointers. */
 static const char **write_syscalls(const struct ct_names *names, FILE *out)
 {
 	const char **by_nr = ct_alloc((CT_NR_NONE + 1) * sizeof(*by_nr));

@@ -29,11 +29,12 @@ struct ct_kind_info {
 	u32 size; /* bytes of the struct */
 };
 
-const struct ct_kind_info *ct_kind_info(u32 kind); /* NULL: no such kind */
+const struct ct_kind_info *ct_kind_info(u32 kind);	      /* NULL: no such kind */
 u64 ct_field_get(const struct ct_field *f, const void *body); /* signed ones sign-extended */
 void ct_field_set(const struct ct_field *f, void *body, u64 value);
 
-/* What is impossible in an event from outside, so that nobody behind this door need ask; or NULL. */
+/* What is impossible in an event from outside, so that nobody behind this door need ask; or NULL.
+ */
 const char *ct_event_problem(const struct ct_event *ev);
 
 /* The event's fields, whatever its kind: they all start where the union does. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes a trace file (format.h): records in, chunks out, append only.  Each CPU has an encoder that
- * holds a few bytes per event; a chunk is written when one is full, all of them when a sync finds
- * that the last mark is SYNC_NS old or much is held.  Costs: about 30 ns per event, 2/3 of it zlib
- * (figures in format.h); memory about 45 KiB per CPU that has events, plus what is held, together
- * within MEMORY_MAX for up to some hundred CPUs.
+ * Writes a trace file (format.h): records in, chunks out, append only.  Each CPU has an encoder
+ * that holds a few bytes per event; a chunk is written when one is full, all of them when a sync
+ * finds that the last mark is SYNC_NS old or much is held.  Costs per event about 30 ns for the
+ * columns and 15 to 100 for zlib, by how regular the events are (table in format.h); memory about
+ * 45 KiB per CPU that has events, plus columns, all together held to MEMORY_MAX.
  *
  * The first error of the file is kept and nothing is written after it: what is in the file stays
  * readable, and whoever records goes on.
@@ -236,7 +236,9 @@ int ct_writer__sync(struct ct_writer *w, ct_ns until)
 
 static int write_run(struct ct_writer *w, const struct ct_run *run)
 {
-	struct ct_chunk c = { .type = CT_CHUNK_RUN, .min_ts = run->start_ns, .max_ts = run->end_ns };
+	struct ct_chunk c = {
+		.type = CT_CHUNK_RUN, .min_ts = run->start_ns, .max_ts = run->end_ns
+	};
 	w->packed.len = 0;
 	ct_run__pack(run, &w->packed);
 	return write_packed_chunk(w, &c, &w->packed);

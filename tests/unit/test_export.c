@@ -548,6 +548,10 @@ static void test_report_facts(void **state)
 	assert_has(text, "Lost events  none");
 	assert_null(strchr(text, '~'));
 	free(text);
+	w.argv[0] = (char *)"/a/path/that/takes/more/than/half/of/the/page/by/its/own/length/shop";
+	text = report_as(&w, 120, true, false);
+	assert_memory_equal(text, "shop --big lock: ", 17);
+	free(text);
 	w.m.threads.at[1].kernel_voluntary = 6;
 	w.facts.contentions.at.at[0].blamed.at[0].owner = 1;
 	w.run.wait_status = 11;

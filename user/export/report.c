@@ -103,11 +103,14 @@ char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by)
 
 /* ---- what ran ---- */
 
-static char *join_argv(const struct ct_report *r)
+/* The command line; `bare` leaves out the directories of the program. */
+static char *join_argv(const struct ct_report *r, bool bare)
 {
 	char *line = ct_strdup("");
 	for (char **arg = r->m->run->argv; arg && *arg; arg++) {
-		char *safe = ct_page__safe(&r->page, *arg);
+		bool is_program = arg == r->m->run->argv;
+		char *safe = ct_page__safe(&r->page,
+			bare && is_program ? ct_base_name(*arg) : *arg);
 		char *longer = ct_asprintf("%s%s%s", line, *line ? " " : "", safe);
 		free(safe);
 		free(line);
@@ -155,7 +158,11 @@ static void write_run(struct ct_report *r)
 	char processes[CT_FMT_LEN];
 	for (u32 i = 0; i < m->threads.cnt; i++)
 		running_ns += m->threads.at[i].state_ns[CT_RUNNING];
-	char *program = join_argv(r);
+	char *program = join_argv(r, false);
+	if (ct_columns(program) > r->page.width / 2) {
+		free(program);
+		program = join_argv(r, true);
+	}
 	char *end = describe_end(m);
 	ct_page__shorten(&r->page, program, r->page.width / 2);
 	char *where = m->processes.cnt < 2 ? ct_strdup("") :

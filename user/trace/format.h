@@ -95,8 +95,8 @@
  * and ns of CPU, per event, by tests/bench/trace_size.c.  Made up: pingpong (waking and switch by
  * turns, steps jitter by some hundred ns; 2.56 bytes per switch), calls (with the futex calls), 40
  * threads (in random order), locks (8 threads, next and lock at random).  Recorded: pipe (perf
- * bench sched pipe -T; 2.03 bytes per switch), hackbench (-g 10 -l 300: 401 processes; 6.4 to 7.8 per
- * switch), futex (stress-ng --futex 4).
+ * bench sched pipe -T; 2.03 bytes per switch), hackbench (-g 10 -l 300: 401 processes; 6.4 to 7.8
+ * per switch), futex (stress-ng --futex 4).
  *
  *                    pingpong   calls      40 threads  locks      pipe       hackbench  futex
  *     level 1, taken 1.28   44  1.31   54  3.17  111  3.52  147  1.35   45  3.60  120  1.30   45
@@ -117,8 +117,8 @@
  *     low bytes too: packed with the rest; steps whole: one varint per step, packed
  *
  * `next` guessed as the oldest thread woken and not run yet was right in 0 to 34 % of the switches
- * of recorded hackbench, sysbench and stress-ng; as it is guessed now, in 30 to 65 %; both always on
- * pipe.
+ * of recorded hackbench, sysbench and stress-ng; as it is guessed now, in 30 to 65 %; both
+ * always on pipe.
  *
  * Changes: 1 is the first format.
  */

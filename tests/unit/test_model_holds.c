@@ -158,6 +158,24 @@ static void test_handover(void **state)
 	unload(&l);
 }
 
+static void test_retaken(void **state)
+{
+	struct loaded l = load("retaken");
+	struct ct_contentions c;
+
+	ct_contention__compute(&c, l.m);
+	assert_int_equal(blamed(&c, l.m, 0x5000, 102, 101), 3000 + 14900 + 89900);
+	assert_int_equal(blamed(&c, l.m, 0x5000, 102, 0), 20000);
+	assert_int_equal(blamed(&c, l.m, 0x5000, 102, 103), 10000);
+	assert_int_equal(blamed(&c, l.m, 0x5000, 103, 101), 207000);
+	/* the part that is a habit, not a sighting, says so */
+	assert_int_equal(ct_lock_holder(lock_at(l.m, 0x5000), 250000)->flags, 0);
+	check_blame_sums(&c, l.m);
+	check_invariants(l.m);
+	ct_contention__clear(&c);
+	unload(&l);
+}
+
 static void test_early_lock(void **state)
 {
 	struct loaded l = load("early_lock");
@@ -183,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_queue),
 		cmocka_unit_test(test_barging),
 		cmocka_unit_test(test_handover),
+		cmocka_unit_test(test_retaken),
 		cmocka_unit_test(test_early_lock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,40 +158,9 @@ static void name_processes(struct ct_model *m)
 
 /* ---- order ----------------------------------------------------------------------------------- */
 
-/* Waits that were found begin with the recording, but were learned of later: they go to the front. */
-static void order_waits(struct build *b)
-{
-	struct ct_model *m = b->m;
-	u32 front = 0, back = b->found_waits;
-
-	if (!b->found_waits)
-		return;
-	u32 *to = ct_alloc((size_t)m->waits.cnt * sizeof(*to));
-	struct ct_wait *sorted = ct_alloc((size_t)m->waits.cnt * sizeof(*sorted));
-	for (u32 i = 0; i < m->waits.cnt; i++) {
-		to[i] = m->waits.at[i].flags & CT_WAIT_FOUND ? front++ : back++;
-		sorted[to[i]] = m->waits.at[i];
-	}
-	free(m->waits.at);
-	m->waits.at = sorted;
-	m->waits.cap = m->waits.cnt;
-	for (u32 t = 0; t < m->threads.cnt; t++)
-		for (u32 i = 0; i < m->threads.at[t].slices.cnt; i++) {
-			struct ct_slice *s = &m->threads.at[t].slices.at[i];
-			if (s->wait != CT_NONE)
-				s->wait = to[s->wait];
-		}
-	free(to);
-	for (u32 i = 0; i < m->locks.cnt; i++)
-		m->locks.at[i].waits.cnt = 0;
-	for (u32 i = 0; i < m->waits.cnt; i++)
-		if (m->waits.at[i].lock != CT_NONE)
-			*ct_vec_push(&m->locks.at[m->waits.at[i].lock].waits) = i;
-}
-
 struct place {
 	ct_ns start;
-	u32 tid, idx;
+	u32 tid, idx; /* tid: 0 for waits */
 };
 
 static int compare_places(const void *a, const void *b)
@@ -203,6 +172,47 @@ static int compare_places(const void *a, const void *b)
 	if (x->tid != y->tid)
 		return x->tid < y->tid ? -1 : 1;
 	return x->idx < y->idx ? -1 : x->idx > y->idx;
+}
+
+static void rename_waits(struct ct_model *m, const u32 *to)
+{
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		for (u32 i = 0; i < m->threads.at[t].slices.cnt; i++) {
+			struct ct_slice *s = &m->threads.at[t].slices.at[i];
+			if (s->wait != CT_NONE)
+				s->wait = to[s->wait];
+		}
+	for (u32 i = 0; i < m->locks.cnt; i++)
+		m->locks.at[i].waits.cnt = 0;
+	for (u32 i = 0; i < m->waits.cnt; i++)
+		if (m->waits.at[i].lock != CT_NONE)
+			*ct_vec_push(&m->locks.at[m->waits.at[i].lock].waits) = i;
+}
+
+/* Waits are in order as they come, but for those that were learned of later than they began. */
+static void order_waits(struct build *b)
+{
+	struct ct_model *m = b->m;
+	u32 cnt = m->waits.cnt;
+
+	if (!b->late_waits)
+		return;
+	struct place *places = ct_alloc((size_t)cnt * sizeof(*places));
+	struct ct_wait *sorted = ct_alloc((size_t)cnt * sizeof(*sorted));
+	u32 *to = ct_alloc((size_t)cnt * sizeof(*to));
+	for (u32 i = 0; i < cnt; i++)
+		places[i] = (struct place){ m->waits.at[i].start_ns, 0, i };
+	qsort(places, cnt, sizeof(*places), compare_places);
+	for (u32 i = 0; i < cnt; i++) {
+		to[places[i].idx] = i;
+		sorted[i] = m->waits.at[places[i].idx];
+	}
+	free(m->waits.at);
+	m->waits.at = sorted;
+	m->waits.cap = cnt;
+	rename_waits(m, to);
+	free(places);
+	free(to);
 }
 
 static void rename_thread(const u32 *to, u32 *t)

@@ -10,7 +10,9 @@
  *     FREED by A ... RUN B        the lock was free until the woken thread ran.  The gap is B's if it is
  *                                 shorter than HANDOVER_NS: B is the next owner, whoever waits longer
  *                                 waits for B already, and a barger in so short a gap would as a
- *                                 rule have sent B back to sleep.  A longer gap is nobody's
+ *                                 rule have sent B back to sleep.  A longer gap is A's as long as it
+ *                                 stays awake, if of this lock's long gaps more have ended with A
+ *                                 having it again than with B getting it; else nobody's
  *     SEEN A ... FREED by B       A stays: B let go before A took it, and woke late
  *     RUN A ... FREED by B        A had not got it yet: B's until then, A's from there on
  *     RUN A ... SEEN B            A let go without a wake: nobody waited; or never had it
@@ -32,6 +34,8 @@ struct reader { /* of one lock's evidence */
 	u32 flags;	 /* CT_HOLD_* of cur */
 	u32 heir;	 /* woken, runs, will have it after cur */
 	ct_ns heir_ns;
+	u32 freed_by;	 /* who let go last */
+	bool retaken;	 /* as a rule by that one, before the woken thread runs */
 	u32 wait;	 /* busy period of the queue: next wait to look at, and the period so far */
 	ct_ns busy_start, busy_end;
 };
@@ -132,10 +136,11 @@ static void read_seen(struct reader *r, const struct evidence *e)
 	}
 }
 
-static void free_lock(struct reader *r, ct_ns at)
+static void free_lock(struct reader *r, u32 by, ct_ns at)
 {
 	u32 heir = r->heir;
 
+	r->freed_by = by;
 	set_holder(r, CT_NONE, at, at, 0);
 	if (heir != CT_NONE)
 		set_holder(r, heir, at, at, CT_HOLD_START_SEEN);
@@ -145,10 +150,10 @@ static void read_freed(struct reader *r, const struct evidence *e)
 {
 	if (r->cur == e->thread) {
 		emit_hold(r, r->cur, r->since_ns, e->ts, r->flags | CT_HOLD_END_SEEN);
-		free_lock(r, e->ts);
+		free_lock(r, e->thread, e->ts);
 	} else if (r->cur == CT_NONE) {
 		emit_hold(r, e->thread, from_ns(r, e), e->ts, CT_HOLD_END_SEEN);
-		r->since_ns = e->ts;
+		free_lock(r, e->thread, e->ts);
 	} else if (only_ran(r)) {
 		emit_hold(r, e->thread, from_ns(r, e), e->ts, CT_HOLD_END_SEEN);
 		set_holder(r, r->cur, e->ts, e->ts, CT_HOLD_START_SEEN);
@@ -156,8 +161,36 @@ static void read_freed(struct reader *r, const struct evidence *e)
 		close_unseen(r, r->heir_ns);
 		emit_hold(r, e->thread, r->heir_ns, e->ts, CT_HOLD_START_SEEN | CT_HOLD_END_SEEN);
 		r->heir = CT_NONE;
-		free_lock(r, e->ts);
+		free_lock(r, e->thread, e->ts);
 	}
+}
+
+/* Until when thread t, on or off a CPU, does not sleep; from `at` on, at most to `end`. */
+static ct_ns awake_until(const struct ct_thread *t, ct_ns at, ct_ns end)
+{
+	u32 low = 0, high = t->slices.cnt;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (ct_slice_end(t, mid) <= at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	while (low < t->slices.cnt && !ct_state_blocked(t->slices.at[low].state))
+		low++;
+	if (low == t->slices.cnt)
+		return t->end_ns < end ? t->end_ns : end;
+	return t->slices.at[low].start_ns < end ? t->slices.at[low].start_ns : end;
+}
+
+/* A gap that is too long for a hand-over: see the top. */
+static void fill_gap(struct reader *r, ct_ns end)
+{
+	if (r->freed_by == CT_NONE || !r->retaken)
+		return;
+	emit_hold(r, r->freed_by, r->since_ns,
+		awake_until(&r->b->m->threads.at[r->freed_by], r->since_ns, end), 0);
 }
 
 static void read_run(struct reader *r, const struct evidence *e)
@@ -166,6 +199,8 @@ static void read_run(struct reader *r, const struct evidence *e)
 		r->sure_ns = e->ts;
 	} else if (r->cur == CT_NONE) {
 		bool handed = r->lock->holds.cnt && e->ts - r->since_ns <= HANDOVER_NS;
+		if (!handed)
+			fill_gap(r, e->ts);
 		set_holder(r, e->thread, handed ? r->since_ns : e->ts, e->ts, CT_HOLD_START_SEEN);
 	} else {
 		r->heir = e->thread;
@@ -180,7 +215,7 @@ static void read_not(struct reader *r, const struct evidence *e)
 	if (r->cur != e->thread)
 		return;
 	close_unseen(r, e->ts);
-	free_lock(r, e->ts);
+	free_lock(r, e->thread, e->ts);
 }
 
 static void read_one(struct reader *r, const struct evidence *e)
@@ -201,14 +236,36 @@ static void read_one(struct reader *r, const struct evidence *e)
 	}
 }
 
+/* Of the gaps that are too long for a hand-over, how do most end? */
+static bool is_retaken(const struct lock_now *now)
+{
+	u32 freed_by = CT_NONE, again = 0, handed = 0;
+	ct_ns freed_ns = 0;
+
+	for (u32 i = 0; i < now->evidence.cnt; i++) {
+		const struct evidence *e = &now->evidence.at[i];
+		if (e->kind == EV_VOID)
+			continue;
+		if (freed_by != CT_NONE && e->ts - freed_ns > HANDOVER_NS) {
+			again += e->kind == EV_SEEN && e->thread == freed_by;
+			handed += e->kind == EV_RUN;
+		}
+		freed_by = e->kind == EV_FREED ? e->thread : CT_NONE;
+		freed_ns = e->ts;
+	}
+	return again > handed;
+}
+
 /* Reads and drops the evidence of a lock. */
 void model_holds(struct build *b, u32 lock)
 {
 	struct lock_now *now = &b->locks.at[lock];
 	struct ct_lock *l = &b->m->locks.at[lock];
-	struct reader r = { .b = b, .lock = l, .cur = CT_NONE, .heir = CT_NONE };
+	struct reader r = { .b = b, .lock = l, .cur = CT_NONE, .heir = CT_NONE,
+		.freed_by = CT_NONE };
 
 	if (l->kind == CT_LK_MUTEX || l->kind == CT_LK_RWLOCK) {
+		r.retaken = l->kind == CT_LK_MUTEX && is_retaken(now);
 		for (u32 i = 0; i < now->evidence.cnt; i++)
 			read_one(&r, &now->evidence.at[i]);
 		close_unseen(&r, b->m->end_ns);

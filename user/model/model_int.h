@@ -171,7 +171,7 @@ struct build {
 	CT_VEC(u32) stray_cnt;	  /* events of it */
 	u8 sys[SYS_CNT];	  /* SYS_* by number */
 	ct_ns ts;
-	u32 found_waits;
+	u32 late_waits; /* waits that began before they were pushed */
 };
 
 /* ---- per-kind handlers: one for each event of the schema, or the build fails ---- */

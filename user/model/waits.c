@@ -31,8 +31,8 @@ u32 model_wait_open(struct build *b, u32 t, ct_ns start, const struct sleep *s, 
 	w->file = s->file;
 	w->fd = s->file != CT_FILE_NONE ? s->arg0 : 0;
 	w->flags = flags | (s->flags & CT_SWITCH_TIMED ? CT_WAIT_TIMED : 0);
-	if (flags & CT_WAIT_FOUND)
-		b->found_waits++;
+	if (start < b->ts)
+		b->late_waits++;
 	if (!b->m->threads.at[t].start_frame)
 		b->m->threads.at[t].start_frame = stack->start;
 	model_lock_blocked(b, t, idx, &r);

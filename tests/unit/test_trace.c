@@ -2,6 +2,7 @@
 /* The trace file: what goes in comes out, and nothing that is done to the file goes unnoticed. */
 #include "trace_util.h"
 
+#include "trace/columns.h"
 #include "trace/format.h"
 
 #define START_NS 1000000000ull
@@ -487,6 +488,157 @@ static void test_hostile(void **state)
 	ct_vec_free(&ev.list);
 }
 
+/* A mark in the middle of what is in the file: what lies behind it is not whole and is left out. */
+static void test_behind_mark(void **state)
+{
+	struct util_events ev = { 0 };
+	struct ct_run run = util_run(START_NS, 0);
+	struct ct_writer *w;
+	char *path = util_file(NULL, 0);
+	int fd = open(path, O_RDWR);
+	u32 cnt = 0;
+	util_make_events(&ev, 2000, START_NS, 8);
+	ct_ns until = ev.list.at[1000].hdr.ts;
+	assert_true(until > START_NS + 1000000000);
+	assert_int_equal(ct_writer__new(&w, fd, &run), 0);
+	for (u32 i = 0; i < ev.list.cnt; i++)
+		util_give(w, &ev.list.at[i]);
+	assert_int_equal(ct_writer__sync(w, until), 0);
+	ct_writer__free(w);
+	close(fd);
+	struct ct_source *s = open_trace(path);
+	for (; ev.list.at[cnt].hdr.ts < until; cnt++)
+		util_assert_event(&ev.list.at[cnt], ct_source__next(s));
+	assert_null(ct_source__next(s));
+	assert_null(ct_source__next(s));
+	assert_int_equal(ct_source__run(s)->end_ns, until);
+	assert_false(ct_source__complete(s));
+	ct_source__free(s);
+	util_drop(path);
+	ct_vec_free(&ev.list);
+}
+
+/* A gap lies between its neighbours in time, not somewhere before the next mark. */
+static void test_gap_span(void **state)
+{
+	struct util_events ev = { 0 };
+	struct ct_buf bytes = { 0 };
+	struct ct_chunk c[4];
+	size_t at[16];
+	for (u32 i = 0; i < 3 * CT_CHUNK_EVENTS_MAX; i++) {
+		struct ct_event e = { .hdr = { 5, CT_SWITCH, 0, 3, START_NS + i * 10 } };
+		e.switch_.next = i % 7;
+		*ct_vec_push(&ev.list) = e;
+	}
+	char *path = write_trace(&ev, CT_NONE, true);
+	util_slurp(path, &bytes);
+	assert_true(find_chunks(&bytes, at, CT_COUNT(at)) > 4);
+	for (u32 i = 0; i < 4; i++)
+		assert_true(ct_chunk_unpack(bytes.at + at[i], &c[i]));
+	bytes.at[at[2] + 9] ^= 1;
+	util_set_file(path, bytes.at, bytes.len);
+	struct ct_source *s = open_trace(path);
+	u32 losses = 0;
+	for (const struct ct_event *got; (got = ct_source__next(s));) {
+		if (got->hdr.kind != CT_LOSS)
+			continue;
+		losses++;
+		assert_int_equal(got->loss.since, c[1].max_ts);
+		assert_int_equal(got->hdr.ts, c[3].min_ts);
+		assert_int_equal(got->loss.count, CT_CHUNK_EVENTS_MAX);
+		assert_int_equal(got->loss.kind, 0);
+	}
+	assert_int_equal(losses, 1);
+	assert_non_null(strstr(ct_source__damage(s), "1 of its chunks are missing"));
+	ct_source__free(s);
+	util_drop(path);
+	ct_buf_free(&bytes);
+	ct_vec_free(&ev.list);
+}
+
+static void assert_names_sound(const struct ct_names *n)
+{
+	u32 strings = ct_strtab__count(n->strings);
+	for (u32 i = 0; i < n->frames.cnt; i++) {
+		assert_true(n->frames.at[i].function < strings);
+		assert_true(n->frames.at[i].file < strings);
+		assert_true(n->frames.at[i].module < strings);
+	}
+	for (u32 i = 0; i < n->stack_frames.cnt; i++)
+		assert_true(n->stack_frames.at[i] < n->frames.cnt);
+	for (u32 i = 0; i < n->addrs.cnt; i++) {
+		assert_true(n->addrs.at[i].symbol < strings);
+		assert_true(n->addrs.at[i].module < strings);
+		assert_true(n->addrs.at[i].kind <= CT_ADDR_SHARED);
+	}
+}
+
+/* The packed bytes themselves, behind sums and zlib: names that are taken are sound. */
+static void test_hostile_names(void **state)
+{
+	struct ct_names *names = util_names();
+	struct ct_buf raw = { 0 };
+	struct util_random r = { 99 };
+	u32 taken = 0;
+	ct_names__pack(names, &raw);
+	for (u32 i = 0; i < 20000; i++) {
+		struct ct_names *n = ct_names__new();
+		u8 *bytes = ct_alloc(raw.len); /* exactly: reading past it is caught */
+		memcpy(bytes, raw.at, raw.len);
+		bytes[util_random(&r) % raw.len] = (u8)(util_random(&r) >> 20);
+		size_t size = i % 3 ? raw.len : util_random(&r) % raw.len;
+		if (!ct_names__unpack(n, bytes, size)) {
+			assert_names_sound(n);
+			taken++;
+		}
+		free(bytes);
+		ct_names__free(n);
+	}
+	assert_true(taken > 100 && taken < 19900);
+	ct_names__free(names);
+	ct_buf_free(&raw);
+}
+
+static u32 decode_all(const struct ct_buf *plain, const struct ct_buf *packed, u32 cnt)
+{
+	struct ct_event ev = { 0 };
+	u32 got = 0;
+	struct ct_decoder *d = ct_decoder__new(plain->at, cnt, packed->at, packed->len, START_NS);
+	while (d && ct_decoder__next(d, &ev) > 0) {
+		got++;
+		assert_null(ev.hdr.kind ? ct_event_problem(&ev) : NULL);
+	}
+	ct_decoder__free(d);
+	return got;
+}
+
+static void test_hostile_columns(void **state)
+{
+	struct util_events ev = { 0 };
+	struct ct_encoder *e = ct_encoder__new();
+	struct ct_buf plain = { 0 };
+	struct ct_buf packed = { 0 };
+	struct util_random r = { 5 };
+	u32 spoilt = 0;
+	util_make_events(&ev, 200, START_NS, 6);
+	for (u32 i = 0; i < ev.list.cnt; i++)
+		ct_encoder__add(e, &ev.list.at[i].hdr, &ev.list.at[i].task_new);
+	ct_encoder__take(e, &plain, &packed);
+	assert_int_equal(decode_all(&plain, &packed, ev.list.cnt), ev.list.cnt);
+	for (u32 i = 0; i < 20000; i++) {
+		struct ct_buf broken = { 0 };
+		ct_buf_put(&broken, packed.at, packed.len);
+		broken.at[util_random(&r) % packed.len] = (u8)(util_random(&r) >> 20);
+		spoilt += decode_all(&plain, &broken, ev.list.cnt) < ev.list.cnt;
+		ct_buf_free(&broken);
+	}
+	assert_true(spoilt > 100);
+	ct_encoder__free(e);
+	ct_buf_free(&plain);
+	ct_buf_free(&packed);
+	ct_vec_free(&ev.list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,7 +652,11 @@ int main(void)
 		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_early_names),
+		cmocka_unit_test(test_behind_mark),
+		cmocka_unit_test(test_gap_span),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_hostile_columns),
 	};
 	return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -90,6 +91,7 @@ static bool sample_start(struct sample *s, const char *path)
 		return false;
 	s->pid = fork();
 	if (!s->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nothing behind */
 		dup2(ends[1], 1);
 		close(ends[0]);
 		close(ends[1]);

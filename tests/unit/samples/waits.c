@@ -230,17 +230,47 @@ static void *wait_in_handler(void *arg)
 	raise(SIGUSR1);
 	return arg;
 }
+
+/* The interrupted instruction is the first of its line: the byte before it is another's. */
+static void *wait_in_trap(void *arg)
+{
+	signal(SIGILL, on_signal);
+	SITE("pthread_mutex_lock", "wait_in_trap", 1);
+	__builtin_trap();
+	return arg;
+}
 #endif
+
+/* Its last instruction is a call, so that it would return to where another function begins. */
+NEVER __attribute__((noreturn)) void never_returns(void)
+{
+	SITE("pthread_mutex_lock", "never_returns", 1);
+	pthread_mutex_lock(&keeper.lock);
+	_exit(0);
+}
+
+NEVER void ends_in_call(void)
+{
+	SITE("-", "ends_in_call", 1);
+	never_returns();
+}
+
+static void *wait_noreturn(void *arg)
+{
+	SITE("-", "wait_noreturn", 1);
+	ends_in_call();
+	return arg;
+}
 
 static void *(*const waiters[])(void *) = {
 	wait_mutex, wait_cond, wait_cond_timed, wait_sem, wait_sem_timed, wait_read_lock,
 	wait_write_lock, wait_barrier, wait_join, wait_read, wait_poll, wait_epoll, wait_inlined,
-	wait_tail,
+	wait_tail, wait_noreturn,
 #ifdef WITH_LIB
 	wait_library,
 #endif
 #if defined(__x86_64__) && !defined(NO_MACHINE_CODE)
-	wait_machine_code, wait_leaf, wait_in_handler,
+	wait_machine_code, wait_leaf, wait_in_handler, wait_in_trap,
 #endif
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The traces of tests/format/: one per format version that was released, which must read as they did,
- * and broken ones, which must be refused or told as the table says.  Run from the root of the tree,
- * as `make check` does.  New files are made by `CT_FORMAT_WRITE=1 test_format` and then kept.
+ * The traces of tests/format/: one per format version that was released, which must read as it did
+ * then, and broken ones (made by tests/format/break.py), which must be refused or told as the table
+ * says.  Run from the root of the tree, as `make check` does.  A new format's file is written by
+ * `CT_FORMAT_WRITE=1 test_format` and then kept for good.
  */
 #include "trace_util.h"
 

@@ -193,6 +193,10 @@ static int start_writer(struct recording *r)
 	if (err == -EINVAL) /* a device: nothing to cut */
 		err = 0;
 	err = err ? err : ct_writer__new(&r->writer, r->fd, &r->run);
+	r->names = ct_names__new();
+	ct_syscall__names(r->names);
+	if (!err) /* now, so that also a recording that is never finished says what its calls were */
+		err = ct_writer__names(r->writer, r->names);
 	if (err)
 		ct_error("cannot write the trace to '%s': %s; the program runs on, unrecorded", r->path,
 			strerror(-err));
@@ -441,8 +445,6 @@ static void name_stacks(struct recording *r)
 {
 	struct progress p = { .next_ns = clock_ns(CLOCK_MONOTONIC) + 2000000000ull };
 
-	r->names = ct_names__new();
-	ct_syscall__names(r->names);
 	ct_symbolizer__resolve(r->sym, r->names, show_progress, &p);
 	free(r->run.libc);
 	r->run.libc = ct_strdup(ct_symbolizer__libc(r->sym, r->run.pid));
@@ -494,6 +496,8 @@ static void finish_trace(struct recording *r)
 	char self[64], *why = NULL;
 	int err;
 
+	if (!r->writer) /* said when it could not be begun */
+		return;
 	name_stacks(r);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
 	err = ct_source__open(&source, self, &why);

@@ -9,8 +9,8 @@
  *   - lock-wait time is charged to the thread that held the lock
  *   - with events taken away at random: still gap-free, still no overlap, contradictions counted
  *
- * CT_MODEL_EVENTS=5000000 measures how fast the model reads (see the end of user/model/build.c's
- * first comment for what it said).
+ * CT_MODEL_EVENTS=5000000 measures how fast the model reads (what it said: user/model/build.c);
+ * CT_MODEL_SCORES=1 prints the shares instead of judging them.
  */
 #include <inttypes.h>
 #include <time.h>

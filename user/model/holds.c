@@ -11,8 +11,9 @@
  *                                 shorter than HANDOVER_NS: B is the next owner, whoever waits longer
  *                                 waits for B already, and a barger in so short a gap would as a
  *                                 rule have sent B back to sleep.  A longer gap is A's as long as it
- *                                 stays awake, if of this lock's long gaps more have ended with A
- *                                 having it again than with B getting it; else nobody's
+ *                                 stays awake (all of it, if this lock's holders were seen asleep), if of
+ *                                 this lock's long gaps more have ended with A having it again than
+ *                                 with B getting it; else nobody's
  *     SEEN A ... FREED by B       A stays: B let go before A took it, and woke late
  *     RUN A ... FREED by B        A had not got it yet: B's until then, A's from there on
  *     RUN A ... SEEN B            A let go without a wake: nobody waited; or never had it
@@ -35,6 +36,7 @@ struct reader { /* of one lock's evidence */
 	u32 heir;	 /* woken, runs, will have it after cur */
 	ct_ns heir_ns;
 	u32 freed_by;	 /* who let go last */
+	bool held_asleep;
 	bool retaken;	 /* as a rule by that one, before the woken thread runs */
 	u32 wait;	 /* busy period of the queue: next wait to look at, and the period so far */
 	ct_ns busy_start, busy_end;
@@ -187,10 +189,16 @@ static ct_ns awake_until(const struct ct_thread *t, ct_ns at, ct_ns end)
 /* A gap that is too long for a hand-over: see the top. */
 static void fill_gap(struct reader *r, ct_ns end)
 {
+	const struct ct_thread *by;
+
 	if (r->freed_by == CT_NONE || !r->retaken)
 		return;
-	emit_hold(r, r->freed_by, r->since_ns,
-		awake_until(&r->b->m->threads.at[r->freed_by], r->since_ns, end), 0);
+	by = &r->b->m->threads.at[r->freed_by];
+	if (!r->held_asleep)
+		end = awake_until(by, r->since_ns, end);
+	else if (by->end_ns < end)
+		end = by->end_ns;
+	emit_hold(r, r->freed_by, r->since_ns, end, 0);
 }
 
 static void read_run(struct reader *r, const struct evidence *e)
@@ -262,7 +270,7 @@ void model_holds(struct build *b, u32 lock)
 	struct lock_now *now = &b->locks.at[lock];
 	struct ct_lock *l = &b->m->locks.at[lock];
 	struct reader r = { .b = b, .lock = l, .cur = CT_NONE, .heir = CT_NONE,
-		.freed_by = CT_NONE };
+		.freed_by = CT_NONE, .held_asleep = now->held_asleep };
 
 	if (l->kind == CT_LK_MUTEX || l->kind == CT_LK_RWLOCK) {
 		r.retaken = l->kind == CT_LK_MUTEX && is_retaken(now);

@@ -35,6 +35,7 @@ static u32 add_lock(struct build *b, u32 process, const struct reason *r)
 	l->process = process;
 	l->addr = r->addr;
 	l->kind = r->lock_kind;
+	l->shared = r->shared;
 	return idx;
 }
 
@@ -156,6 +157,8 @@ static void see_owner(struct build *b, u32 t, u32 lock, u32 owner, ct_ns start)
 		add_evidence(b, lock, EV_NOT, t, b->ts, b->ts);
 		return;
 	}
+	if (owner != t && b->now.at[owner].doing == DOING_BLOCKED)
+		b->locks.at[lock].held_asleep = true;
 	ct_ns from = earliest_hold(b, lock, owner);
 	if (start < from) /* it was waiting when recording began */
 		from = start;

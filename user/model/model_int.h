@@ -95,6 +95,7 @@ struct lock_now {
 	u32 queued;    /* waiters now */
 	ct_ns busy_ns; /* the queue has not been empty since */
 	ct_ns freed_ns; /* last FREED */
+	bool held_asleep; /* a holder was seen to sleep, for something else, with it */
 	CT_VEC(struct evidence) evidence; /* by time */
 };
 

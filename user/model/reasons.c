@@ -394,10 +394,11 @@ static const struct futex_rule {
 	{ is_futex, CT_FUTEX_OTHER, CT_LK_FUTEX },
 };
 
-/* An owner counts if it is a thread of the process (of the traced, for a shared lock) and alive. */
+/* An owner counts if it is a thread of the process (of the traced, for a shared lock); also one that
+ * has ended: then it took the lock with it. */
 static u32 accept_owner(struct build *b, u32 t, u32 tid, bool shared)
 {
-	u32 owner = model_thread(b, tid);
+	u32 owner = tid ? ct_table__get(b->by_tid, tid, 0) : CT_NONE;
 
 	if (owner == CT_NONE)
 		return CT_NONE;

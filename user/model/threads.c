@@ -110,14 +110,12 @@ static void start_running(struct build *b, u32 t, ct_ns at, u32 cpu)
 
 /* ---- a thread whose state was not known --------------------------------------------------- */
 
-void model_settle_running(struct build *b, u32 t, u32 cpu)
+static void settle_running(struct build *b, u32 t, u32 cpu)
 {
 	struct thread_now *now = &b->now.at[t];
 	struct ct_slice *s = last_slice(b, t);
 
 	now->seen = true;
-	if (now->doing != DOING_UNSURE)
-		return;
 	now->doing = DOING_RUNNING;
 	now->cpu = cpu;
 	now->run_ns = s ? s->start_ns : b->ts;
@@ -182,6 +180,8 @@ static void repair_running(struct build *b, u32 t, u32 cpu)
 	b->m->anomalies++;
 	if (now->doing == DOING_RUNNING && now->cpu < b->cpus.cnt && b->cpus.at[now->cpu].thread == t)
 		b->cpus.at[now->cpu].thread = CT_NONE;
+	if (cpu_at(b, cpu)->thread != CT_NONE && cpu_at(b, cpu)->thread != t)
+		displace(b, cpu_at(b, cpu)->thread);
 	if (at < last_start(b, t))
 		at = last_start(b, t);
 	if (now->doing == DOING_BLOCKED) {
@@ -192,6 +192,18 @@ static void repair_running(struct build *b, u32 t, u32 cpu)
 	s = last_slice(b, t);
 	if (s)
 		s->flags |= CT_SLICE_LOSS;
+}
+
+/* The thread itself speaks, on this CPU: it runs there. */
+void model_settle_running(struct build *b, u32 t, u32 cpu)
+{
+	struct thread_now *now = &b->now.at[t];
+
+	now->seen = true;
+	if (now->doing == DOING_UNSURE)
+		settle_running(b, t, cpu);
+	else if (now->doing != DOING_RUNNING || now->cpu != cpu)
+		repair_running(b, t, cpu);
 }
 
 static void take_tid(struct build *b, u32 t, u32 tid)
@@ -238,10 +250,7 @@ static u32 leaving_thread(struct build *b, const struct ct_event *e, u32 state)
 		b->m->anomalies++;
 		return CT_NONE;
 	}
-	if (now->doing == DOING_UNSURE)
-		model_settle_running(b, said, e->cpu);
-	else if (now->doing != DOING_RUNNING || now->cpu != e->cpu)
-		repair_running(b, said, e->cpu);
+	model_settle_running(b, said, e->cpu);
 	return said;
 }
 

@@ -99,6 +99,9 @@ void model_on_waking(struct build *b, const struct ct_event *e)
 			model_stray(b, e->hdr.tid);
 		return;
 	}
+	u32 current = model_thread(b, e->waking.waker);
+	if (current != CT_NONE && b->now.at[current].doing == DOING_UNSURE)
+		model_settle_running(b, current, e->cpu);
 	struct thread_now *now = &b->now.at[t];
 	struct ct_wake wake = { .ts = b->ts, .waker = waker_of(b, &e->waking), .wakee = t,
 		.nr = e->waking.nr, .flags = e->waking.flags };

@@ -49,7 +49,6 @@ must(client("pgbench", "-i", "-s", "1", "-q", "postgres"))
 
 for futex in ("switch", "calls"):
     name = f"postgres, -p, --futex={futex}"
-    before = must(client("psql", "-Atc", "select count(*) from pgbench_history", "postgres"))
     # pgbench starts its clients a little later than the recording begins, so they are new children
     load = e2e.start(["sh", "-c", 'sleep 0.7; exec "$@"', "sh",
                       *client("pgbench", "-c", "4", "-j", "2", "-T", "2", "postgres")],
@@ -67,8 +66,9 @@ for futex in ("switch", "calls"):
     states = {state for t in followed for state in t["blocked_ns"]}
     # a backend waits for its client in epoll_wait, for a lock on a semaphore
     e2e.check(f"{name}: backends rest in poll", "poll" in states, states)
-    after = must(client("psql", "-Atc", "select count(*) from pgbench_history", "postgres"))
-    e2e.check(f"{name}: it went on working", int(after.stdout) > int(before.stdout), after.stdout)
+    # pgbench empties this table when it starts
+    done = must(client("psql", "-Atc", "select count(*) from pgbench_history", "postgres"))
+    e2e.check(f"{name}: transactions were done", int(done.stdout) > 0, done.stdout)
 e2e.check("postgres: the server runs on, unharmed", server.poll() is None)
 
 e2e.done()

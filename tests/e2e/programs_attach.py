@@ -16,10 +16,10 @@ e2e.needs_tools("sysbench", "stress-ng", "hackbench", "python3")
 SECONDS = 1
 
 PROGRAMS = [
-    ("sysbench threads", 5, ["sysbench", "threads", "--threads=4", "--time=30", "run"]),
+    ("sysbench threads", 5, ["sysbench", "threads", "--threads=4", "--time=600", "run"]),
     ("sysbench mutex", 4, ["sysbench", "mutex", "--threads=4", "--mutex-num=2",
                            "--mutex-locks=100000000", "--mutex-loops=500", "run"]),
-    ("stress-ng --futex", 3, ["stress-ng", "--futex", "2", "-t", "30"]),
+    ("stress-ng --futex", 3, ["stress-ng", "--futex", "2", "-t", "600"]),
     ("hackbench", 41, ["hackbench", "-g", "1", "-l", "1000000"]),
     ("python3", 4, [e2e.system_python(), "-c", """
 import threading

@@ -5,7 +5,9 @@
 counted and said.
 """
 import os
+import signal
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -33,9 +35,18 @@ for name, command in LOADS:
     e2e.note(f"{name}: {recording.json['run']['events']} events, "
              f"{os.path.getsize(recording.trace)} bytes")
 
-# a buffer that cannot hold it: what is recorded and what is counted as lost make up the kernel's
-command = [e2e.tool("hackbench"), "-g", "10", "-l", "300"]
-recording = e2e.record(command, "--buffer", "64K")
+# the smallest buffer, and nobody who empties it for a while: what is recorded and what is counted as
+# lost make up the kernel's counts
+trace, ready = e2e.trace_name(), e2e.path("ready")
+ctrace = e2e.start([e2e.CTRACE, "--quiet", "--buffer", "64K", "-o", trace, "sh", "-c",
+                    '>"$0"; exec "$@" >/dev/null', ready, e2e.tool("hackbench"), "-g", "10", "-l",
+                    "500"])
+e2e.wait_for("the program", lambda: os.path.exists(ready))
+ctrace.send_signal(signal.SIGSTOP)
+time.sleep(2)
+ctrace.send_signal(signal.SIGCONT)
+status = ctrace.wait(e2e.TIMEOUT_S)
+recording = e2e.Recording(trace, e2e.subprocess.CompletedProcess([], status, "", ""))
 e2e.equal("tiny buffer: the program's exit status", recording.status, 0)
 json = recording.json
 lost = json["loss"]

@@ -15,6 +15,10 @@ struct ct_parallelism {
 	double mean_running; /* mean over the run */
 	ct_ns duration_ns;
 	ct_ns wait_cpu_ns; /* time with at least one thread runnable and not running */
+	/* Alone: exactly one thread ran, a CPU was free for another one, and some thread waited. */
+	ct_ns alone_ns;
+	ct_ns alone_state_ns[CT_STATES]; /* of it, with some thread in that state; they overlap */
+	ct_ns *alone_thread_ns; /* of it, time with this thread running; [threads] */
 };
 void ct_parallelism__compute(struct ct_parallelism *p, const struct ct_model *m);
 void ct_parallelism__clear(struct ct_parallelism *p);
@@ -76,6 +80,92 @@ enum ct_work_kind { CT_WORK_IDLE, CT_WORK_CPU, CT_WORK_IO, CT_WORK_MIXED, CT_WOR
 const char *ct_work_kind_name(enum ct_work_kind k); /* "idle", "cpu-bound", "io-bound", "mixed", "waiting" */
 enum ct_work_kind ct_thread_kind(const struct ct_thread *t);
 
+/* The same for the whole program, and the way of programming that fits such work. */
+enum ct_fit { CT_FIT_SEQUENTIAL, CT_FIT_ASYNC, CT_FIT_THREADS, CT_FITS };
+const char *ct_fit_name(enum ct_fit f); /* "sequential", "async", "threads" */
+struct ct_program_kind {
+	enum ct_work_kind kind;
+	enum ct_fit fit;
+	ct_ns cpu_ns;	/* thread time running or waiting for a CPU */
+	ct_ns io_ns;	/* waiting for devices, networks, pipes */
+	ct_ns sleep_ns; /* asleep by its own wish: waiting that overlaps like I/O */
+	ct_ns peers_ns; /* waiting for other threads */
+	ct_ns rest_ns;	/* event loops and the like with nothing to do */
+};
+void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *m);
+
+/* ---- critical path: what made the run as long as it was (analysis/critical_path.c) ---- */
+struct ct_path_segment {
+	ct_ns start_ns, end_ns;
+	u32 thread;
+	u32 state; /* enum ct_state of the thread */
+	u32 lock;  /* blocked on a lock: that one; else the lock that this thread held meanwhile and that
+		      the path's next thread waited for; CT_NONE */
+	u32 frame; /* where it waits; running: where a sample found it; 0: unknown */
+};
+struct ct_path_share {
+	ct_ns ns;
+	u32 thread, state, lock, frame;
+};
+struct ct_critical_path {
+	ct_ns duration_ns; /* of the run; what the segments, the shares and the lines each add up to */
+	CT_VEC(struct ct_path_segment) segments; /* by time; each begins where the one before ends */
+	CT_VEC(struct ct_path_share) shares;	 /* by (thread, state, lock), most first; no frame */
+	CT_VEC(struct ct_path_share) lines;	 /* by (frame, state, lock), most first; no thread */
+};
+void ct_critical_path__compute(struct ct_critical_path *p, const struct ct_model *m);
+void ct_critical_path__clear(struct ct_critical_path *p);
+
+/* ---- who waits for whom, and who will for ever (analysis/wait_graph.c) ---- */
+struct ct_wait_node { /* a thread at a moment */
+	u32 wait;  /* index of the wait it is in, if only a thread can end it; CT_NONE: it does not
+		      wait, or in a way that time, a device or another program may end */
+	u32 owner; /* thread that must act first: it holds the lock, or is joined; CT_NONE: unknown,
+		      or whoever comes (condition variable, semaphore, barrier) */
+};
+struct ct_wait_graph {
+	ct_ns at_ns;
+	struct ct_wait_node *nodes; /* [model->threads.cnt] */
+	u32 cnt;
+};
+/* O(threads * log of what each has). */
+void ct_wait_graph__compute(struct ct_wait_graph *g, const struct ct_model *m, ct_ns at_ns);
+void ct_wait_graph__clear(struct ct_wait_graph *g);
+
+enum ct_hang_kind {
+	CT_HANG_DEADLOCK,  /* a ring of threads, each waits for the next; one alone: for itself */
+	CT_HANG_ABANDONED, /* threads wait for a lock whose owner has ended */
+	CT_HANG_STUCK,	   /* all threads of a process wait for what only one of them could do */
+	CT_HANG_KINDS
+};
+const char *ct_hang_id(enum ct_hang_kind k); /* "deadlock", "abandoned-lock", "stuck" */
+struct ct_hang_member {
+	u32 thread;
+	u32 wait;  /* that it is in */
+	u32 owner; /* for whom: DEADLOCK: the next member; ABANDONED: who has ended; STUCK: CT_NONE,
+		      or the thread it joins */
+	u32 holds; /* DEADLOCK: lock that it has and the member before it wants; CT_NONE: is joined */
+	u32 took;  /* last wait of its own for that lock; CT_NONE: it took it without one, or before
+		      the recording */
+};
+struct ct_hang {
+	u32 kind;    /* enum ct_hang_kind */
+	u32 process; /* of the first member */
+	ct_ns since_ns, until_ns; /* it held from the last one's going to wait until the first was ended */
+	bool since_before; /* it held already when recording began */
+	bool to_end;	   /* until the recording ended; else until the program was ended */
+	bool seen;	   /* false: events were lost meanwhile */
+	CT_VEC(struct ct_hang_member) members; /* DEADLOCK: in order of the ring; else by thread */
+	CT_VEC(u32) behind; /* waits of other threads that wait for a member, if by way of others */
+};
+struct ct_hangs {
+	CT_VEC(struct ct_hang) at; /* by since_ns, kind, first thread */
+};
+/* O(waits), and O(threads) for each of at most CT_HANG_MOMENTS moments. */
+#define CT_HANG_MOMENTS 64
+void ct_hangs__compute(struct ct_hangs *h, const struct ct_model *m);
+void ct_hangs__clear(struct ct_hangs *h);
+
 /* ---- all of them, for exporters ---- */
 struct ct_facts {
 	const struct ct_model *m;
@@ -83,6 +173,9 @@ struct ct_facts {
 	struct ct_contentions contentions;
 	struct ct_lines lines;
 	struct ct_wakers wakers;
+	struct ct_program_kind kind;
+	struct ct_critical_path path;
+	struct ct_hangs hangs;
 };
 void ct_facts__compute(struct ct_facts *f, const struct ct_model *m);
 void ct_facts__clear(struct ct_facts *f);

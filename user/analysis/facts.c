@@ -11,6 +11,8 @@ void ct_facts__compute(struct ct_facts *f, const struct ct_model *m)
 	ct_contention__compute(&f->contentions, m);
 	ct_lines__compute(&f->lines, m);
 	ct_wakers__compute(&f->wakers, m);
+	ct_program_kind__compute(&f->kind, m);
+	ct_critical_path__compute(&f->path, m);
 }
 
 void ct_facts__clear(struct ct_facts *f)
@@ -19,4 +21,5 @@ void ct_facts__clear(struct ct_facts *f)
 	ct_contention__clear(&f->contentions);
 	ct_lines__clear(&f->lines);
 	ct_wakers__clear(&f->wakers);
+	ct_critical_path__clear(&f->path);
 }

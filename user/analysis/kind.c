@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What kind of work a thread does, from the shares of its life that its states took.  The rules are
- * rows of one table, first match wins.
+ * What kind of work a thread does, from the shares of its life that its states took; and the same
+ * for a program, with the way of programming that fits.  The rules are rows of tables, first match
+ * wins.
  */
 #include "ct_findings.h"
 
@@ -83,4 +84,79 @@ enum ct_work_kind ct_thread_kind(const struct ct_thread *t)
 			return rules[i].kind;
 	}
 	return CT_WORK_MIXED;
+}
+
+/* ---- the program ---- */
+
+static const char *const fit_names[CT_FITS] = {
+	[CT_FIT_SEQUENTIAL] = "sequential",
+	[CT_FIT_ASYNC] = "async",
+	[CT_FIT_THREADS] = "threads",
+};
+
+const char *ct_fit_name(enum ct_fit f)
+{
+	return f < CT_FITS ? fit_names[f] : "sequential";
+}
+
+/* Less to share out or to overlap than this, and the cost of starting threads, or an event loop, is
+ * what would be seen: some 20 to 100 us for each thread. */
+#define WORTH_NS 10000000u
+
+/* Shares are percent of cpu_ns + io_ns + sleep_ns, the time that depends on no other thread: long
+ * waits for other threads say how the program is built now, not what its work is. */
+static const struct fit_rule {
+	u8 kind, fit;
+	u8 min_cpu, min_io, min_wait; /* wait: I/O and sleep */
+} fit_rules[] = {
+	/* many hands: the work itself is what takes long */
+	{ CT_WORK_CPU, CT_FIT_THREADS, .min_cpu = 70 },
+	/* waits overlap in one thread, and the work between them fits in it */
+	{ CT_WORK_IO, CT_FIT_ASYNC, .min_io = 50, .min_wait = 80 },
+	/* the same, but there is work for more than one CPU between the waits */
+	{ CT_WORK_IO, CT_FIT_THREADS, .min_io = 50 },
+	/* both: threads wait and compute at once */
+	{ CT_WORK_MIXED, CT_FIT_THREADS, .min_cpu = 20, .min_io = 20 },
+	/* next to no work, and waits by its own wish: they overlap as I/O does */
+	{ CT_WORK_IDLE, CT_FIT_ASYNC, .min_wait = 80 },
+	{ CT_WORK_MIXED, CT_FIT_THREADS, .min_cpu = 0 },
+};
+
+static void sum_states(struct ct_program_kind *k, const struct ct_thread *t)
+{
+	for (u32 s = 0; s < CT_STATES; s++) {
+		if (s == CT_SLEEP)
+			k->sleep_ns += t->state_ns[s];
+		else if (group_of[s] == WANTS_CPU)
+			k->cpu_ns += t->state_ns[s];
+		else if (group_of[s] == WAITS_FOR_IO)
+			k->io_ns += t->state_ns[s];
+		else if (group_of[s] == WAITS_FOR_THREADS)
+			k->peers_ns += t->state_ns[s];
+		else
+			k->rest_ns += t->state_ns[s];
+	}
+}
+
+static bool is_share(ct_ns part_ns, ct_ns whole_ns, u32 percent)
+{
+	return (double)part_ns * 100 >= (double)whole_ns * percent;
+}
+
+void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *m)
+{
+	const struct fit_rule *r = fit_rules;
+
+	*k = (struct ct_program_kind){ .kind = CT_WORK_IDLE, .fit = CT_FIT_SEQUENTIAL };
+	for (u32 i = 0; i < m->threads.cnt; i++)
+		sum_states(k, &m->threads.at[i]);
+	ct_ns own_ns = k->cpu_ns + k->io_ns + k->sleep_ns;
+	if (!own_ns)
+		return;
+	while (!is_share(k->cpu_ns, own_ns, r->min_cpu) || !is_share(k->io_ns, own_ns, r->min_io) ||
+		!is_share(k->io_ns + k->sleep_ns, own_ns, r->min_wait))
+		r++;
+	k->kind = r->kind;
+	if (own_ns >= WORTH_NS)
+		k->fit = r->fit;
 }

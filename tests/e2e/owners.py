@@ -16,9 +16,9 @@ import e2e
 e2e.needs_recording()
 
 NEEDED = 0.99
-# Hand by hand: a thread that finds the lock free while the woken one has no CPU yet takes it without
-# a word to the kernel; until somebody trips over it, nobody can know.  How often that is depends on
-# how busy the machine is.
+# Hand by hand: a thread that finds the lock free while the woken one has no CPU yet takes it
+# without a word to the kernel; until somebody trips over it, nobody can know.  How often that is
+# depends on how busy the machine is.
 NEEDED_BY_HAND = 0.97
 # A thread has the lock a little before it reads the clock, and asks a little after: how far a time
 # of the log may be from the moment it stands for, when the thread was not preempted between.

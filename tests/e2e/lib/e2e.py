@@ -374,20 +374,19 @@ def check_states(name, threads):
 
 def check_counts(name, threads):
     """Recorded switches against the kernel's counters of the same time, kind by kind."""
-    wrong, unknown, on_cpu = [], [], os.cpu_count()
+    wrong, unknown = [], []
     for t in threads:
         kernel = t.get("kernel_switches")
         if not kernel:
-            # one on a CPU when an attached recording ends moves on while it is asked
-            on_cpu -= t["cut"]["end"]
-            if not t["cut"]["end"] or on_cpu < 0:
+            # one that runs on when an attached recording ends may switch while it is asked
+            if not t["cut"]["end"]:
                 unknown.append(f"{t['name']} {t['tid']}")
         elif kernel != t["switches"] or t.get("switches_agree") is not True:
             wrong.append(f"{t['name']} {t['tid']}: recorded {t['switches']}, kernel {kernel}, "
                          f"switches_agree {t.get('switches_agree')}")
     check(f"{name}: switches equal the kernel's counters for each of {len(threads)} threads",
           not wrong, "\n".join(wrong))
-    check(f"{name}: the kernel's counters are known for every thread", not unknown,
+    check(f"{name}: the kernel's counters are known for every thread that ended", not unknown,
           " ".join(unknown))
 
 

@@ -99,7 +99,8 @@ struct ct_lock {
 	u32 process; /* index of the process; for shared (cross-process) futexes the first one seen */
 	u64 addr;
 	u8 kind; /* enum ct_lock_kind */
-	u8 pad[3];
+	bool shared; /* other processes may use it, too (a futex that is not private) */
+	u8 pad[2];
 	u32 max_waiters;
 	u32 wait_cnt;	    /* sleeps on it, retries after a lost race included */
 	ct_ns wait_ns;	    /* all of them, blocked time only */

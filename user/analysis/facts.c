@@ -11,6 +11,7 @@ void ct_facts__compute(struct ct_facts *f, const struct ct_model *m)
 	ct_contention__compute(&f->contentions, m);
 	ct_lines__compute(&f->lines, m);
 	ct_wakers__compute(&f->wakers, m);
+	ct_hangs__compute(&f->hangs, m);
 	ct_program_kind__compute(&f->kind, m);
 	ct_critical_path__compute(&f->path, m);
 }
@@ -21,5 +22,6 @@ void ct_facts__clear(struct ct_facts *f)
 	ct_contention__clear(&f->contentions);
 	ct_lines__clear(&f->lines);
 	ct_wakers__clear(&f->wakers);
+	ct_hangs__clear(&f->hangs);
 	ct_critical_path__clear(&f->path);
 }

@@ -2,7 +2,8 @@
 /*
  * The JSON summary, schema 1: facts only, by jansson, keys in the order of this file.  Once
  * published a key keeps its name and meaning; keys may be added.  What has not been worked out has
- * no key at all: an empty list of findings would claim that nothing was found.
+ * no key at all: an empty list of findings would claim that nothing was found.  So `findings` is
+ * there only with something in it, as long as not every finding of the contract is looked for.
  *
  * All times are integer nanoseconds, counted from the run's start unless the key says duration (a
  * state, a wait).  Unknown is null.  Names are as the program gave them; bytes that are no UTF-8
@@ -20,6 +21,8 @@
  *   parallelism  mean_running running_ns; wait_cpu_ns
  *   lines        waits by line and reason
  *   wakers       who woke whom, and the blocked time that this ended
+ *   findings     id severity certainty cost_ns share threads locks lines evidence lesson advice; title
+ *                since_ns until_ns
  *
  * exit_status is what a shell would give (128 + signal); null while the program ran on, or was not
  * ctrace's own.  blocked_ns has a key for each state in which the thread was.  switches_agree: does
@@ -31,8 +34,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "export_int.h"
+#include "hang_text.h"
 
 #define SCHEMA 1
 #define NAME_SIZE 512
@@ -399,6 +404,86 @@ static void set_lists(json_t *root, const struct ct_facts *facts)
 	set(root, "wakers", wakers);
 }
 
+/* ---- findings ---- */
+
+static void add_lock_id(json_t *locks, const struct ct_model *m, u32 lock)
+{
+	char id[16];
+
+	if (lock == CT_NONE)
+		return;
+	snprintf(id, sizeof(id), "L%" PRIu32, m->locks.at[lock].id);
+	for (size_t i = 0; i < json_array_size(locks); i++)
+		if (!strcmp(json_string_value(json_array_get(locks, i)), id))
+			return;
+	json_array_append_new(locks, json_string(id));
+}
+
+/* "file.c:12"; a place without a line says nothing here */
+static void add_line(json_t *lines, const struct ct_model *m, u32 frame)
+{
+	struct ct_place place = ct_frame_place(m->names, frame);
+	char *line;
+
+	if (!*place.file || !place.line)
+		return;
+	line = ct_asprintf("%s:%" PRIu32, ct_base_name(place.file), place.line);
+	for (size_t i = 0; i < json_array_size(lines); i++)
+		if (!strcmp(json_string_value(json_array_get(lines, i)), line)) {
+			free(line);
+			return;
+		}
+	json_array_append_new(lines, text(line));
+	free(line);
+}
+
+static void set_owned(json_t *o, const char *key, char *value)
+{
+	set(o, key, text(value));
+	free(value);
+}
+
+static json_t *hang_object(const struct ct_model *m, const struct ct_hang *h)
+{
+	ct_ns cost_ns = h->until_ns - h->since_ns;
+	json_t *o = json_object(), *threads = json_array(), *locks = json_array(), *lines = json_array();
+
+	for (u32 i = 0; i < h->members.cnt; i++) {
+		const struct ct_hang_member *member = &h->members.at[i];
+		json_array_append_new(threads, tid_or_null(m, member->thread));
+		add_lock_id(locks, m, m->waits.at[member->wait].lock);
+		add_line(lines, m, m->waits.at[member->wait].frame);
+	}
+	set(o, "id", json_string(ct_hang_id(h->kind)));
+	set(o, "severity", json_string("high"));
+	set(o, "certainty", json_string(h->seen ? "seen" : "inferred"));
+	set(o, "cost_ns", integer(cost_ns));
+	set(o, "share", json_real(m->end_ns > m->start_ns ?
+					  (double)cost_ns / (double)(m->end_ns - m->start_ns) : 0));
+	set(o, "threads", threads);
+	set(o, "locks", locks);
+	set(o, "lines", lines);
+	set_owned(o, "evidence", ct_hang_evidence(m, h));
+	set(o, "lesson", text(ct_hang_lesson(h)));
+	set(o, "advice", text(ct_hang_advice(h)));
+	set_owned(o, "title", ct_hang_title(m, h));
+	set(o, "since_ns", integer(h->since_ns > m->start_ns ? h->since_ns - m->start_ns : 0));
+	set(o, "until_ns", integer(h->until_ns - m->start_ns));
+	return o;
+}
+
+static void set_findings(json_t *root, const struct ct_facts *facts)
+{
+	json_t *findings = json_array();
+
+	for (u32 i = 0; i < facts->hangs.at.cnt; i++)
+		json_array_append_new(findings, hang_object(facts->m, &facts->hangs.at.at[i]));
+	if (json_array_size(findings))
+		set(root, "findings", findings);
+	else
+		json_decref(findings);
+}
+
 int ct_json__write(const struct ct_export_in *in, FILE *out)
 {
 	json_t *root = json_object();
@@ -406,6 +491,7 @@ int ct_json__write(const struct ct_export_in *in, FILE *out)
 	set(root, "run", run_object(in->facts->m));
 	set(root, "loss", loss_object(in));
 	set_lists(root, in->facts);
+	set_findings(root, in->facts);
 	int error = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
 	json_decref(root);
 	fputc('\n', out);

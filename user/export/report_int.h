@@ -18,6 +18,7 @@ struct ct_report {
 };
 
 /* ---- sections ---- */
+void ct_report__hangs(struct ct_report *r);   /* report_hangs.c */
 void ct_report__threads(struct ct_report *r); /* report_threads.c */
 void ct_report__locks(struct ct_report *r);   /* report_locks.c */
 void ct_report__waits(struct ct_report *r);   /* report_locks.c */

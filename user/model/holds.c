@@ -11,9 +11,9 @@
  *                                 shorter than HANDOVER_NS: B is the next owner, whoever waits longer
  *                                 waits for B already, and a barger in so short a gap would as a
  *                                 rule have sent B back to sleep.  A longer gap is A's as long as it
- *                                 stays awake (all of it, if this lock's holders were seen asleep), if of
- *                                 this lock's long gaps more have ended with A having it again than
- *                                 with B getting it; else nobody's
+ *                                 stays awake (all of it, if this lock's holders were seen asleep), if
+ *                                 enough of this lock's long gaps have ended with A having it again;
+ *                                 else nobody's
  *     SEEN A ... FREED by B       A stays: B let go before A took it, and woke late
  *     RUN A ... FREED by B        A had not got it yet: B's until then, A's from there on
  *     RUN A ... SEEN B            A let go without a wake: nobody waited; or never had it
@@ -25,6 +25,12 @@
 #include "model/model_int.h"
 
 #define HANDOVER_NS 50000u
+/* One in so many long gaps must be seen to end with A having the lock again.  What A takes and gives back
+ * within a gap leaves no trace, so what is seen is the least of it.  Measured on five threads, two locks
+ * and two CPUs, against the program's own record: of the lock-wait time while somebody held the lock,
+ * 99.8 and 99.5 % (switch, calls) are charged to that thread; asking for every second gap, 97.2 and
+ * 97.7 %. */
+#define RETAKEN_SHARE 8u
 
 struct reader { /* of one lock's evidence */
 	struct build *b;
@@ -261,7 +267,7 @@ static bool is_retaken(const struct lock_now *now)
 		freed_by = e->kind == EV_FREED ? e->thread : CT_NONE;
 		freed_ns = e->ts;
 	}
-	return again > handed;
+	return again * RETAKEN_SHARE > handed;
 }
 
 /* Reads and drops the evidence of a lock. */

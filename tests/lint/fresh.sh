@@ -26,7 +26,9 @@ while read -r file command; do
 done < <(generated)
 
 # and nothing that is built has been committed
-if built=$(git ls-files 'build/*' '*.o' '*.skel.h' '*.ctrace' '*.pyc' 2>/dev/null) && [ -n "$built" ]; then
+built=$(git ls-files 'build/*' '*.o' '*.skel.h' '*.ctrace' '*.pyc' 2>/dev/null |
+	grep -v '^tests/format/') # whose traces are there to be read
+if [ -n "$built" ]; then
 	echo "built files are committed:" $built
 	failed=1
 fi

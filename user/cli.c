@@ -51,7 +51,8 @@ enum rank {
 #define REPORT (1u << CT_CMD_REPORT)
 #define EXPORT (1u << CT_CMD_EXPORT)
 #define DOCTOR (1u << CT_CMD_DOCTOR)
-#define ANY (RUN | REPORT | EXPORT | DOCTOR)
+#define WHY (1u << CT_CMD_WHY)
+#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY)
 
 struct option_row {
 	int id;		  /* its letter, or enum long_only */
@@ -209,7 +210,7 @@ static const struct option_row rows[] = {
 	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
 		.meaning = "where to; - is standard output (default: TRACE with\n"
 			   "the suffix of the format)" },
-	{ OPT_JSON, "json", NULL, RUN | REPORT, COMMON, FLAG(json),
+	{ OPT_JSON, "json", NULL, RUN | REPORT | WHY, COMMON, FLAG(json),
 		.meaning = "the report as JSON, on standard output" },
 	{ OPT_FUTEX, "futex", "calls|switch", RUN, COMMON, .set = set_futex,
 		.meaning = "how locks are seen: in every futex call (default for\n"
@@ -241,7 +242,7 @@ static const struct option_row rows[] = {
 	{ OPT_REDACT, "redact", NULL, ANY, LATER, .meaning = NULL },
 };
 
-static const char *const later_commands[] = { "view", "diff", "why", "room", "check", "demo" };
+static const char *const later_commands[] = { "view", "diff", "room", "check", "demo" };
 
 /* ---- parsing ---- */
 
@@ -412,7 +413,21 @@ static void take_option(struct parse *p, int id)
 	}
 }
 
-/* The word after a command: there is room for one, the trace. */
+static void take_pid(struct parse *p, const char *word)
+{
+	const char *rest;
+	u64 pid;
+
+	if (p->opts->pid)
+		p->why = ct_asprintf("why takes one process, and '%s' is one more; try 'ctrace why --help'",
+			word);
+	else if (!parse_u64(word, &pid, &rest) || *rest || !pid || pid > PID_MAX)
+		p->why = ct_asprintf("'%s' is not a process id; why takes a number: why 1234", word);
+	else
+		p->opts->pid = pid;
+}
+
+/* The word after a command: there is room for one, the trace or the process. */
 static void take_word(struct parse *p, const char *word)
 {
 	const char *name = ct_command__row(p->opts->command)->name;
@@ -420,6 +435,8 @@ static void take_word(struct parse *p, const char *word)
 	if (p->opts->command == CT_CMD_DOCTOR)
 		p->why = ct_asprintf(
 			"doctor takes no argument, and '%s' is one; try 'ctrace doctor'", word);
+	else if (p->opts->command == CT_CMD_WHY)
+		take_pid(p, word);
 	else if (p->opts->trace)
 		p->why = ct_asprintf(
 			"%s takes one trace, and '%s' is one more; try 'ctrace %s --help'", name,
@@ -497,7 +514,10 @@ static void parse_command(struct parse *p, int argc, char **argv)
 	if (p->why || p->done)
 		return;
 	check_belong(p);
-	if (!p->why && !p->opts->trace && p->opts->command != CT_CMD_DOCTOR)
+	if (!p->why && p->opts->command == CT_CMD_WHY && !p->opts->pid)
+		p->why = ct_strdup("why of which process? Try 'ctrace why --help'");
+	else if (!p->why && !p->opts->trace && p->opts->command != CT_CMD_DOCTOR &&
+		 p->opts->command != CT_CMD_WHY)
 		p->why = ct_asprintf("%s of which trace? Try 'ctrace %s --help'", name, name);
 }
 
@@ -636,6 +656,7 @@ static void help_run(FILE *out)
 	      "  sudo ctrace ./server --port 8080         record, report, write server.ctrace\n"
 	      "  sudo ctrace -p 1234 -d 10                ten seconds of a running process\n"
 	      "  sudo ctrace --json ./app >report.json    for scripts\n"
+	      "  sudo ctrace why 1234                     it hangs: who waits for whom?\n"
 	      "  ctrace report server.ctrace              read it again; needs no root\n"
 	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
 	      "\nThe report goes to standard error; in a pipe, or with NO_COLOR, without colours.\n"

@@ -11,12 +11,14 @@
 #include "ct_base.h"
 
 #define CT_EXIT_FAILED 125 /* ctrace itself failed; as env(1) has it */
+#define CT_EXIT_FOUND 90   /* what was looked for was found: why: a deadlock or the like */
 
 enum ct_command {
 	CT_CMD_RUN, /* record: a program, or -p */
 	CT_CMD_REPORT,
 	CT_CMD_EXPORT,
 	CT_CMD_DOCTOR,
+	CT_CMD_WHY,
 	CT_CMD_HELP, /* --help: of topic, on stdout */
 	CT_CMD_VERSION,
 	CT_CMD_USAGE, /* nothing at all was asked for: the short usage, as an error */
@@ -36,6 +38,7 @@ struct ct_opts {
 	const char *output; /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
 	const char *trace;  /* REPORT, EXPORT */
 	const char *format; /* EXPORT: -f; NULL: none was given */
+	u32 pid;	    /* WHY */
 	bool quiet, verbose;
 	bool json; /* the report as JSON on stdout */
 	bool no_html;

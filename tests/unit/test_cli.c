@@ -312,10 +312,15 @@ static const struct {
 		"'--as-root' is not an option of export; try 'ctrace export --help'" },
 	{ "doctor --quiet", "'--quiet' is not an option of doctor; try 'ctrace doctor --help'" },
 	{ "doctor a", "doctor takes no argument, and 'a' is one; try 'ctrace doctor'" },
+	{ "why", "why of which process? Try 'ctrace why --help'" },
+	{ "why 0", "'0' is not a process id; why takes a number: why 1234" },
+	{ "why 12x", "'12x' is not a process id; why takes a number: why 1234" },
+	{ "why 4194305", "'4194305' is not a process id; why takes a number: why 1234" },
+	{ "why 12 13", "why takes one process, and '13' is one more; try 'ctrace why --help'" },
+	{ "why -o x 12", "'-o' is not an option of why; try 'ctrace why --help'" },
 	/* what the contract names and this version lacks */
 	{ "view a", "'view' is not in this version" },
 	{ "diff a b", "'diff' is not in this version" },
-	{ "-v why 12", "'why' is not in this version" },
 	{ "room", "'room' is not in this version" },
 	{ "check a --rule x", "'check' is not in this version" },
 	{ "demo", "'demo' is not in this version" },
@@ -398,15 +403,28 @@ static void test_help_fits_the_screen(void **state)
 	free(text);
 }
 
+static void test_why(void **state)
+{
+	struct ct_opts o;
+	struct words w;
+
+	(void)state;
+	parse(&o, &w, "why --json 1234 -v");
+	assert_int_equal(o.command, CT_CMD_WHY);
+	assert_int_equal(o.pid, 1234);
+	assert_true(o.json && o.verbose);
+	ct_cli__clear(&o);
+}
+
 static void test_help_has_all_that_is_here_and_no_more(void **state)
 {
 	static const char *const here[] = { "-p PID", "-d SECONDS", "-o FILE", "--json",
 		"--futex=", "--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ",
 		"-h, --help", "-V, --version", "--buffer=SIZE", "ctrace report", "ctrace export",
-		"ctrace doctor", "Examples:" };
+		"ctrace why PID", "ctrace doctor", "Examples:" };
 	static const char *const absent[] = { "--watch", "--locks", "--fail-on", "--max-size",
 		"-r ", "--label", "--redact", "--no-html", "ctrace view", "ctrace diff",
-		"ctrace why", "ctrace room", "ctrace check", "ctrace demo" };
+		"ctrace room", "ctrace check", "ctrace demo" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 
 	(void)state;
@@ -445,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_what_ends_the_parsing),
 		cmocka_unit_test(test_every_error_has_its_sentence),
 		cmocka_unit_test(test_help_fits_the_screen),
+		cmocka_unit_test(test_why),
 		cmocka_unit_test(test_help_has_all_that_is_here_and_no_more),
 		cmocka_unit_test(test_help_of_export_lists_the_formats),
 	};

@@ -84,6 +84,9 @@ struct ct_task_stat {
 	u64 voluntary, involuntary;
 	ct_ns cpu_ns;
 	u32 tgid;
+	u32 parent;    /* process */
+	u32 inner_tid; /* its id in its own pid namespace; 0: the kernel does not say */
+	u64 caught;    /* signals with a handler: bit N - 1 */
 	u32 prio; /* kernel priority, as in task_new */
 	char name[CT_NAME_LEN + 1];
 };

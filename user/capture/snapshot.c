@@ -6,36 +6,33 @@
  * Counters and events must meet without gap: a thread's counters are read before and after its bit is
  * set; when they agree, nothing happened in between and events count from exactly there.
  */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "capture/inspect.h"
 #include "capture/session_int.h"
 
 #define ADOPT_TRIES 20
 
-static int read_file(const char *path, char *buf, size_t size)
-{
-	FILE *f = fopen(path, "re");
-	size_t n;
-
-	if (!f)
-		return -errno;
-	n = fread(buf, 1, size - 1, f);
-	buf[n] = 0;
-	fclose(f);
-	return n ? 0 : -ESRCH;
-}
-
-static u64 status_field(const char *status, const char *key)
+static u64 status_field(const char *status, const char *key, int base)
 {
 	const char *at = strstr(status, key);
 
-	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+	return at ? strtoull(at + strlen(key), NULL, base) : 0;
+}
+
+/* NSpid has one id for each pid namespace, from ours to the task's own. */
+static u32 last_number(const char *status, const char *key)
+{
+	const char *at = strstr(status, key);
+	char *end = NULL;
+	u32 last = 0;
+
+	for (at = at ? at + strlen(key) : NULL; at && (*at == '\t' || *at == ' '); at = end)
+		last = strtoul(at, &end, 10);
+	return last;
 }
 
 /* /proc/TID/stat: "TID (name, may hold anything) STATE ..." with priority as the 18th field. */
@@ -62,17 +59,20 @@ int ct_snapshot__stat(u32 tid, struct ct_task_stat *out)
 
 	memset(out, 0, sizeof(*out));
 	snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-	err = read_file(path, buf, sizeof(buf));
+	err = ct_proc__read(path, buf, sizeof(buf));
 	err = err ? err : parse_stat(buf, out);
 	snprintf(path, sizeof(path), "/proc/%u/status", tid);
-	err = err ? err : read_file(path, buf, sizeof(buf));
+	err = err ? err : ct_proc__read(path, buf, sizeof(buf));
 	if (err)
 		return err;
-	out->tgid = status_field(buf, "\nTgid:");
-	out->voluntary = status_field(buf, "\nvoluntary_ctxt_switches:");
-	out->involuntary = status_field(buf, "\nnonvoluntary_ctxt_switches:");
+	out->tgid = status_field(buf, "\nTgid:", 10);
+	out->parent = status_field(buf, "\nPPid:", 10);
+	out->inner_tid = last_number(buf, "\nNSpid:");
+	out->caught = status_field(buf, "\nSigCgt:", 16);
+	out->voluntary = status_field(buf, "\nvoluntary_ctxt_switches:", 10);
+	out->involuntary = status_field(buf, "\nnonvoluntary_ctxt_switches:", 10);
 	snprintf(path, sizeof(path), "/proc/%u/schedstat", tid); /* its first figure; may be absent */
-	if (!read_file(path, buf, sizeof(buf)))
+	if (!ct_proc__read(path, buf, sizeof(buf)))
 		out->cpu_ns = strtoull(buf, NULL, 10);
 	return 0;
 }
@@ -144,141 +144,22 @@ int ct_snapshot__adopt(struct ct_session *s, u32 tid, u32 flags)
 
 /* ---- attach: what is each thread doing ---- */
 
-static u32 owner_of(const struct ct_found *st, const u32 words[6])
-{
-	u32 cmd = st->arg1 & 0x7f; /* as lock_owner() in bpf/wait.bpf.h, which has the layouts */
-
-	if (cmd == 6 || cmd == 13)
-		return words[0] & 0x3fffffff;
-	if (cmd == 0 && st->arg2 == 2)
-		return words[2];
-	if (st->arg2 & 0x80000000)
-		return st->arg2 & 0x3fffffff;
-	if (cmd == 9 && st->arg2 == 3)
-		return st->arg0 & 4 ? words[3] : words[4];
-	return 0;
-}
-
-static void read_futex(u32 tid, struct ct_found *st)
-{
-	u32 words[6] = { 0 };
-	struct iovec local = { words, sizeof(words) }, remote = { (void *)st->arg0, sizeof(words) };
-
-	if (process_vm_readv(tid, &local, 1, &remote, 1, 0) < (ssize_t)sizeof(words[0]))
-		return;
-	st->word = words[0];
-	st->owner = owner_of(st, words);
-}
-
-static u8 file_kind(u32 tid, u64 fd)
-{
-	char path[64], target[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%u/fd/%llu", tid, (unsigned long long)fd);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return CT_FILE_NONE;
-	target[n] = 0;
-	if (!strncmp(target, "socket:", 7))
-		return CT_FILE_SOCK;
-	if (!strncmp(target, "pipe:", 5))
-		return CT_FILE_FIFO;
-	if (!strncmp(target, "anon_inode:", 11))
-		return CT_FILE_ANON;
-	return strncmp(target, "/dev/", 5) ? CT_FILE_REG : CT_FILE_CHR;
-}
-
-static void copy_stack(struct ct_session *s, struct ct_symbolizer *sym, u32 tid, u32 tgid, u64 sp, u64 ip,
-	struct ct_found *st)
-{
-	u8 *bytes = ct_alloc(CT_STACK_COPY_BYTES);
-	struct iovec local = { bytes, CT_STACK_COPY_BYTES }, remote = { (void *)sp, CT_STACK_COPY_BYTES };
-	struct ct_snapshot snap = { .tid = tid, .tgid = tgid, .ts = ct_now_ns(), .ip = ip, .sp = sp,
-		.bytes = bytes };
-	ssize_t n = process_vm_readv(tid, &local, 1, &remote, 1, 0);
-
-	if (n > 0) {
-		snap.len = n & ~7;
-		snap.id = st->stack = ct_session__new_stack_id(s);
-		ct_symbolizer__stack(sym, &snap);
-	}
-	free(bytes);
-}
-
-static u8 state_code(char letter)
-{
-	switch (letter) {
-	case 'S':
-		return CT_STATE_SLEEPING;
-	case 'D':
-		return CT_STATE_DISK;
-	case 'T':
-		return CT_STATE_STOPPED;
-	case 't':
-		return CT_STATE_TRACED;
-	case 'X':
-	case 'Z':
-		return CT_STATE_DEAD;
-	case 'I':
-		return CT_STATE_IDLE;
-	default:
-		return CT_STATE_RUNNABLE;
-	}
-}
-
-/* /proc/TID/syscall: "running", or "NR ARG0 .. ARG5 SP PC" of a thread that is blocked. */
 static void inject_state(struct ct_session *s, struct ct_symbolizer *sym, u32 tid)
 {
 	struct ct_found st = { .nr = CT_NR_NONE };
 	struct ct_task_stat stat;
-	unsigned long long a[6], sp, pc;
-	char path[64], buf[256];
-	long nr = -1;
-	int n;
+	u64 ip, sp;
+	bool at_mutex;
 
 	if (ct_snapshot__stat(tid, &stat))
 		return;
-	st.state = state_code(stat.state);
-	snprintf(path, sizeof(path), "/proc/%u/syscall", tid);
-	if (st.state != CT_STATE_RUNNABLE && !read_file(path, buf, sizeof(buf))) {
-		n = sscanf(buf, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr, &a[0], &a[1], &a[2],
-			&a[3], &a[4], &a[5], &sp, &pc);
-		if (n == 9 && nr >= 0 && nr < CT_NR_NONE) {
-			st.nr = nr;
-			st.arg0 = a[0];
-			st.arg1 = a[1];
-			st.arg2 = a[2];
-			if (nr == ct_syscall__number("futex")) {
-				st.flags = a[3] ? CT_SWITCH_TIMED : 0;
-				read_futex(tid, &st);
-			} else {
-				st.file = file_kind(tid, a[0]);
-			}
-			copy_stack(s, sym, tid, stat.tgid, sp, pc, &st);
-		}
+	st.state = ct_inspect__state(stat.state);
+	if (st.state != CT_STATE_RUNNABLE && !ct_inspect__wait(tid, &st, &ip, &sp, &at_mutex)) {
+		u32 id = ct_session__new_stack_id(s);
+
+		st.stack = ct_inspect__stack(sym, tid, stat.tgid, ip, sp, id) ? id : 0;
 	}
 	ct_session__inject(s, CT_STATE, tid, ct_now_ns(), &st);
-}
-
-typedef int (*each_tid)(void *arg, u32 tid);
-
-static int for_each_thread(u32 pid, each_tid fn, void *arg)
-{
-	char path[64];
-	struct dirent *e;
-	DIR *d;
-	int cnt = 0;
-
-	snprintf(path, sizeof(path), "/proc/%u/task", pid);
-	d = opendir(path);
-	if (!d)
-		return -ESRCH;
-	while ((e = readdir(d)))
-		if (isdigit((unsigned char)e->d_name[0]))
-			cnt += fn(arg, strtoul(e->d_name, NULL, 10));
-	closedir(d);
-	return cnt;
 }
 
 struct attach_arg {
@@ -330,11 +211,11 @@ int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid
 		/* until no thread is new: one that exists was created either before its creator was
 		 * traced, and is found here, or after, and the fork probe has it */
 		do
-			n = for_each_thread(list.pids.at[i], adopt_new, &a);
+			n = ct_inspect__each_thread(list.pids.at[i], adopt_new, &a);
 		while (n > 0);
 		if (n < 0 && i == 0)
 			err = n;
-		for_each_thread(list.pids.at[i], list_children, &list);
+		ct_inspect__each_thread(list.pids.at[i], list_children, &list);
 	}
 	for (u32 i = 0; i < a.tids.cnt; i++)
 		inject_state(s, sym, a.tids.at[i]);

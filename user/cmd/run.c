@@ -26,7 +26,7 @@
 
 #include "base/rights.h"
 #include "capture/capture.h"
-#include "cmd/cmd.h"
+#include "cmd/hang.h"
 #include "version.h"
 
 struct recording {
@@ -450,27 +450,6 @@ static void name_stacks(struct recording *r)
 	r->run.libc = ct_strdup(ct_symbolizer__libc(r->sym, r->run.pid));
 }
 
-static int by_address(const void *a, const void *b)
-{
-	const struct ct_addr_name *x = a, *y = b;
-
-	if (x->tgid != y->tgid)
-		return x->tgid < y->tgid ? -1 : 1;
-	return x->addr < y->addr ? -1 : x->addr > y->addr;
-}
-
-static void name_locks(struct recording *r, const struct ct_model *m)
-{
-	for (u32 i = 0; i < m->locks.cnt; i++) {
-		const struct ct_lock *l = &m->locks.at[i];
-
-		ct_symbolizer__address(r->sym, r->names, m->processes.at[l->process].pid, l->addr,
-			ct_vec_push(&r->names->addrs));
-	}
-	if (r->names->addrs.cnt)
-		qsort(r->names->addrs.at, r->names->addrs.cnt, sizeof(*r->names->addrs.at), by_address);
-}
-
 static int print_report(struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
 	struct ct_report_opts ro;
@@ -507,7 +486,7 @@ static void finish_trace(struct recording *r)
 		return;
 	}
 	m = ct_model__build(source, r->names);
-	name_locks(r, m);
+	ct_locks__name(r->sym, r->names, m);
 	ct_model__free(m);
 	ct_source__free(source);
 	err = ct_writer__finish(r->writer, &r->run, r->names);

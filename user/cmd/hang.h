@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From a look at running threads to a verdict: the look becomes a small trace, the trace a model, and
+ * the model is judged by the same analysis as any recording.  Shared by `ctrace why` and by the
+ * announcement while recording.
+ */
+#ifndef CT_HANG_H
+#define CT_HANG_H
+
+#include "capture/inspect.h"
+#include "cmd/cmd.h"
+
+struct ct_verdict {
+	struct ct_run run;
+	struct ct_names *names;
+	struct ct_source *source;
+	struct ct_model *model;
+	struct ct_facts facts; /* all of them */
+};
+/* Takes the stacks' names from `sym`, which has been given them.  `start_ns`: since when the program was
+ * watched; 0: it was not.  0 or -errno. */
+int ct_verdict__make(struct ct_verdict *v, const struct ct_look *look, struct ct_symbolizer *sym,
+	ct_ns start_ns);
+void ct_verdict__clear(struct ct_verdict *v);
+
+/* Names the addresses of the model's locks (names.c). */
+void ct_locks__name(struct ct_symbolizer *sym, struct ct_names *names, const struct ct_model *m);
+
+#endif

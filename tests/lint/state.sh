@@ -10,13 +10,16 @@ if [ -z "$objects" ]; then
 	echo "SKIP nothing is built under $B/user"
 	exit 77
 fi
-bad=$(for object in $objects; do
+bad=$(set -o pipefail
+for object in $objects; do
 	[ "$object" = "$B/user/base/log.o" ] && continue
 	objdump -t "$object" | awk -v object="$object" '
-		($(NF-2) ~ /^\.(data|bss|tdata|tbss)(\..*)?$/ && $(NF-2) !~ /^\.data\.rel\.ro/ ||
-			$(NF-2) == "*COM*") && $0 !~ / d +\.(t?data|t?bss)/ && $(NF-1) !~ /^0+$/ {
-			print object ": " $NF " in " $(NF-2)
-		}'
-done)
+		NF < 5 || $(NF-1) ~ /^0+$/ { next }
+		{ section = $(NF-2) }
+		section ~ /^\.data\.rel\.ro/ { next } # constant, but for what the loader writes there
+		section == "*COM*" || section ~ /^\.t?(data|bss)(\.|$)/ {
+			print object ": " $NF " in " section
+		}' || exit 99
+done) || exit 99
 [ -n "$bad" ] && echo "$bad"
 [ -z "$bad" ]

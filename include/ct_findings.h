@@ -116,6 +116,39 @@ struct ct_critical_path {
 void ct_critical_path__compute(struct ct_critical_path *p, const struct ct_model *m);
 void ct_critical_path__clear(struct ct_critical_path *p);
 
+/* ---- what-if: the recorded work replayed with one thing changed (analysis/what_if.c) ---- */
+enum ct_change { /* explicit: exports and their readers know these numbers */
+	CT_CHANGE_NONE = 0,	   /* the replay itself: the baseline */
+	CT_CHANGE_LOCK_FREE = 1,   /* nobody waits for the lock */
+	CT_CHANGE_LOCK_SPLIT = 2,  /* `parts` locks in its place, each use takes one of them */
+	CT_CHANGE_CPUS = 3,	   /* `parts` CPUs; 0: as many as there are threads */
+	CT_CHANGE_IO_FREE = 4,	   /* I/O and sleeps take no time */
+	CT_CHANGE_IO_OVERLAP = 5,  /* they take as long, but no thread stops for them */
+	CT_CHANGE_HALF_WORK = 6,   /* `thread` computes half as long */
+	CT_CHANGE_EVEN_WORK = 7,   /* the threads of its role share the computing evenly */
+	CT_CHANGES
+};
+struct ct_prediction {
+	enum ct_change change;
+	u32 lock, thread; /* CT_NONE where the change has none */
+	u32 parts;
+	ct_ns duration_ns; /* the run would have taken about this */
+	ct_ns least_ns;	   /* and no less than this, as far as the recording tells */
+	ct_ns saves_ns;	   /* so the change saves at most this; 0: nothing, or it costs */
+	double speedup;	   /* recorded duration / duration_ns */
+};
+struct ct_what_if {
+	ct_ns duration_ns;   /* of the recorded run */
+	ct_ns baseline_ns;   /* of its replay with nothing changed */
+	double baseline_error; /* of that against the recorded work: -0.1: a tenth too short */
+	u32 forced_cnt;	     /* locks the replay broke open: holders were inferred wrongly */
+	u32 cpus;	     /* of the replay; fewer than the run's if others kept some busy */
+	bool usable;	     /* false: the replay differs too much, nothing is predicted */
+	CT_VEC(struct ct_prediction) at; /* most saved first */
+};
+void ct_what_if__compute(struct ct_what_if *w, const struct ct_model *m);
+void ct_what_if__clear(struct ct_what_if *w);
+
 /* ---- who waits for whom, and who will for ever (analysis/wait_graph.c) ---- */
 struct ct_wait_node { /* a thread at a moment */
 	u32 wait;  /* index of the wait it is in, if only a thread can end it; CT_NONE: it does not
@@ -175,6 +208,7 @@ struct ct_facts {
 	struct ct_wakers wakers;
 	struct ct_program_kind kind;
 	struct ct_critical_path path;
+	struct ct_what_if what_if;
 	struct ct_hangs hangs;
 };
 void ct_facts__compute(struct ct_facts *f, const struct ct_model *m);

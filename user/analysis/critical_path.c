@@ -81,15 +81,18 @@ static u32 find_sample(const struct walk *w, u32 thread, ct_ns t)
 	return low;
 }
 
-/* Its innermost frame with a source line, else its innermost. */
+/* Its innermost frame in the module that the thread started in, which is the program's own; else
+ * its innermost. */
 static u32 sample_frame(const struct walk *w, u32 sample)
 {
 	const struct ct_names *names = w->m->names;
-	u32 cnt;
-	const u32 *ids = ct_names__stack(names, w->m->samples.at[w->samples[sample]].stack, &cnt);
+	const struct ct_cpu_sample *s = &w->m->samples.at[w->samples[sample]];
+	u32 start = w->m->threads.at[s->thread].start_frame, cnt;
+	const u32 *ids = ct_names__stack(names, s->stack, &cnt);
 
-	for (u32 i = 0; i < cnt; i++)
-		if (ids[i] < names->frames.cnt && names->frames.at[ids[i]].line)
+	for (u32 i = 0; i < cnt && start && start < names->frames.cnt; i++)
+		if (ids[i] < names->frames.cnt &&
+			names->frames.at[ids[i]].module == names->frames.at[start].module)
 			return ids[i];
 	return cnt ? ids[0] : 0;
 }

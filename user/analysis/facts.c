@@ -14,6 +14,7 @@ void ct_facts__compute(struct ct_facts *f, const struct ct_model *m)
 	ct_hangs__compute(&f->hangs, m);
 	ct_program_kind__compute(&f->kind, m);
 	ct_critical_path__compute(&f->path, m);
+	ct_what_if__compute(&f->what_if, m);
 }
 
 void ct_facts__clear(struct ct_facts *f)
@@ -24,4 +25,5 @@ void ct_facts__clear(struct ct_facts *f)
 	ct_wakers__clear(&f->wakers);
 	ct_hangs__clear(&f->hangs);
 	ct_critical_path__clear(&f->path);
+	ct_what_if__clear(&f->what_if);
 }

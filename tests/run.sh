@@ -26,7 +26,7 @@ finish() {
 		tail -n 200 "$log"
 	done
 	[ ${#failures[@]} -gt 0 ] && echo
-	echo "$passed passed, $failed failed, $skipped skipped"
+	echo "$passed passed, $failed failed, $skipped skipped" | tee "$LOGS/counts"
 	[ "$failed" -eq 0 ]
 	exit
 }

@@ -29,7 +29,7 @@ NOBODY = 65534
 # Tolerances, named; every use says why there is one.
 CPU_SHARE = 0.005            # running time against CLOCK_THREAD_CPUTIME_ID: the contract's 0.5 %
 CPU_FLOOR_NS = 300_000       # ... of a thread so short that a few interrupts weigh more than that
-CPU_EXIT_NS = 2_000_000       # what a thread may still use between stating itself and its end
+SWITCH_NS = 100              # ... for each switch: the time inside it may go to either thread
 SCAN_SWITCHES_MAX = 300_000  # beyond, reading all events in here takes too long: a share instead
 ANOMALIES_SHARE = 0.01
 TIMEOUT_S = 100              # of one command; not a measure, only an end

@@ -48,6 +48,9 @@ int ct_session__open(struct ct_session **s, const struct ct_session_opts *opts, 
 bool ct_session__has_futex_calls(const struct ct_session *s);
 /* Where drained records go; both outlive the session's last drain. */
 void ct_session__sink(struct ct_session *s, struct ct_writer *w, struct ct_symbolizer *sym);
+/* Shows every record to the alarm, which outlives the last drain.  NULL: no more. */
+struct ct_alarm;
+void ct_session__watch(struct ct_session *s, struct ct_alarm *alarm);
 void ct_session__trace(struct ct_session *s, u32 tid);
 void ct_session__forget(struct ct_session *s, u32 tid);
 bool ct_session__traces(const struct ct_session *s, u32 tid); /* false once it had its last switch */

@@ -142,6 +142,14 @@ static bool read_words(u32 tid, struct ct_found *st, bool *at_mutex)
 	return true;
 }
 
+u32 ct_inspect__owner(u32 tid, u64 addr, u32 op, u32 val)
+{
+	struct ct_found st = { .arg0 = addr, .arg1 = op, .arg2 = val };
+	bool at_mutex;
+
+	return read_words(tid, &st, &at_mutex) ? st.owner : 0;
+}
+
 static bool has_timeout(u32 op, u64 arg3)
 {
 	u32 cmd = op & FUTEX_CMD;

@@ -61,6 +61,8 @@ void ct_look__clear(struct ct_look *l);
 int ct_proc__read(const char *path, char *buf, size_t size); /* as text; 0 or -errno, never empty */
 /* What a thread waits for (state is the caller's).  -EAGAIN: it runs. */
 int ct_inspect__wait(u32 tid, struct ct_found *st, u64 *ip, u64 *sp, bool *at_mutex);
+/* Who has the lock that a thread waits for at this futex, as the lock says now; 0: nobody known. */
+u32 ct_inspect__owner(u32 tid, u64 addr, u32 op, u32 val);
 /* Copies its stack from sp on and hands it to the symbolizer under this id; false: unreadable. */
 bool ct_inspect__stack(struct ct_symbolizer *sym, u32 tid, u32 tgid, u64 ip, u64 sp, u32 id);
 u8 ct_inspect__state(char letter); /* of /proc/PID/stat -> enum ct_task_state */

@@ -2,8 +2,8 @@
 /*
  * The reader's side of the rings (layout: ct_abi.h): takes finished records in order, zeroes them and
  * moves the tail.  Runs of records go to the trace writer as they lie; stack copies go to the
- * symbolizer.  Never interprets a record beyond its kind and its size.  Also turns the kernel side's
- * loss counters into LOSS records, placed where the loss was.
+ * symbolizer; the alarm sees each of the others.  Never interprets one beyond its kind and its size.
+ * Also turns the kernel side's loss counters into LOSS records, placed where the loss was.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -120,6 +120,8 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 		}
 		s->stats.records++;
 		s->stats.bytes += size;
+		if (s->alarm)
+			ct_alarm__see(s->alarm, hdr);
 		tail += size;
 		if (hdr->kind == CT_STACK) {
 			take_stack(s, hdr);

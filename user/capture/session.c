@@ -356,6 +356,11 @@ out:
 	return err;
 }
 
+void ct_session__watch(struct ct_session *s, struct ct_alarm *alarm)
+{
+	s->alarm = alarm;
+}
+
 void ct_session__sink(struct ct_session *s, struct ct_writer *w, struct ct_symbolizer *sym)
 {
 	s->writer = w;
@@ -399,6 +404,8 @@ void ct_session__inject(struct ct_session *s, u32 kind, u32 tid, ct_ns ts, const
 
 	ct_buf_put(&s->injected, &hdr, sizeof(hdr));
 	ct_buf_put(&s->injected, fields, size);
+	if (s->alarm)
+		ct_alarm__see(s->alarm, (const void *)(s->injected.at + s->injected.len - sizeof(hdr) - size));
 }
 
 /* ---- draining ---- */

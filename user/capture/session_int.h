@@ -3,6 +3,7 @@
 #ifndef CT_SESSION_INT_H
 #define CT_SESSION_INT_H
 
+#include "capture/alarm.h"
 #include "capture/capture.h"
 
 struct ct_images; /* images.c */
@@ -28,6 +29,7 @@ struct ct_session {
 	struct ct_images *images;
 	struct ct_writer *writer;
 	struct ct_symbolizer *sym;
+	struct ct_alarm *alarm; /* sees every record; NULL: none */
 	struct ct_buf injected; /* records of our own, waiting for the next drain */
 	int doorbell_fd;
 	void *doorbell; /* libbpf's ring_buffer */

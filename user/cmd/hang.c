@@ -9,10 +9,48 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd/hang.h"
 #include "version.h"
+
+#define SHORT_NS 120000000ull /* between two looks: longer than ends of owner and waiter are apart */
+#define LONG_NS 520000000ull  /* for who seems stuck: longer than all may wait by chance */
+
+static void sleep_until(ct_ns end_ns)
+{
+	struct timespec t = { .tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000 };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+		;
+}
+
+int ct_look__closely(struct ct_look *look, const u32 *pids, u32 pid_cnt, bool patient)
+{
+	int err = ct_look__take(look, pids, pid_cnt);
+
+	if (err)
+		return err;
+	sleep_until(look->start_ns + SHORT_NS);
+	ct_look__again(look);
+	if (patient && ct_look__all_wait(look)) {
+		sleep_until(look->start_ns + LONG_NS);
+		ct_look__again(look);
+	}
+	return look->threads.cnt ? 0 : -ESRCH;
+}
+
+void ct_look__keep_stacks(const struct ct_look *look, struct ct_symbolizer *sym)
+{
+	CT_VEC(u32) ids = { 0 };
+
+	for (u32 i = 0; i < look->threads.cnt; i++)
+		for (u32 k = 0; k < look->threads.at[i].past_cnt; k++)
+			*ct_vec_push(&ids) = look->threads.at[i].past[k].block.stack;
+	ct_symbolizer__keep(sym, ids.at, ids.cnt);
+	ct_vec_free(&ids);
+}
 
 static void describe_run(struct ct_run *run, const struct ct_look *look)
 {
@@ -122,6 +160,56 @@ int ct_verdict__make(struct ct_verdict *v, const struct ct_look *look, struct ct
 	ct_facts__compute(&v->facts, v->model);
 	drop_helped(v, look);
 	return err;
+}
+
+static bool is_in(const struct ct_model *m, const struct ct_hang *h, u32 tid)
+{
+	for (u32 i = 0; i < h->members.cnt; i++)
+		if (m->threads.at[h->members.at[i].thread].tid == tid)
+			return true;
+	return false;
+}
+
+/* Leaves what the thread is part of: the rest was told before, or will be. */
+static void keep_hangs_of(struct ct_verdict *v, u32 tid)
+{
+	struct ct_hangs *hangs = &v->facts.hangs;
+	u32 kept = 0;
+
+	for (u32 i = 0; i < hangs->at.cnt; i++) {
+		if (is_in(v->model, &hangs->at.at[i], tid)) {
+			hangs->at.at[kept++] = hangs->at.at[i];
+			continue;
+		}
+		ct_vec_free(&hangs->at.at[i].members);
+		ct_vec_free(&hangs->at.at[i].behind);
+	}
+	hangs->at.cnt = kept;
+}
+
+bool ct_verdict__tell(struct ct_verdict *v, u32 tid, bool attached)
+{
+	struct ct_report_opts ro;
+	char *text = NULL;
+	size_t len = 0, done = 0;
+	ssize_t n = 1;
+	FILE *out;
+
+	keep_hangs_of(v, tid);
+	if (!v->facts.hangs.at.cnt)
+		return false;
+	ct_term__report_opts(&ro, stderr, false);
+	out = open_memstream(&text, &len);
+	if (!out)
+		return false;
+	fprintf(out, "ctrace: this will not go on by itself; Ctrl-C ends the %s:\n",
+		attached ? "recording" : "program");
+	ct_report__write_hangs(&v->facts, &ro, out);
+	fclose(out);
+	for (; done < len && n > 0; done += n)
+		n = write(STDERR_FILENO, text + done, len - done);
+	free(text);
+	return true;
 }
 
 void ct_verdict__clear(struct ct_verdict *v)

@@ -10,6 +10,12 @@
 #include "capture/inspect.h"
 #include "cmd/cmd.h"
 
+/* Two looks; with patience a third one, after half a second, where all threads wait.  Without it,
+ * since when they wait must be known from elsewhere.  Errors are take's. */
+int ct_look__closely(struct ct_look *look, const u32 *pids, u32 pid_cnt, bool patient);
+/* The symbolizer forgets all stacks but those of past waits in the look. */
+void ct_look__keep_stacks(const struct ct_look *look, struct ct_symbolizer *sym);
+
 struct ct_verdict {
 	struct ct_run run;
 	struct ct_names *names;
@@ -21,6 +27,8 @@ struct ct_verdict {
  * watched; 0: it was not.  0 or -errno. */
 int ct_verdict__make(struct ct_verdict *v, const struct ct_look *look, struct ct_symbolizer *sym,
 	ct_ns start_ns);
+/* Says on stderr, in one piece, what thread `tid` is part of, if it waits for ever; else false. */
+bool ct_verdict__tell(struct ct_verdict *v, u32 tid, bool attached);
 void ct_verdict__clear(struct ct_verdict *v);
 
 /* Names the addresses of the model's locks (names.c). */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/rights.h"
+#include "capture/alarm.h"
 #include "capture/capture.h"
 #include "cmd/hang.h"
 #include "version.h"
@@ -43,6 +44,8 @@ struct recording {
 	bool created;		/* the file was not there before */
 	int signal_fd;
 	sigset_t old_mask;	/* that ctrace was started with */
+	struct ct_alarm *alarm;	/* NULL: quiet */
+	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
 	bool done;
 	bool wrote_badly;	/* the trace could not be written to its end */
 };
@@ -261,6 +264,18 @@ static int start_attached(struct recording *r)
 	return 0;
 }
 
+/* The symbols of the program are read with no more rights than its user has. */
+static void give_up_root(const struct recording *r)
+{
+	const struct ct_user *u = &r->user;
+
+	if (!u->differs || r->opts->as_root)
+		return;
+	if (setgroups(u->group_cnt, u->groups) || setresgid(u->gid, u->gid, u->gid) ||
+		setresuid(u->uid, u->uid, u->uid))
+		ct_debug("cannot give up root: %s", strerror(errno));
+}
+
 /* ---- while it runs ---- */
 
 static void drain(struct recording *r)
@@ -281,12 +296,61 @@ static void stop_too(struct recording *r)
 	raise(SIGSTOP);
 }
 
+/* ---- who waits for ever, told at once ---- */
+
+/* In a copy of the collector; its symbolizer has the mappings and the stacks of past waits. */
+static bool tell_suspicion(struct recording *r, const struct ct_suspicion *s)
+{
+	struct ct_look look;
+	struct ct_verdict v = { 0 };
+	u32 stack_id = ct_session__new_stack_id(r->session);
+
+	if (ct_look__closely(&look, s->pids, s->pid_cnt, false))
+		return false;
+	ct_alarm__recall(r->alarm, &look);
+	ct_look__keep_stacks(&look, r->sym);
+	for (u32 i = 0; i < s->pid_cnt; i++)
+		ct_symbolizer__scan(r->sym, look.start_ns, s->pids[i]);
+	ct_look__stacks(&look, r->sym, &stack_id);
+	give_up_root(r);
+	return !ct_verdict__make(&v, &look, r->sym, r->run.start_ns) &&
+	       ct_verdict__tell(&v, s->tid, r->run.attached);
+}
+
+static void settle_suspicion(struct recording *r, int status)
+{
+	r->looker = 0;
+	ct_alarm__settle(r->alarm, clock_ns(CLOCK_MONOTONIC),
+		WIFEXITED(status) && WEXITSTATUS(status) == CT_EXIT_FOUND);
+}
+
+/* A look at processes takes a while, and reading their symbols: the collector must not wait for it, so
+ * a copy of it does that. */
+static void raise_alarm(struct recording *r)
+{
+	struct ct_suspicion s;
+	pid_t pid;
+
+	if (!r->alarm || r->looker || !ct_alarm__check(r->alarm, clock_ns(CLOCK_MONOTONIC), &s))
+		return;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		setpriority(PRIO_PROCESS, 0, 0);
+		_exit(tell_suspicion(r, &s) ? CT_EXIT_FOUND : 0);
+	}
+	if (pid > 0)
+		r->looker = pid;
+}
+
 static void reap(struct recording *r)
 {
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+		if (pid == r->looker)
+			settle_suspicion(r, status);
 		if (pid != r->target.pid)
 			continue;
 		if (WIFSTOPPED(status)) {
@@ -369,6 +433,7 @@ static void record(struct recording *r)
 			ct_session__rang(r->session);
 		take_signals(r);
 		drain(r);
+		raise_alarm(r);
 		if (r->run.attached && all_gone(r)) {
 			r->run.ended = true;
 			break;
@@ -391,6 +456,9 @@ static void finish_recording(struct recording *r)
 {
 	struct ct_session_stats st;
 
+	if (r->looker)
+		waitpid(r->looker, NULL, 0); /* what it has to say comes before the report */
+	r->looker = 0;
 	await_last_switch(r);
 	r->run.end_ns = clock_ns(CLOCK_MONOTONIC);
 	ct_snapshot__detach_all(r->session);
@@ -427,18 +495,6 @@ static void show_progress(void *arg, u32 done, u32 all)
 		return;
 	p->next_ns = now + 2000000000ull;
 	ct_info("naming the places where threads waited: %u of %u stacks", done, all);
-}
-
-/* The symbols of the program are read with no more rights than its user has. */
-static void give_up_root(const struct recording *r)
-{
-	const struct ct_user *u = &r->user;
-
-	if (!u->differs || r->opts->as_root)
-		return;
-	if (setgroups(u->group_cnt, u->groups) || setresgid(u->gid, u->gid, u->gid) ||
-		setresuid(u->uid, u->uid, u->uid))
-		ct_debug("cannot give up root: %s", strerror(errno));
 }
 
 static void name_stacks(struct recording *r)
@@ -529,6 +585,7 @@ static void await_program(struct recording *r)
 static void clear(struct recording *r)
 {
 	ct_session__free(r->session);
+	ct_alarm__free(r->alarm);
 	ct_symbolizer__free(r->sym);
 	if (r->writer)
 		ct_writer__free(r->writer);
@@ -550,6 +607,8 @@ static int run_recording(struct recording *r)
 	open_signals(r);
 	r->sym = ct_symbolizer__new();
 	ct_session__sink(r->session, NULL, r->sym);
+	r->alarm = r->opts->quiet ? NULL : ct_alarm__new();
+	ct_session__watch(r->session, r->alarm);
 	code = r->run.attached ? start_attached(r) : start_program(r);
 	if (code)
 		return code;

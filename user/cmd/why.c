@@ -9,23 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cmd/hang.h"
 
-#define SHORT_NS 120000000ull /* between two looks: longer than ends of owner and waiter are apart */
-#define LONG_NS 520000000ull  /* for who seems stuck: longer than all of them may wait by chance */
-#define THREADS_MAX 20	      /* shown one by one */
-#define LINES_MAX 4	      /* of a stack */
-
-static void sleep_until(ct_ns end_ns)
-{
-	struct timespec t = { .tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000 };
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-		;
-}
+#define THREADS_MAX 20 /* shown one by one */
+#define LINES_MAX 4    /* of a stack */
 
 /* ---- looking ---- */
 
@@ -78,22 +67,6 @@ static int judge(struct ct_look *look, struct ct_verdict *v, u32 pid)
 	}
 	ct_symbolizer__free(sym);
 	return err;
-}
-
-/* Who all wait, and not in a ring, may do so for a moment only: they are looked at for longer. */
-static int look_well(struct ct_look *look, u32 pid)
-{
-	int err = ct_look__take(look, &pid, 1);
-
-	if (err)
-		return err;
-	sleep_until(look->start_ns + SHORT_NS);
-	ct_look__again(look);
-	if (ct_look__all_wait(look)) {
-		sleep_until(look->start_ns + LONG_NS);
-		ct_look__again(look);
-	}
-	return look->threads.cnt ? 0 : -ESRCH;
 }
 
 /* ---- printing ---- */
@@ -217,7 +190,7 @@ int ct_cmd_why(const struct ct_opts *opts)
 	struct ct_look look;
 	int err, code = CT_EXIT_FAILED;
 
-	err = look_well(&look, opts->pid);
+	err = ct_look__closely(&look, &opts->pid, 1, true);
 	err = err ? err : judge(&look, &v, opts->pid);
 	if (err) {
 		explain(opts->pid, err);

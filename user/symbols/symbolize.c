@@ -203,6 +203,31 @@ void ct_symbolizer__stack(struct ct_symbolizer *s, const struct ct_snapshot *sna
 		unwind_pending(s, CT_SYMBOLIZER_PENDING / 2, NULL, NULL);
 }
 
+void ct_symbolizer__keep(struct ct_symbolizer *s, const u32 *ids, u32 cnt)
+{
+	bool *kept = ct_alloc(s->stack_trace.cnt + 1);
+	u32 left = 0;
+	for (u32 i = 0; i < cnt; i++) {
+		if (ids[i] < s->stack_trace.cnt)
+			kept[ids[i]] = true;
+	}
+	for (u32 id = 0; id < s->stack_trace.cnt; id++) {
+		if (!kept[id])
+			s->stack_trace.at[id] = 0;
+	}
+	for (u32 i = 0; i < s->pending.cnt; i++) {
+		struct ct_snapshot *snap = &s->pending.at[i];
+		if (kept[snap->id]) {
+			s->pending.at[left++] = *snap;
+			continue;
+		}
+		s->pending_bytes -= sizeof(*snap) + snap->len;
+		free((void *)snap->bytes);
+	}
+	s->pending.cnt = left;
+	free(kept);
+}
+
 /* ---- trace -> names ---- */
 
 static void add_place(struct ct_symbolizer *s, struct ct_names *names, u32 place)

@@ -40,6 +40,9 @@ int ct_symbolizer__scan(struct ct_symbolizer *s, ct_ns ts, u32 tgid);
 #define CT_SYMBOLIZER_PENDING (24u << 20)
 void ct_symbolizer__stack(struct ct_symbolizer *s, const struct ct_snapshot *snap);
 
+/* Forgets all stacks but these. */
+void ct_symbolizer__keep(struct ct_symbolizer *s, const u32 *ids, u32 cnt);
+
 /* Unwinds and names every stack into `names` (strings, frames, stack_frames, stack_start).  Different
  * ids with the same frames may share them.  `progress` may be NULL; called with done and all. */
 void ct_symbolizer__resolve(struct ct_symbolizer *s, struct ct_names *names,

@@ -32,7 +32,7 @@ for futex in ("calls", "switch"):
         cpu = sum(t["cpu_ns"] or 0 for t in recording.threads)
         running = sum(t["running_ns"] for t in recording.threads)
         # time on a CPU, minus what the hypervisor and interrupts took, is CPU time: never more
-        unsure = running * e2e.CPU_SHARE + recording.json["run"]["switches"] * e2e.SWITCH_NS
+        unsure = running * e2e.UNSEEN_SHARE + recording.json["run"]["switches"] * e2e.SWITCH_NS
         e2e.check(f"{name}: CPU time is known and no more than time on a CPU",
                   0 < cpu <= running + unsure, f"cpu {cpu}, running {running}, unsure {unsure}")
 

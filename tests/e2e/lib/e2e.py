@@ -32,6 +32,7 @@ CPU_FLOOR_NS = 300_000       # ... of a thread so short that a few interrupts we
 SWITCH_NS = 100              # ... for each switch: the time inside it may go to either thread
 SCAN_SWITCHES_MAX = 300_000  # beyond, reading all events in here takes too long: a share instead
 ANOMALIES_SHARE = 0.01
+UNSEEN_SHARE = 0.05          # of running time: comings to a CPU that the kernel did not report
 TIMEOUT_S = 100              # of one command; not a measure, only an end
 VERSION_OFFSET = 8           # of the format version in a trace file (user/trace/format.h)
 

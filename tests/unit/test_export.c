@@ -137,7 +137,8 @@ static void test_json_keys(void **state)
 	char *text = export_as(&w, "json");
 	json_t *root = parse(text);
 	json_t *lock = at(root, "locks", 0);
-	assert_keys(root, "schema run loss threads locks parallelism lines wakers");
+	assert_keys(root, "schema run loss threads locks parallelism lines wakers work "
+			  "critical_path critical_path_lines what_if what_if_replay");
 	assert_keys(json_object_get(root, "run"),
 		"argv pid exit_status duration_ns cpus kernel ctrace attached ended complete "
 		"start_time cpus_machine arch libc host futex stacks cpu_samples_hz switches "
@@ -155,7 +156,11 @@ static void test_json_keys(void **state)
 			  "holders_ns holds");
 	assert_keys(at(lock, "sites", 0), "function file line waits wait_ns max_wait_ns");
 	assert_keys(at(lock, "blocked_by", 0), "waiter owner waits wait_ns");
-	assert_keys(json_object_get(root, "parallelism"), "mean_running running_ns wait_cpu_ns");
+	assert_keys(json_object_get(root, "parallelism"),
+		"mean_running running_ns wait_cpu_ns alone_ns alone_waiting_ns alone_threads");
+	assert_keys(at(root, "critical_path", 0), "tid reason lock ns share");
+	assert_keys(at(root, "what_if", 0),
+		"change duration_ns speedup at_least_ns saves_at_most_ns kind lock tid parts assumes");
 	assert_keys(at(root, "lines", 0),
 		"function file line reason waits wait_ns max_wait_ns threads");
 	assert_keys(at(root, "wakers", 0), "waker wakee wakes ended_ns");
@@ -529,6 +534,60 @@ static void test_report_long_names(void **state)
 	char *text = report_as(&w, 80, true, false);
 	assert_has(text, WIDE ".c:123456"); /* the line survives */
 	free(text);
+	world_free(&w);
+}
+
+/* What the run consists of, and which single change would have been worth what. */
+static void test_report_path(void **state)
+{
+	struct world w;
+	world_shop(&w);
+	char *text = report_as(&w, 120, false, false);
+	assert_non_null(strstr(text, "Critical path  what the 800 ms consist of"));
+	assert_non_null(strstr(text, "62 %       500 ms  running, holding 0x404040: worker-2 and 2 more"));
+	assert_non_null(strstr(text, "38 %       300 ms  join in main (shop.c:80): shop"));
+	assert_non_null(strstr(text, "What if  replayed, the run takes 760 ms, 5 % too little; "));
+	assert_non_null(strstr(text, "400 ms    2.00x  no waits on 0x404040 (saves 420 ms at most, 53 %)"));
+	assert_null(strstr(text, "half the computing")); /* worth next to nothing */
+	free(text);
+	w.facts.what_if.usable = false;
+	w.facts.what_if.at.cnt = 0;
+	text = report_as(&w, 120, false, false);
+	assert_non_null(strstr(text, "too far from what it took to predict anything"));
+	assert_null(strstr(text, "no waits on"));
+	free(text);
+	world_free(&w);
+}
+
+/* What each change is called: ids for programs, names for people. */
+static void test_change_texts(void **state)
+{
+	struct world w;
+	world_shop(&w);
+	const struct {
+		struct ct_prediction p;
+		const char *text;
+	} cases[] = {
+		{ { .change = CT_CHANGE_LOCK_FREE, .lock = 0, .thread = CT_NONE }, "no waits on L1" },
+		{ { .change = CT_CHANGE_LOCK_SPLIT, .lock = 0, .thread = CT_NONE, .parts = 16 },
+			"L1 split in 16" },
+		{ { .change = CT_CHANGE_CPUS, .lock = CT_NONE, .thread = CT_NONE, .parts = 1 },
+			"1 CPU" },
+		{ { .change = CT_CHANGE_CPUS, .lock = CT_NONE, .thread = CT_NONE },
+			"a CPU for each thread" },
+		{ { .change = CT_CHANGE_EVEN_WORK, .lock = CT_NONE, .thread = 1 },
+			"computing shared evenly by thread 101 and its like" },
+	};
+	for (u32 i = 0; i < CT_COUNT(cases); i++) {
+		char *text = ct_change_text(&w.m, &cases[i].p);
+		assert_string_equal(text, cases[i].text);
+		free(text);
+	}
+	for (u32 i = 0; i < CT_CHANGES; i++) {
+		assert_true(*ct_change_id(i) && *ct_change_assumption(i));
+		for (u32 k = 0; k < i; k++)
+			assert_string_not_equal(ct_change_id(i), ct_change_id(k));
+	}
 	world_free(&w);
 }
 
@@ -942,6 +1001,8 @@ int main(void)
 		cmocka_unit_test(test_folded_hostile),
 		cmocka_unit_test(test_report_widths),
 		cmocka_unit_test(test_report_long_names),
+		cmocka_unit_test(test_report_path),
+		cmocka_unit_test(test_change_texts),
 		cmocka_unit_test(test_report_facts),
 		cmocka_unit_test(test_report_attached),
 		cmocka_unit_test(test_report_groups),

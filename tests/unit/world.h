@@ -143,6 +143,8 @@ static inline void world_free(struct world *w)
 	ct_vec_free(&w->facts.contentions.at);
 	ct_vec_free(&w->facts.lines.at);
 	ct_vec_free(&w->facts.wakers.at);
+	ct_critical_path__clear(&w->facts.path);
+	ct_what_if__clear(&w->facts.what_if);
 	ct_vec_free(&w->m.threads);
 	ct_vec_free(&w->m.processes);
 	ct_vec_free(&w->m.locks);
@@ -195,6 +197,28 @@ static inline void world_shop_lock(struct world *w, u32 take, u32 restock)
 	c->hold_state_ns[CT_IO_DISK] = 257 * WORLD_MS;
 }
 
+/* What the run consists of, and what changes would be worth. */
+static inline void world_shop_path(struct world *w, u32 join)
+{
+	struct ct_critical_path *p = &w->facts.path;
+	struct ct_path_share held = { .ns = 500 * WORLD_MS, .thread = 2, .state = CT_RUNNING,
+		.lock = 0, .threads = 3 };
+	struct ct_path_share joined = { .ns = 300 * WORLD_MS, .thread = 0, .state = CT_JOIN,
+		.lock = CT_NONE, .frame = join, .threads = 1 };
+	p->duration_ns = 800 * WORLD_MS;
+	*ct_vec_push(&p->shares) = *ct_vec_push(&p->reasons) = *ct_vec_push(&p->lines) = held;
+	*ct_vec_push(&p->shares) = *ct_vec_push(&p->reasons) = *ct_vec_push(&p->lines) = joined;
+	w->facts.what_if = (struct ct_what_if){ .duration_ns = 800 * WORLD_MS,
+		.baseline_ns = 760 * WORLD_MS, .baseline_error = -0.05, .cpus = w->run.cpus,
+		.usable = true };
+	*ct_vec_push(&w->facts.what_if.at) = (struct ct_prediction){ .change = CT_CHANGE_LOCK_FREE,
+		.lock = 0, .thread = CT_NONE, .duration_ns = 400 * WORLD_MS,
+		.least_ns = 380 * WORLD_MS, .saves_ns = 420 * WORLD_MS, .speedup = 2 };
+	*ct_vec_push(&w->facts.what_if.at) = (struct ct_prediction){ .change = CT_CHANGE_HALF_WORK,
+		.lock = CT_NONE, .thread = 1, .duration_ns = 799 * WORLD_MS,
+		.least_ns = 759 * WORLD_MS, .saves_ns = 41 * WORLD_MS, .speedup = 1.00125 };
+}
+
 /* Main starts three workers that contend for one lock, 800 ms. */
 static inline void world_shop(struct world *w)
 {
@@ -231,6 +255,7 @@ static inline void world_shop(struct world *w)
 		.mean_running = 0.825, .duration_ns = 800 * WORLD_MS,
 		.wait_cpu_ns = 90 * WORLD_MS };
 	*ct_vec_push(&w->m.samples) = (struct ct_cpu_sample){ .thread = 1, .stack = stack };
+	world_shop_path(w, join);
 }
 
 #endif

@@ -433,6 +433,17 @@ class Events:
         involuntary = sum(1 for row in self.of(tid, "switch") if row[0] <= t_ns)
         return {"voluntary": voluntary, "involuntary": involuntary}
 
+    def unseen_arrivals(self, tid):
+        """Times that it left a CPU which had last been seen to go to an untraced thread: the kernel
+        did not report its coming, so its time on the CPU since is a guess (as far as is known only
+        kernels with threads hidden from tracing do that; perf does not see it there either)."""
+        on_cpu, unseen = {}, 0
+        for _, cpu, kind, subject, fields in self.rows:
+            if kind in ("switch", "block"):
+                unseen += subject == tid and on_cpu.get(cpu, tid) == 0
+                on_cpu[cpu] = int(fields.get("next", 0))
+        return unseen
+
     def before(self, tid, field):
         """voluntary, involuntary or cpu_ns that the thread had when recording found it."""
         new = self.of(tid, "task_new")

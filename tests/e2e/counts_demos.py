@@ -16,8 +16,9 @@ e2e.needs_recording()
 RUNS = [
     ("contention", "one-lock", ()), ("contention", "sharded", ()),
     ("race", "plain", ()), ("race", "mutex", ()), ("race", "atomic", ()),
+    ("race", "messages", ()), ("race", "local-then-merge", ()),
     ("deadlock", "ab-ba", ("1",)), ("deadlock", "ordered", ()),
-    ("io", "blocking", ()), ("io", "epoll", ()),
+    ("io", "blocking", ()), ("io", "event-loop", ()),
 ]
 GAVE_UP = 3     # deadlock ab-ba, by its own account
 
@@ -31,9 +32,9 @@ def check_switches(name, said, events):
 
 
 def check_cpu(name, said, thread, events, slices):
-    """CPU time within 0.5 %.  Where time on the CPU is not the kernel's account of it (the hypervisor
-    took some; an idle CPU's way to the thread is charged to the thread), both must be shown, and their
-    difference must explain what the thread read."""
+    """CPU time within 0.5 %.  Where time on the CPU is not the kernel's account of it (the
+    hypervisor took some; an idle CPU's way to the thread is charged to the thread), both must be
+    shown, and their difference must explain what the thread read."""
     allowed = max(said["cpu_ns"] * e2e.CPU_SHARE, e2e.CPU_FLOOR_NS)
     start = events.start_ns + thread["start_ns"]
     before = events.before(said["tid"], "cpu_ns") + events.running_until(said["tid"], start)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * deadlock [ab-ba | ordered] [SECONDS]
+ * deadlock [ab-ba | philosophers | self | ordered] [SECONDS] [PHILOSOPHERS]
  *
  * The idea: deadlock, and the agreed order that makes it impossible.
  *
  * The picture: Alice and Bob write letters at one desk, with one pen and one sheet of paper.
  * Alice takes the pen and reaches for the paper; Bob has the paper and reaches for the pen.  Both
- * are polite, neither lets go.  They sit there still.
+ * are polite, neither lets go.  They sit there still.  Philosophers around a table do the same with
+ * forks: each takes the left one, then reaches for the right one (as many as you like; 5).  And who
+ * is alone (self) can lock himself out: with the pen in hand he calls a function that takes the pen.
  *
  * What to look for: with ab-ba the program never ends: alice is blocked on paper_lock, which bob
  * holds, bob on pen_lock, which alice holds, and main waits to join them.  No thread uses any CPU.
- * Ctrl-C ends it; or give SECONDS, after which it gives up with exit status 3.
+ * ctrace says so within a second.  Ctrl-C ends it; or give SECONDS (0: never), after which it gives
+ * up with exit status 3.
  *
  * What to change: everybody takes the pen first.  With ordered they still wait for each other now
  * and then, but in a line, never in a ring.
@@ -24,14 +27,20 @@
 #define LETTERS 200	    /* of each writer */
 #define WRITING_NS 2000000L /* holding one thing, and again holding both */
 #define GAVE_UP 3	    /* exit status */
+#define PHILOSOPHERS 5
+#define PHILOSOPHERS_MAX 1000
 
-enum { AB_BA, ORDERED };
-static const char *const variants[] = { "ab-ba", "ordered", NULL };
+enum { AB_BA, PHILOSOPHER_TABLE, SELF, ORDERED };
+static const char *const variants[] = { "ab-ba", "philosophers", "self", "ordered", NULL };
 static int variant;
 
 static pthread_mutex_t pen_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t paper_lock = PTHREAD_MUTEX_INITIALIZER;
 static int letters; /* guarded by both locks */
+
+static pthread_mutex_t forks[PHILOSOPHERS_MAX];
+static long philosophers;
+static pthread_barrier_t dinner; /* all take their left fork before anybody reaches for the right one */
 
 static void write_slowly(void)
 {
@@ -44,6 +53,12 @@ static void write_letter(void)
 	letters++;
 }
 
+/* Before reaching for what another one may have: the last one who says so closes the ring. */
+static void say_reaching(void)
+{
+	truth_count("reaching_ns", (long)demo_now_ns());
+}
+
 static void *alice(void *arg)
 {
 	int line = 0;
@@ -51,6 +66,7 @@ static void *alice(void *arg)
 	for (int i = 0; i < LETTERS; i++) {
 		pthread_mutex_lock(&pen_lock);
 		write_slowly();
+		say_reaching();
 		line = __LINE__ + 1;
 		pthread_mutex_lock(&paper_lock);
 		write_letter();
@@ -71,6 +87,7 @@ static void *bob(void *arg)
 	for (int i = 0; i < LETTERS; i++) {
 		pthread_mutex_lock(first);
 		write_slowly();
+		say_reaching();
 		line = __LINE__ + 1;
 		pthread_mutex_lock(second);
 		write_letter();
@@ -82,9 +99,35 @@ static void *bob(void *arg)
 	return arg;
 }
 
+static void *philosopher(void *arg)
+{
+	long seat = (long)arg;
+	pthread_mutex_t *left = &forks[seat], *right = &forks[(seat + 1) % philosophers];
+
+	pthread_mutex_lock(left);
+	pthread_barrier_wait(&dinner);
+	write_slowly(); /* and thinks */
+	say_reaching();
+	pthread_mutex_lock(right);
+	pthread_mutex_unlock(right);
+	pthread_mutex_unlock(left);
+	return NULL;
+}
+
+static void *carol(void *arg)
+{
+	pthread_mutex_lock(&pen_lock);
+	write_letter();
+	say_reaching();
+	pthread_mutex_lock(&pen_lock); /* as if in a function that was written elsewhere */
+	pthread_mutex_unlock(&pen_lock);
+	pthread_mutex_unlock(&pen_lock);
+	return arg;
+}
+
 static void give_up(int signal)
 {
-	static const char message[] = "deadlock: gave up waiting for alice and bob\n";
+	static const char message[] = "deadlock: gave up waiting\n";
 	ssize_t written = write(STDERR_FILENO, message, sizeof(message) - 1);
 
 	(void)signal;
@@ -92,19 +135,28 @@ static void give_up(int signal)
 	_exit(GAVE_UP);
 }
 
-int main(int argc, char **argv)
+static int sit_at_table(void)
+{
+	static pthread_t threads[PHILOSOPHERS_MAX];
+
+	pthread_barrier_init(&dinner, NULL, philosophers);
+	for (long i = 0; i < philosophers; i++)
+		pthread_mutex_init(&forks[i], NULL);
+	for (long i = 0; i < philosophers; i++) {
+		char name[32]; /* the kernel keeps 15 characters */
+
+		snprintf(name, sizeof(name), "eater-%ld", i);
+		threads[i] = demo_thread(name, philosopher, (void *)i);
+	}
+	for (long i = 0; i < philosophers; i++)
+		pthread_join(threads[i], NULL);
+	printf("philosophers: all %ld have eaten, which they should not have\n", philosophers);
+	return 1;
+}
+
+static int write_letters(void)
 {
 	pthread_t writers[2];
-	long seconds;
-
-	variant = demo_variant(argc, argv, variants);
-	seconds = demo_number(argc, argv, "SECONDS", 0);
-	truth_lock("pen_lock", &pen_lock);
-	truth_lock("paper_lock", &paper_lock);
-	if (seconds) {
-		signal(SIGALRM, give_up);
-		alarm(seconds);
-	}
 
 	writers[0] = demo_thread("alice", alice, NULL);
 	writers[1] = demo_thread("bob", bob, NULL);
@@ -115,4 +167,40 @@ int main(int argc, char **argv)
 	truth_count("letters", letters);
 	truth_thread("main");
 	return letters != 2 * LETTERS;
+}
+
+/* Numbers from argv[2] on; what is not there is what it is without it. */
+static long number_at(int argc, char **argv, int at, const char *meaning, long otherwise, long most)
+{
+	char *end;
+	long n;
+
+	if (argc <= at)
+		return otherwise;
+	n = strtol(argv[at], &end, 10);
+	if (*argv[at] && !*end && n >= 0 && n <= most)
+		return n;
+	fprintf(stderr, "deadlock: %s must be a number from 0 to %ld, not '%s'\n", meaning, most,
+		argv[at]);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	long seconds;
+
+	variant = demo_variant(argc, argv, variants);
+	seconds = number_at(argc, argv, 2, "SECONDS", 0, 86400);
+	philosophers = number_at(argc, argv, 3, "PHILOSOPHERS", PHILOSOPHERS, PHILOSOPHERS_MAX);
+	truth_lock("pen_lock", &pen_lock);
+	truth_lock("paper_lock", &paper_lock);
+	if (seconds) {
+		signal(SIGALRM, give_up);
+		alarm(seconds);
+	}
+	if (variant == PHILOSOPHER_TABLE && philosophers)
+		return sit_at_table();
+	if (variant == SELF)
+		return pthread_join(demo_thread("carol", carol, NULL), NULL);
+	return write_letters();
 }

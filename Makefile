@@ -32,7 +32,7 @@ DEMOS := $(DEMO_SRC:demos/%.c=$(B)/demos/%)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
 
-.PHONY: all demos units deps deps-test demo test check check-root lint golden bench install clean help
+.PHONY: all demos units deps deps-test demo test check check-root lint golden bench soak install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -48,6 +48,7 @@ help:
 ## make check      every test that needs no root
 ## make check-root the tests that record (BPF; root)
 ## make bench      measure overhead (root)
+## make soak       many runs of what must be announced, and of what must not (root; a quarter of an hour)
 ## make golden     write the expected outputs of tests/golden anew; review them as a diff
 ## make install    copy ctrace to $(PREFIX)/bin; DESTDIR is respected
 ## make clean      remove build/
@@ -142,6 +143,8 @@ golden: all
 	@tests/run.sh golden-write
 bench: all
 	@$(SUDO) tests/bench/run.py
+soak: all
+	@$(SUDO) B=$(B) tests/soak.py
 
 install: all
 	install -D -m 755 $(B)/ctrace $(DESTDIR)$(PREFIX)/bin/ctrace

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hang SCENARIO: programs that will never go on, and programs that only look so.
+ *
+ * Each thread that is about to wait for what may never come says so on stdout, "reaching NS", in
+ * CLOCK_MONOTONIC: the last one who does closes the ring.  Guilty ones never end; innocent ones end by
+ * themselves after a few seconds, with status 0.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LONG_S 3 /* of innocent waits: longer than any alarm takes */
+
+static pthread_mutex_t locks[3] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+	PTHREAD_MUTEX_INITIALIZER };
+static pthread_rwlock_t tables[2] = { PTHREAD_RWLOCK_INITIALIZER, PTHREAD_RWLOCK_INITIALIZER };
+static pthread_mutex_t ready_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ready_cond = PTHREAD_COND_INITIALIZER;
+static int ready;
+static pthread_barrier_t start, meeting;
+static sem_t full;
+static pthread_t first_thread;
+static int timer_pipe[2];
+
+static void say_reaching(void)
+{
+	struct timespec t;
+	char line[64];
+	int n;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	n = snprintf(line, sizeof(line), "reaching %lld\n", t.tv_sec * 1000000000ll + t.tv_nsec);
+	if (write(STDOUT_FILENO, line, n) != n)
+		_exit(3);
+}
+
+static void nap(long ms)
+{
+	nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
+}
+
+static pthread_t run(void *(*fn)(void *), long n)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, fn, (void *)n))
+		exit(2);
+	return thread;
+}
+
+static void run_all(void *(*fn)(void *), int cnt)
+{
+	pthread_t threads[4];
+
+	pthread_barrier_init(&start, NULL, cnt);
+	for (int i = 0; i < cnt; i++)
+		threads[i] = run(fn, i);
+	for (int i = 0; i < cnt; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* ---- guilty ---- */
+
+static void *take_two_of_three(void *arg)
+{
+	long i = (long)arg;
+
+	pthread_mutex_lock(&locks[i]);
+	pthread_barrier_wait(&start);
+	say_reaching();
+	pthread_mutex_lock(&locks[(i + 1) % 3]);
+	return NULL;
+}
+
+static void ring3(void)
+{
+	run_all(take_two_of_three, 3);
+}
+
+static void *write_two(void *arg)
+{
+	long i = (long)arg;
+
+	pthread_rwlock_wrlock(&tables[i]);
+	pthread_barrier_wait(&start);
+	say_reaching();
+	pthread_rwlock_wrlock(&tables[!i]);
+	return NULL;
+}
+
+static void rwlock(void)
+{
+	run_all(write_two, 2);
+}
+
+static void *leave_with_lock(void *arg)
+{
+	pthread_mutex_lock(&locks[0]);
+	return arg;
+}
+
+/* Who comes later finds a lock whose owner has ended; a sleeper keeps the program from being stuck. */
+static void abandoned(void)
+{
+	pthread_join(run(leave_with_lock, 0), NULL);
+	nap(50);
+	say_reaching();
+	pthread_mutex_lock(&locks[0]);
+}
+
+static void *leave_while_wanted(void *arg)
+{
+	pthread_mutex_lock(&locks[0]);
+	nap(200);
+	say_reaching();
+	return arg;
+}
+
+static void abandoned_waiter(void)
+{
+	pthread_t owner = run(leave_while_wanted, 0);
+
+	pthread_detach(owner);
+	nap(50);
+	pthread_mutex_lock(&locks[0]);
+}
+
+static void *wait_for_signal(void *arg)
+{
+	pthread_mutex_lock(&ready_lock);
+	say_reaching();
+	pthread_cond_wait(&ready_cond, &ready_lock); /* what it waits for has been, and is not kept */
+	pthread_mutex_unlock(&ready_lock);
+	return arg;
+}
+
+static void lost_signal(void)
+{
+	pthread_cond_signal(&ready_cond);
+	pthread_join(run(wait_for_signal, 0), NULL);
+}
+
+static void *come_to_meeting(void *arg)
+{
+	say_reaching();
+	pthread_barrier_wait(&meeting);
+	return arg;
+}
+
+static void barrier_short(void)
+{
+	pthread_barrier_init(&meeting, NULL, 4);
+	run_all(come_to_meeting, 3);
+}
+
+static void *take_item(void *arg)
+{
+	say_reaching();
+	sem_wait(&full);
+	return arg;
+}
+
+static void semaphore(void)
+{
+	sem_init(&full, 0, 0);
+	pthread_join(run(take_item, 0), NULL);
+}
+
+/* Of three: the C library notices two that join each other, and refuses. */
+static void *join_main(void *arg)
+{
+	say_reaching();
+	pthread_join(first_thread, NULL);
+	return arg;
+}
+
+static void *join_joiner(void *arg)
+{
+	pthread_t other = run(join_main, 0);
+
+	say_reaching();
+	pthread_join(other, NULL);
+	return arg;
+}
+
+static void join_ring(void)
+{
+	pthread_t other;
+
+	first_thread = pthread_self();
+	other = run(join_joiner, 0);
+	say_reaching();
+	pthread_join(other, NULL);
+}
+
+/* main joins a thread that waits for a lock that main holds */
+static void *take_lock(void *arg)
+{
+	say_reaching();
+	pthread_mutex_lock(&locks[0]);
+	return arg;
+}
+
+static void join_lock(void)
+{
+	pthread_t other;
+
+	pthread_mutex_lock(&locks[0]);
+	other = run(take_lock, 0);
+	say_reaching();
+	pthread_join(other, NULL);
+}
+
+/* ---- innocent ---- */
+
+static void *signal_later(void *arg)
+{
+	nap(LONG_S * 1000);
+	pthread_mutex_lock(&ready_lock);
+	ready = 1;
+	pthread_cond_broadcast(&ready_cond);
+	pthread_mutex_unlock(&ready_lock);
+	return arg;
+}
+
+static void cond_long(void)
+{
+	pthread_t other = run(signal_later, 0);
+
+	pthread_mutex_lock(&ready_lock);
+	while (!ready)
+		pthread_cond_wait(&ready_cond, &ready_lock);
+	pthread_mutex_unlock(&ready_lock);
+	pthread_join(other, NULL);
+}
+
+static void *take_two_timed(void *arg)
+{
+	long i = (long)arg;
+	struct timespec end;
+
+	pthread_mutex_lock(&locks[i]);
+	pthread_barrier_wait(&start);
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += LONG_S - i;
+	if (!pthread_mutex_timedlock(&locks[!i], &end))
+		pthread_mutex_unlock(&locks[!i]);
+	pthread_mutex_unlock(&locks[i]);
+	return NULL;
+}
+
+static void timed_locks(void)
+{
+	run_all(take_two_timed, 2);
+}
+
+static void *hold_long(void *arg)
+{
+	pthread_mutex_lock(&locks[0]);
+	nap(LONG_S * 1000);
+	pthread_mutex_unlock(&locks[0]);
+	return arg;
+}
+
+static void long_hold(void)
+{
+	pthread_t other = run(hold_long, 0);
+
+	nap(50);
+	pthread_mutex_lock(&locks[0]);
+	pthread_mutex_unlock(&locks[0]);
+	pthread_join(other, NULL);
+}
+
+static void *take_in_order(void *arg)
+{
+	for (int i = 0; i < 400; i++) {
+		pthread_mutex_lock(&locks[0]);
+		pthread_mutex_lock(&locks[1]);
+		nap(1);
+		pthread_mutex_unlock(&locks[1]);
+		pthread_mutex_unlock(&locks[0]);
+	}
+	return arg;
+}
+
+static void ordered(void)
+{
+	run_all(take_in_order, 4);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	sem_post(&full);
+}
+
+/* All threads wait for a semaphore, which a signal's handler posts. */
+static void handler_posts(void)
+{
+	sem_init(&full, 0, 0);
+	signal(SIGALRM, on_alarm);
+	alarm(LONG_S);
+	while (sem_wait(&full) && errno == EINTR)
+		;
+}
+
+static void *pass_on(void *arg)
+{
+	char c;
+
+	if (read(timer_pipe[0], &c, 1) == 1)
+		sem_post(&full);
+	return arg;
+}
+
+/* One thread waits for input from outside, which a child sends after a while. */
+static void input(void)
+{
+	pthread_t reader;
+
+	sem_init(&full, 0, 0);
+	if (pipe(timer_pipe))
+		exit(2);
+	if (!fork()) {
+		nap(LONG_S * 1000);
+		_exit(write(timer_pipe[1], "x", 1) != 1);
+	}
+	reader = run(pass_on, 0);
+	sem_wait(&full);
+	pthread_join(reader, NULL);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} scenarios[] = {
+	{ "ring3", ring3 },
+	{ "rwlock", rwlock },
+	{ "abandoned", abandoned },
+	{ "abandoned-waiter", abandoned_waiter },
+	{ "lost-signal", lost_signal },
+	{ "barrier-short", barrier_short },
+	{ "semaphore", semaphore },
+	{ "join-ring", join_ring },
+	{ "join-lock", join_lock },
+	{ "cond-long", cond_long },
+	{ "timed-locks", timed_locks },
+	{ "long-hold", long_hold },
+	{ "ordered", ordered },
+	{ "handler-posts", handler_posts },
+	{ "input", input },
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof(scenarios) / sizeof(*scenarios); i++) {
+		if (strcmp(argv[1], scenarios[i].name))
+			continue;
+		scenarios[i].run();
+		return 0;
+	}
+	return 2;
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hits, delays and false alarms over many runs: make soak, or tests/soak.py [RUNS] [NAME...].
+
+Each program that hangs is run RUNS times (20), and each that does not; a table says how often what was
+announced, how fast, and what should not have been.  Status 1 if anything was missed, late or false.
+"""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "e2e", "lib"))
+import e2e
+import hangs
+
+RUNS_DEFAULT = 20
+SIDE_BY_SIDE = 4   # innocent runs at a time: they mostly sleep
+
+
+def soak_guilty(programs, name, runs):
+    """True if each run was announced once, in time, as what it is, and found in the report."""
+    kind = hangs.GUILTY[name][0]
+    hits, late, other, found, delays = 0, 0, 0, 0, []
+    for _ in range(runs):
+        delay, said, _, run = hangs.run_guilty(programs, name)
+        kinds = [k for _, k, _ in said]
+        hits += kinds == [kind]
+        other += len([k for k in kinds if k != kind]) + max(kinds.count(kind) - 1, 0)
+        found += [f["id"] for f in run.findings()] == [kind]
+        if delay is not None:
+            delays.append(delay)
+            late += delay > hangs.ANNOUNCED_S
+        os.unlink(run.trace)
+    delays.sort()
+    middle, most = (delays[len(delays) // 2], delays[-1]) if delays else (0, 0)
+    print(f"{name:18} {kind:15} {hits:4}/{runs} {found:4}/{runs} {late:5} {other:6}  "
+          f"{middle:6.2f} s {most:6.2f} s", flush=True)
+    return hits == runs and found == runs and not late and not other
+
+
+def soak_innocent(name, command, runs):
+    results = hangs.run_side_by_side([command] * runs, SIDE_BY_SIDE)
+    alarms = sum(len(said) for said, _, _ in results)
+    found = sum(len(findings) for _, findings, _ in results)
+    print(f"{name:18} {'-':15} {alarms:4} alarms {found:4} findings in {runs} runs", flush=True)
+    return not alarms and not found
+
+
+def main():
+    e2e.needs_recording()
+    arguments = sys.argv[1:]
+    runs = int(arguments.pop(0)) if arguments and arguments[0].isdigit() else RUNS_DEFAULT
+    programs = hangs.Programs()
+    innocent = {name: programs.command(name) for name in hangs.INNOCENT}
+    innocent.update(hangs.tools())
+    good = True
+    print(f"{'program':18} {'what it is':15} {'told':>7} {'report':>7} {'late':>5} {'false':>6} "
+          f"{'middle':>9} {'longest':>8}")
+    for name in hangs.GUILTY:
+        if not arguments or name in arguments:
+            good &= soak_guilty(programs, name, runs)
+    for name, command in innocent.items():
+        if not arguments or name in arguments:
+            good &= soak_innocent(name, command, runs)
+    e2e.check("every hang told in time, and nothing else", good)
+    e2e.done()
+
+
+main()

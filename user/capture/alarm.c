@@ -15,7 +15,7 @@
 
 #define CHECK_NS 100000000ull
 #define RING_NS 200000000ull  /* most waits are shorter, and are never looked at */
-#define STUCK_NS 520000000ull /* a little more than the verdict wants */
+#define STUCK_NS 400000000ull /* with the time that the look takes, what the verdict wants */
 #define FORGET_NS 1000000000ull /* after its end: no older record of it comes any more */
 #define WRONG_MOST 6		/* each wrong suspicion of a kind doubles the time to the next */
 

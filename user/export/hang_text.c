@@ -87,10 +87,14 @@ static void add(char **list, const char *separator, char *item)
 static char *name_some(const struct ct_model *m, const struct ct_hang *h)
 {
 	u32 cnt = h->members.cnt;
-	char *list = ct_strdup("");
+	bool same = false;
 
-	if (cnt > 3)
+	for (u32 i = 1; i < cnt; i++)
+		same |= m->threads.at[h->members.at[i].thread].name ==
+			m->threads.at[h->members.at[i - 1].thread].name;
+	if (cnt > 3 || same)
 		return ct_asprintf("%" PRIu32 " threads", cnt);
+	char *list = ct_strdup("");
 	for (u32 i = 0; i < cnt; i++)
 		add(&list, i + 1 == cnt ? " and " : ", ",
 			safe(ct_thread_name(m, h->members.at[i].thread)));

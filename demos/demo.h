@@ -8,6 +8,7 @@
 #define DEMO_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,22 @@ static inline pthread_t demo_thread(const char *name, void *(*run)(void *), void
 	return thread;
 }
 
-/* Computing: `steps` dependent steps of about a nanosecond each. */
+struct demo_name {
+	char text[16]; /* as long as the kernel lets the name of a thread be */
+};
+
+/* "worker-3": one of several threads that do the same. */
+static inline struct demo_name demo_name(const char *role, long n)
+{
+	struct demo_name name;
+
+	snprintf(name.text, sizeof(name.text), "%.10s-%u", role, (unsigned int)n % 10000);
+	return name;
+}
+
+#define DEMO_MS 500000 /* steps of demo_work() that take about a millisecond */
+
+/* Computing: `steps` dependent steps of a nanosecond or two each. */
 static inline uint64_t demo_work(uint64_t seed, long steps)
 {
 	uint64_t x = seed * 0x9e3779b97f4a7c15u + 1;
@@ -71,12 +87,40 @@ static inline uint64_t demo_work(uint64_t seed, long steps)
 	return x;
 }
 
+/* How many CPUs this process may use. */
+static inline int demo_cpus(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : CPU_COUNT(&cpus);
+}
+
+/* From here on the calling thread, and those that it starts, share one CPU. */
+static inline void demo_one_cpu(void)
+{
+	cpu_set_t cpus;
+	int first = 0;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+		return;
+	while (!CPU_ISSET(first, &cpus))
+		first++;
+	CPU_ZERO(&cpus);
+	CPU_SET(first, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
 static inline uint64_t demo_now_ns(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static inline long demo_ms_since(uint64_t start_ns)
+{
+	return (long)((demo_now_ns() - start_ns) / 1000000);
 }
 
 #endif

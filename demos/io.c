@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * io [blocking | epoll]
+ * io [blocking | threads | event-loop]
  *
  * The idea: waiting can overlap, and one thread is enough for it.
  *
  * The picture: a cook orders from three hundred suppliers.  One way is to ring up the first, hold
- * the line until he answers, then ring up the second.  The other is to write three hundred
- * postcards and open the answers as they drop into the letter box.  Neither way needs a second
- * cook.
+ * the line until he answers, then ring up the second.  Another is to give twelve helpers a
+ * telephone each.  The third is to write three hundred postcards and open the answers as they drop
+ * into the letter box: for that not even a second cook is needed.
  *
- * What to look for: blocking spends the whole run blocked in read(2) on sockets, one after
- * another, and nothing runs meanwhile.  epoll sends all requests, rests in epoll_wait(2) and is
- * done in the time of a few answers.  The server is a process of its own here, so that it shows up
- * in the trace: it answers each request ANSWER_NS after it came, as a far-away one would.
+ * What to look for: with blocking, client is blocked in read(2) on sockets for the whole run, one
+ * after another, and nothing runs meanwhile.  With threads the same waits lie under each other in
+ * twelve rows.  With event-loop one thread sends all requests, rests in epoll_wait(2) and is done
+ * in the time of a few answers.  (The server is a process of its own, so that it shows up in the
+ * trace; it answers each request four milliseconds after it came, as a far-away one would.)
  *
- * What to change: start all waits first, then wait for any of them (epoll, or threads for a few).
+ * What to change: start all waits first, then wait for any of them: threads for a few, an event
+ * loop for hundreds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,15 +28,17 @@
 #include "truth.h"
 
 #define REQUESTS 300
+#define HELPERS 12 /* threads */
 #define ANSWER_NS 4000000u /* how long an answer takes to arrive */
 #define PRICE 3		   /* the answer to n is PRICE * n */
 
-enum { BLOCKING, EPOLL };
-static const char *const variants[] = { "blocking", "epoll", NULL };
+enum { BLOCKING, THREADS, EVENT_LOOP };
+static const char *const variants[] = { "blocking", "threads", "event-loop", NULL };
 
 struct line { /* a connection: the client's end and the server's */
 	int client, server;
 };
+static struct line lines[REQUESTS];
 
 static void fail(const char *what)
 {
@@ -68,7 +72,7 @@ static int wait_ms(uint64_t due_ns)
 }
 
 /* Answers REQUESTS questions, each ANSWER_NS after it came. */
-static void serve(struct line *lines)
+static void serve(void)
 {
 	static struct {
 		int fd;
@@ -101,18 +105,43 @@ static void serve(struct line *lines)
 	truth_thread("server");
 }
 
-static long order_one_by_one(struct line *lines)
+/* The requests first, first + step, ... */
+static long order_one_by_one(int first, int step)
 {
 	long sum = 0;
 
-	for (int i = 0; i < REQUESTS; i++) {
+	for (int i = first; i < REQUESTS; i += step) {
 		ask(lines[i].client, i);
 		sum += hear(lines[i].client);
 	}
 	return sum;
 }
 
-static long order_all_at_once(struct line *lines)
+static void *helper(void *arg)
+{
+	long me = (long)arg, sum = order_one_by_one(me, HELPERS);
+
+	truth_thread(demo_name("helper", me + 1).text);
+	return (void *)sum;
+}
+
+static long order_with_helpers(void)
+{
+	pthread_t helpers[HELPERS];
+	long sum = 0;
+
+	for (long i = 0; i < HELPERS; i++)
+		helpers[i] = demo_thread(demo_name("helper", i + 1).text, helper, (void *)i);
+	for (int i = 0; i < HELPERS; i++) {
+		void *part;
+
+		pthread_join(helpers[i], &part);
+		sum += (long)part;
+	}
+	return sum;
+}
+
+static long order_all_at_once(void)
 {
 	int epoll = epoll_create1(0);
 	long sum = 0;
@@ -137,7 +166,6 @@ static long order_all_at_once(struct line *lines)
 
 int main(int argc, char **argv)
 {
-	static struct line lines[REQUESTS];
 	int variant = demo_variant(argc, argv, variants);
 	long sum, expected = 0;
 	uint64_t start_ns;
@@ -156,13 +184,18 @@ int main(int argc, char **argv)
 		fail("fork");
 	if (server == 0) {
 		pthread_setname_np(pthread_self(), "server");
-		serve(lines);
+		serve();
 		_exit(0);
 	}
 
 	pthread_setname_np(pthread_self(), "client");
 	start_ns = demo_now_ns();
-	sum = variant == EPOLL ? order_all_at_once(lines) : order_one_by_one(lines);
+	if (variant == EVENT_LOOP)
+		sum = order_all_at_once();
+	else if (variant == THREADS)
+		sum = order_with_helpers();
+	else
+		sum = order_one_by_one(0, 1);
 	printf("%s: %d answers in %lu ms, sum %ld, expected %ld\n", variants[variant], REQUESTS,
 	       (unsigned long)((demo_now_ns() - start_ns) / 1000000), sum, expected);
 	waitpid(server, NULL, 0);

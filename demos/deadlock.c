@@ -8,7 +8,8 @@
  * Alice takes the pen and reaches for the paper; Bob has the paper and reaches for the pen.  Both
  * are polite, neither lets go.  They sit there still.  Philosophers around a table do the same with
  * forks: each takes the left one, then reaches for the right one (as many as you like; 5).  And who
- * is alone (self) can lock himself out: with the pen in hand he calls a function that takes the pen.
+ * is alone (self) can lock himself out: with the pen in hand he calls a function that takes the
+ * pen.
  *
  * What to look for: with ab-ba the program never ends: alice is blocked on paper_lock, which bob
  * holds, bob on pen_lock, which alice holds, and main waits to join them.  No thread uses any CPU.
@@ -40,7 +41,8 @@ static int letters; /* guarded by both locks */
 
 static pthread_mutex_t forks[PHILOSOPHERS_MAX];
 static long philosophers;
-static pthread_barrier_t dinner; /* all take their left fork before anybody reaches for the right one */
+static pthread_barrier_t
+	dinner; /* all take their left fork before anybody reaches for the right one */
 
 static void write_slowly(void)
 {

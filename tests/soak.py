@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Hits, delays and false alarms over many runs: make soak, or tests/soak.py [RUNS] [NAME...].
 
-Each program that hangs is run RUNS times (20), and each that does not; a table says how often what was
-announced, how fast, and what should not have been.  Status 1 if anything was missed, late or false.
+Each program that hangs is run RUNS times (20), and each that does not; a table says how often what
+was announced, how fast, and what should not have been.  Status 1 if anything was missed, late or
+false.
 """
 import os
 import sys

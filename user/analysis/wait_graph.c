@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who waits for whom at a moment, and who will for ever: rings of threads (deadlock), locks whose owner
- * has ended (abandoned), processes in which everybody waits for somebody (stuck).
+ * Who waits for whom at a moment, and who will for ever: rings of threads (deadlock), locks whose
+ * owner has ended (abandoned), processes in which everybody waits for somebody (stuck).
  *
  * What never ends is only seen from its end: the program is killed, or the recording is over.  Each
  * thread's last wait that only another thread could have ended, and none did, is a candidate; the
@@ -11,18 +11,18 @@
  *     bob    ......|--- lock B (alice has it) ------|x     woken at once, then end
  *                  ^ since                         ^ the moment
  *
- * A wait that a timer, a device, another program or a descriptor may end is no edge, nor is one with a
- * timeout.  Stuck is said only of a process that was killed or outlived the recording: one that went on
- * and ended by itself was waiting for a signal and its handler.  Of a process that was attached to, it
- * is not known whether it has such a handler: then a wait for a semaphore, which a handler may post,
- * is not held against it.
+ * A wait that a timer, a device, another program or a descriptor may end is no edge, nor is one
+ * with a timeout.  Stuck is said only of a process that was killed or outlived the recording: one
+ * that went on and ended by itself was waiting for a signal and its handler.  Of a process that was
+ * attached to, it is not known whether it has such a handler: then a wait for a semaphore, which a
+ * handler may post, is not held against it.
  */
 #include <string.h>
 
 #include "ct_findings.h"
 
-/* Threads of a killed program are woken within microseconds of each other; what is further apart was
- * ended for different reasons. */
+/* Threads of a killed program are woken within microseconds of each other; what is further apart
+ * was ended for different reasons. */
 #define TOGETHER_NS 10000000u
 /* A thread that ends with a lock is seen to have left it behind when somebody waits that long: a
  * kill ends owner and waiter together. */
@@ -33,7 +33,8 @@
 const char *ct_hang_id(enum ct_hang_kind k)
 {
 	static const char *const ids[CT_HANG_KINDS] = { [CT_HANG_DEADLOCK] = "deadlock",
-		[CT_HANG_ABANDONED] = "abandoned-lock", [CT_HANG_STUCK] = "stuck" };
+		[CT_HANG_ABANDONED] = "abandoned-lock",
+		[CT_HANG_STUCK] = "stuck" };
 
 	return k < CT_HANG_KINDS ? ids[k] : "";
 }
@@ -105,7 +106,7 @@ void ct_wait_graph__clear(struct ct_wait_graph *g)
 	*g = (struct ct_wait_graph){ 0 };
 }
 
-/* ---- which waits never ended ------------------------------------------------------------------ */
+/* ---- which waits never ended ---------------------------------------------------------------- */
 
 static bool is_call(const struct ct_model *m, u32 nr, const char *const *names)
 {
@@ -120,8 +121,8 @@ static bool is_call(const struct ct_model *m, u32 nr, const char *const *names)
 /* Ended with the thread or by a signal, not because somebody did what it waited for. */
 static bool ended_from_outside(const struct ct_model *m, const struct ct_wait *w)
 {
-	static const char *const killers[] = { "exit_group", "kill", "tkill", "tgkill", "rt_sigqueueinfo",
-		"rt_tgsigqueueinfo", "pidfd_send_signal", NULL };
+	static const char *const killers[] = { "exit_group", "kill", "tkill", "tgkill",
+		"rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", NULL };
 	bool shared = w->lock != CT_NONE && m->locks.at[w->lock].shared;
 
 	if (!(w->flags & CT_WAIT_WOKEN) || w->waker == CT_NONE)
@@ -134,11 +135,11 @@ static bool ended_from_outside(const struct ct_model *m, const struct ct_wait *w
 struct search {
 	const struct ct_model *m;
 	struct ct_hangs *out;
-	u32 *last;	/* [threads] candidate wait, or CT_NONE */
+	u32 *last;		/* [threads] candidate wait, or CT_NONE */
 	struct ct_wait_graph g; /* at the moment */
-	u32 *colour;	/* [threads] of the walk that was there first, 0: none yet */
-	bool *hung;	/* [processes] something was found in it at this moment */
-	u32 *ring;	/* [threads] index of the hang + 1 that it belongs to */
+	u32 *colour;		/* [threads] of the walk that was there first, 0: none yet */
+	bool *hung;		/* [processes] something was found in it at this moment */
+	u32 *ring;		/* [threads] index of the hang + 1 that it belongs to */
 };
 
 static void find_candidates(struct search *s)
@@ -171,7 +172,7 @@ static bool lasts(const struct search *s, u32 t)
 	return s->g.nodes[t].wait != CT_NONE && s->g.nodes[t].wait == s->last[t];
 }
 
-/* ---- findings --------------------------------------------------------------------------------- */
+/* ---- findings ------------------------------------------------------------------------------- */
 
 static u32 wait_before(const struct ct_model *m, u32 t, u32 lock, ct_ns before_ns)
 {
@@ -190,8 +191,10 @@ static void add_member(struct search *s, struct ct_hang *h, u32 t, u32 holds)
 {
 	u32 wait = s->g.nodes[t].wait;
 
-	*ct_vec_push(&h->members) = (struct ct_hang_member){ .thread = t, .wait = wait,
-		.owner = s->g.nodes[t].owner, .holds = holds,
+	*ct_vec_push(&h->members) = (struct ct_hang_member){ .thread = t,
+		.wait = wait,
+		.owner = s->g.nodes[t].owner,
+		.holds = holds,
 		.took = wait_before(s->m, t, holds, s->m->waits.at[wait].start_ns) };
 }
 
@@ -355,7 +358,8 @@ static void add_stuck(struct search *s, u32 process)
 	struct ct_hang h = { .kind = CT_HANG_STUCK };
 
 	for (u32 t = 0; t < s->g.cnt; t++)
-		if (s->m->threads.at[t].process == process && lives_at(&s->m->threads.at[t], s->g.at_ns))
+		if (s->m->threads.at[t].process == process &&
+			lives_at(&s->m->threads.at[t], s->g.at_ns))
 			add_member(s, &h, t, CT_NONE);
 	sum_up(s, &h);
 	if (h.until_ns - h.since_ns >= STUCK_NS)
@@ -408,7 +412,7 @@ static void look(struct search *s, ct_ns at_ns)
 	ct_wait_graph__clear(&s->g);
 }
 
-/* ---- moments ---------------------------------------------------------------------------------- */
+/* ---- moments -------------------------------------------------------------------------------- */
 
 static void look_at_ends(struct search *s)
 {
@@ -416,7 +420,8 @@ static void look_at_ends(struct search *s)
 	ct_ns together_ns = 0; /* first of those that ended together */
 
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
-		const struct ct_wait *w = s->last[t] == CT_NONE ? NULL : &s->m->waits.at[s->last[t]];
+		const struct ct_wait *w =
+			s->last[t] == CT_NONE ? NULL : &s->m->waits.at[s->last[t]];
 		if (w && w->end_ns > w->start_ns)
 			*ct_vec_push(&ends) = w->end_ns;
 	}
@@ -428,7 +433,8 @@ static void look_at_ends(struct search *s)
 		together_ns = ends.at[i];
 		*ct_vec_push(&moments) = together_ns - 1;
 	}
-	for (u32 i = moments.cnt > CT_HANG_MOMENTS ? moments.cnt - CT_HANG_MOMENTS : 0; i < moments.cnt; i++)
+	for (u32 i = moments.cnt > CT_HANG_MOMENTS ? moments.cnt - CT_HANG_MOMENTS : 0;
+		i < moments.cnt; i++)
 		look(s, moments.at[i]);
 	ct_vec_free(&moments);
 	ct_vec_free(&ends);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns what the collector remembers of each thread: when and in what it blocked last, when it ran last.
- * Records of different CPUs come in any order, so their times decide, not their order.  A check is
- * O(threads) and reads one lock's words for each thread that has waited for long; with nobody waiting for
- * long it is a walk through an array, ten times a second.
+ * Owns what the collector remembers of each thread: when and in what it blocked last, when it ran
+ * last. Records of different CPUs come in any order, so their times decide, not their order.  A
+ * check is O(threads) and reads one lock's words for each thread that has waited for long; with
+ * nobody waiting for long it is a walk through an array, ten times a second.
  *
  * Suspicions: a ring of owners and joins, each blocked for RING_NS; a lock whose owner is no thread
- * that lives; a process all of whose threads have waited for STUCK_NS.  None of them is a verdict: a
- * futex word may mean something else than it seems to, and time may pass between two readings.
+ * that lives; a process all of whose threads have waited for STUCK_NS.  None of them is a verdict:
+ * a futex word may mean something else than it seems to, and time may pass between two readings.
  */
 #include <string.h>
 #include <sys/mman.h>
 #include "capture/alarm.h"
 
 #define CHECK_NS 100000000ull
-#define RING_NS 200000000ull  /* most waits are shorter, and are never looked at */
-#define STUCK_NS 400000000ull /* with the time that the look takes, what the verdict wants */
+#define RING_NS 200000000ull	/* most waits are shorter, and are never looked at */
+#define STUCK_NS 400000000ull	/* with the time that the look takes, what the verdict wants */
 #define FORGET_NS 1000000000ull /* after its end: no older record of it comes any more */
 #define WRONG_MOST 6		/* each wrong suspicion of a kind doubles the time to the next */
 
@@ -218,8 +218,15 @@ static void see_found(struct ct_alarm *a, const struct ct_hdr *hdr, const struct
 	if (!t || t->block_ns || f->state == CT_STATE_RUNNABLE)
 		return;
 	t->block_ns = hdr->ts;
-	t->block = (struct ct_block){ .state = f->state, .flags = f->flags, .nr = f->nr, .file = f->file,
-		.owner = f->owner, .arg0 = f->arg0, .arg1 = f->arg1, .arg2 = f->arg2, .word = f->word,
+	t->block = (struct ct_block){ .state = f->state,
+		.flags = f->flags,
+		.nr = f->nr,
+		.file = f->file,
+		.owner = f->owner,
+		.arg0 = f->arg0,
+		.arg1 = f->arg1,
+		.arg2 = f->arg2,
+		.word = f->word,
 		.stack = f->stack };
 }
 
@@ -251,9 +258,9 @@ static bool waits_since(const struct ct_alarm *a, const struct watched *t, ct_ns
 {
 	const struct ct_block *b = &t->block;
 
-	return !t->dead && t->tgid && t->block_ns && t->block_ns > t->run_ns && t->block_ns <= since_ns &&
-	       (b->nr == a->nr_futex || b->nr == a->nr_futex_wait) && !(b->flags & CT_SWITCH_TIMED) &&
-	       b->state == CT_STATE_SLEEPING;
+	return !t->dead && t->tgid && t->block_ns && t->block_ns > t->run_ns &&
+	       t->block_ns <= since_ns && (b->nr == a->nr_futex || b->nr == a->nr_futex_wait) &&
+	       !(b->flags & CT_SWITCH_TIMED) && b->state == CT_STATE_SLEEPING;
 }
 
 static u32 index_of(const struct ct_alarm *a, u32 tid)
@@ -391,7 +398,8 @@ static bool find_orphan(struct ct_alarm *a, struct ct_suspicion *s)
 		const struct watched *t = &a->threads.at[i];
 
 		/* one for all who wait for that lock */
-		if (!t->orphan || !suspect(a, RAISED_ORPHAN, sum_of(t), mix(t->block.arg0, t->tgid)))
+		if (!t->orphan ||
+			!suspect(a, RAISED_ORPHAN, sum_of(t), mix(t->block.arg0, t->tgid)))
 			continue;
 		*s = (struct ct_suspicion){ 0 };
 		add_suspect(s, t);
@@ -430,7 +438,8 @@ static bool find_stuck(struct ct_alarm *a, ct_ns now_ns, struct ct_suspicion *s)
 	for (u32 i = 0; i < a->processes.cnt; i++) {
 		const struct watched_process *p = &a->processes.at[i];
 
-		if (!p->live || p->live != p->stuck || p->told || !suspect(a, RAISED_STUCK, p->sum, p->sum))
+		if (!p->live || p->live != p->stuck || p->told ||
+			!suspect(a, RAISED_STUCK, p->sum, p->sum))
 			continue;
 		*s = (struct ct_suspicion){ .tid = p->tid, .pids = { p->tgid }, .pid_cnt = 1 };
 		return true;
@@ -447,8 +456,7 @@ bool ct_alarm__check(struct ct_alarm *a, ct_ns now_ns, struct ct_suspicion *s)
 	a->next_ns = now_ns + CHECK_NS;
 	if (!find_owners(a, now_ns))
 		return false;
-	found = find_ring(a, s) ||
-		(now_ns >= a->patience_ns[RAISED_ORPHAN] && find_orphan(a, s)) ||
+	found = find_ring(a, s) || (now_ns >= a->patience_ns[RAISED_ORPHAN] && find_orphan(a, s)) ||
 		(now_ns >= a->patience_ns[RAISED_STUCK] && find_stuck(a, now_ns, s));
 	if (found)
 		a->last = *s;

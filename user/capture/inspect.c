@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the reading of what running threads wait for: /proc/TID/syscall, futex and owner words, stacks.
- * Some 30 us a thread.  What the layouts of words are: bpf/wait.bpf.h.  Not: what it means.
+ * Owns the reading of what running threads wait for: /proc/TID/syscall, futex and owner words,
+ * stacks. Some 30 us a thread.  What the layouts of words are: bpf/wait.bpf.h.  Not: what it means.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -159,8 +159,8 @@ static bool has_timeout(u32 op, u64 arg3)
 }
 
 /* The system call's arguments, the newer futex calls in the classic form. */
-static void read_call(u32 tid, long nr, const unsigned long long a[6], struct ct_found *st,
-	bool *at_mutex)
+static void read_call(
+	u32 tid, long nr, const unsigned long long a[6], struct ct_found *st, bool *at_mutex)
 {
 	st->nr = nr;
 	st->arg0 = a[0];
@@ -169,7 +169,8 @@ static void read_call(u32 tid, long nr, const unsigned long long a[6], struct ct
 	if (nr == ct_syscall__number("futex")) {
 		st->flags = has_timeout(a[1], a[3]) ? CT_SWITCH_TIMED : 0;
 		read_words(tid, st, at_mutex);
-	} else if (nr == ct_syscall__number("futex_wait")) { /* addr, val, mask, flags, timeout, clock */
+	} else if (nr ==
+		   ct_syscall__number("futex_wait")) { /* addr, val, mask, flags, timeout, clock */
 		st->arg1 = FUTEX_WAIT_BITSET | (a[3] & FUTEX_PRIVATE);
 		st->arg2 = a[1];
 		st->flags = a[4] ? CT_SWITCH_TIMED : 0;
@@ -194,8 +195,8 @@ int ct_inspect__wait(u32 tid, struct ct_found *st, u64 *ip, u64 *sp, bool *at_mu
 	err = ct_proc__read(path, buf, sizeof(buf));
 	if (err)
 		return err;
-	n = sscanf(buf, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr, &a[0], &a[1], &a[2], &a[3],
-		&a[4], &a[5], &stack, &pc);
+	n = sscanf(buf, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr, &a[0], &a[1], &a[2],
+		&a[3], &a[4], &a[5], &stack, &pc);
 	if (n != 9 || nr < 0 || nr >= CT_NR_NONE)
 		return -EAGAIN;
 	read_call(tid, nr, a, st, at_mutex);
@@ -207,9 +208,15 @@ int ct_inspect__wait(u32 tid, struct ct_found *st, u64 *ip, u64 *sp, bool *at_mu
 bool ct_inspect__stack(struct ct_symbolizer *sym, u32 tid, u32 tgid, u64 ip, u64 sp, u32 id)
 {
 	u8 *bytes = ct_alloc(CT_STACK_COPY_BYTES);
-	struct iovec local = { bytes, CT_STACK_COPY_BYTES }, remote = { (void *)sp, CT_STACK_COPY_BYTES };
-	struct ct_snapshot snap = { .id = id, .tid = tid, .tgid = tgid, .ts = ct_now_ns(), .ip = ip,
-		.sp = sp, .bytes = bytes };
+	struct iovec local = { bytes, CT_STACK_COPY_BYTES },
+		     remote = { (void *)sp, CT_STACK_COPY_BYTES };
+	struct ct_snapshot snap = { .id = id,
+		.tid = tid,
+		.tgid = tgid,
+		.ts = ct_now_ns(),
+		.ip = ip,
+		.sp = sp,
+		.bytes = bytes };
 	ssize_t n = process_vm_readv(tid, &local, 1, &remote, 1, 0);
 
 	if (n > 0) {
@@ -259,8 +266,8 @@ static int add_thread(void *arg, u32 tid)
 	return 1;
 }
 
-/* Signals with a handler that a person, a timer or another program may send; not those that say that
- * the program broke, nor the two that the C library needs for itself. */
+/* Signals with a handler that a person, a timer or another program may send; not those that say
+ * that the program broke, nor the two that the C library needs for itself. */
 static bool has_handlers(const struct ct_task_stat *st)
 {
 	const int sent[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
@@ -444,14 +451,17 @@ static void put(const struct stream *s, u32 kind, u32 tid, ct_ns ts, const void 
 	struct {
 		struct ct_hdr hdr;
 		u8 fields[sizeof(struct ct_block)];
-	} rec = { .hdr = { .tid = tid, .kind = kind, .words = (sizeof(struct ct_hdr) + size) / 8,
-		.ts = ts } };
+	} rec = { .hdr = { .tid = tid,
+			  .kind = kind,
+			  .words = (sizeof(struct ct_hdr) + size) / 8,
+			  .ts = ts } };
 
 	memcpy(rec.fields, fields, size);
 	ct_writer__records(s->w, s->cpu, &rec, sizeof(rec.hdr) + size);
 }
 
-static void put_thread(const struct stream *s, const struct ct_looked_thread *t, ct_ns ts, u32 flags)
+static void put_thread(
+	const struct stream *s, const struct ct_looked_thread *t, ct_ns ts, u32 flags)
 {
 	struct ct_task_new n = { .tgid = t->pid, .flags = flags | CT_TASK_UNSURE, .prio = 120 };
 	struct ct_task_name name = { 0 };
@@ -491,9 +501,17 @@ static void put_past(const struct stream *s, const struct ct_looked_thread *t)
 {
 	const struct ct_found *f = &t->wait;
 	ct_ns ts = t->past_cnt ? t->past[0].start_ns : t->since_ns;
-	struct ct_block now = { .state = f->state, .flags = f->flags, .prio = 120, .nr = f->nr,
-		.file = f->file, .owner = f->owner, .arg0 = f->arg0, .arg1 = f->arg1, .arg2 = f->arg2,
-		.word = f->word, .stack = f->stack };
+	struct ct_block now = { .state = f->state,
+		.flags = f->flags,
+		.prio = 120,
+		.nr = f->nr,
+		.file = f->file,
+		.owner = f->owner,
+		.arg0 = f->arg0,
+		.arg1 = f->arg1,
+		.arg2 = f->arg2,
+		.word = f->word,
+		.stack = f->stack };
 
 	put_arrival(s, t->tid, ts - 1);
 	for (u32 i = 0; i < t->past_cnt; i++) {
@@ -507,8 +525,8 @@ static void put_past(const struct stream *s, const struct ct_looked_thread *t)
 }
 
 /* The tid that an owner word still names: a thread that was there and ended. */
-static void put_ended(const struct stream *s, const struct ct_look *l, const struct ct_looked_thread *t,
-	ct_ns ts)
+static void put_ended(
+	const struct stream *s, const struct ct_look *l, const struct ct_looked_thread *t, ct_ns ts)
 {
 	struct ct_looked_thread owner = { .pid = t->pid, .tid = t->wait.owner };
 	struct ct_block dead = { .state = CT_STATE_DEAD, .nr = CT_NR_NONE };

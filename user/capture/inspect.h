@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the threads of running processes do at this moment, from /proc and their memory alone: no BPF.
- * Needs the right to trace them (root, or their owner where the system allows it).
+ * What the threads of running processes do at this moment, from /proc and their memory alone: no
+ * BPF. Needs the right to trace them (root, or their owner where the system allows it).
  *
  *     take     every thread: state, system call, futex and owner words
  *     again    the same some time later: who ran in between no longer counts as waiting
@@ -29,7 +29,7 @@ struct ct_looked_thread {
 	u32 inner_tid; /* as the thread sees itself in its pid namespace: what owner words hold */
 	char name[CT_NAME_LEN + 1];
 	u64 switches;
-	bool waits; /* stood still in a system call; else `wait` is void */
+	bool waits;    /* stood still in a system call; else `wait` is void */
 	bool at_mutex; /* the futex word has glibc's mutex around it, with the owner in it */
 	bool owner_ended;
 	struct ct_found wait;
@@ -41,10 +41,10 @@ struct ct_looked_thread {
 
 struct ct_look {
 	ct_ns start_ns, end_ns; /* what is in here held from then to then */
-	bool handles_signals; /* some process has handlers that another program can set off */
-	bool shares_memory;   /* some process shares all its memory with another one */
+	bool handles_signals;	/* some process has handlers that another program can set off */
+	bool shares_memory;	/* some process shares all its memory with another one */
 	CT_VEC(struct ct_looked_thread) threads; /* by process as given, then as /proc lists them */
-	struct ct_table *by_tid; /* those that were ever listed */
+	struct ct_table *by_tid;		 /* those that were ever listed */
 };
 
 /* 0; -ESRCH no such process; -EPERM, -EACCES; -ENOENT: this kernel does not show system calls. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the way from a look to a verdict.  The trace lives in memory; it is written and read by the same
- * code as a file.  What only the system knows, and no trace, is taken into account here: a process with
- * signal handlers may be woken by one, a process whose memory is shared by another process.
+ * Owns the way from a look to a verdict.  The trace lives in memory; it is written and read by the
+ * same code as a file.  What only the system knows, and no trace, is taken into account here: a
+ * process with signal handlers may be woken by one, a process whose memory is shared by another
+ * process.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,8 +16,9 @@
 #include "cmd/hang.h"
 #include "version.h"
 
-#define SHORT_NS 120000000ull /* between two looks: longer than ends of owner and waiter are apart */
-#define LONG_NS 520000000ull  /* for who seems stuck: longer than all may wait by chance */
+#define SHORT_NS                                                                                   \
+	120000000ull	     /* between two looks: longer than ends of owner and waiter are apart */
+#define LONG_NS 520000000ull /* for who seems stuck: longer than all may wait by chance */
 
 static void sleep_until(ct_ns end_ns)
 {
@@ -102,7 +104,8 @@ static int read_trace(struct ct_verdict *v, int fd)
 
 /* A semaphore may be posted by a signal's handler, and memory that is shared changed by another
  * process: such a process is not stuck. */
-static bool may_be_helped(const struct ct_look *look, const struct ct_model *m, const struct ct_hang *h)
+static bool may_be_helped(
+	const struct ct_look *look, const struct ct_model *m, const struct ct_hang *h)
 {
 	if (h->kind != CT_HANG_STUCK)
 		return false;
@@ -132,8 +135,8 @@ static void drop_helped(struct ct_verdict *v, const struct ct_look *look)
 	hangs->at.cnt = kept;
 }
 
-int ct_verdict__make(struct ct_verdict *v, const struct ct_look *look, struct ct_symbolizer *sym,
-	ct_ns start_ns)
+int ct_verdict__make(
+	struct ct_verdict *v, const struct ct_look *look, struct ct_symbolizer *sym, ct_ns start_ns)
 {
 	int fd, err;
 

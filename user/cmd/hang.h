@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a look at running threads to a verdict: the look becomes a small trace, the trace a model, and
- * the model is judged by the same analysis as any recording.  Shared by `ctrace why` and by the
+ * From a look at running threads to a verdict: the look becomes a small trace, the trace a model,
+ * and the model is judged by the same analysis as any recording.  Shared by `ctrace why` and by the
  * announcement while recording.
  */
 #ifndef CT_HANG_H
@@ -23,8 +23,8 @@ struct ct_verdict {
 	struct ct_model *model;
 	struct ct_facts facts; /* all of them */
 };
-/* Takes the stacks' names from `sym`, which has been given them.  `start_ns`: since when the program was
- * watched; 0: it was not.  0 or -errno. */
+/* Takes the stacks' names from `sym`, which has been given them.  `start_ns`: since when the
+ * program was watched; 0: it was not.  0 or -errno. */
 int ct_verdict__make(struct ct_verdict *v, const struct ct_look *look, struct ct_symbolizer *sym,
 	ct_ns start_ns);
 /* Says on stderr, in one piece, what thread `tid` is part of, if it waits for ever; else false. */

@@ -22,7 +22,8 @@ static bool tracing_is_restricted(void)
 {
 	char text[16];
 
-	return !ct_proc__read("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text)) && text[0] != '0';
+	return !ct_proc__read("/proc/sys/kernel/yama/ptrace_scope", text, sizeof(text)) &&
+	       text[0] != '0';
 }
 
 static void explain(u32 pid, int err)
@@ -31,9 +32,11 @@ static void explain(u32 pid, int err)
 		ct_error("there is no process %u; 'ps -e' lists them", pid);
 	else if (err == -EPERM || err == -EACCES)
 		ct_error("may not look into process %u%s; try 'sudo ctrace why %u'", pid,
-			geteuid() && tracing_is_restricted() ?
-				": kernel.yama.ptrace_scope lets only root look into a program that "
-				"is not its child" : "", pid);
+			geteuid() && tracing_is_restricted() ? ": kernel.yama.ptrace_scope lets "
+							       "only root look into a program that "
+							       "is not its child"
+							     : "",
+			pid);
 	else if (err == -ENOENT)
 		ct_error("this kernel does not show what threads wait for (/proc/PID/syscall)");
 	else
@@ -74,9 +77,11 @@ static int judge(struct ct_look *look, struct ct_verdict *v, u32 pid)
 /* The C library's and the loader's lines, before main() and below a thread's function. */
 static bool is_own(const struct ct_names *names, u32 frame)
 {
-	static const char *const libraries[] = { "libc.so", "libc-", "libpthread", "ld-linux", "ld-musl" };
+	static const char *const libraries[] = { "libc.so", "libc-", "libpthread", "ld-linux",
+		"ld-musl" };
 	const struct ct_frame *f = &names->frames.at[frame];
-	const char *module = ct_strtab__get(names->strings, f->module), *slash = strrchr(module, '/');
+	const char *module = ct_strtab__get(names->strings, f->module),
+		   *slash = strrchr(module, '/');
 
 	for (size_t i = 0; i < CT_COUNT(libraries); i++)
 		if (!strncmp(slash ? slash + 1 : module, libraries[i], strlen(libraries[i])))
@@ -111,10 +116,13 @@ static char *describe_wait(const struct ct_model *m, const struct ct_wait *w)
 	u32 whom = w->state == CT_JOIN ? w->target : w->owner;
 
 	if (whom != CT_NONE)
-		snprintf(owner, sizeof(owner), "%s %s %u", w->state == CT_JOIN ? " of" : ", held by",
-			ct_strtab__get(m->strings, m->threads.at[whom].name), m->threads.at[whom].tid);
+		snprintf(owner, sizeof(owner), "%s %s %u",
+			w->state == CT_JOIN ? " of" : ", held by",
+			ct_strtab__get(m->strings, m->threads.at[whom].name),
+			m->threads.at[whom].tid);
 	if (w->lock != CT_NONE)
-		return ct_asprintf("waits for %s %s%s%s", ct_lock_kind_name(m->locks.at[w->lock].kind),
+		return ct_asprintf("waits for %s %s%s%s",
+			ct_lock_kind_name(m->locks.at[w->lock].kind),
 			ct_lock_name(m, &m->locks.at[w->lock], lock, sizeof(lock)), owner,
 			w->flags & CT_WAIT_TIMED ? " (with a timeout)" : "");
 	if (w->state == CT_JOIN)
@@ -130,7 +138,8 @@ static void print_thread(const struct ct_model *m, u32 t, bool verbose)
 	char *what = w ? describe_wait(m, w) : ct_strdup("runs");
 	char safe[1024];
 
-	printf("  %s %u ", ct_fmt_safe(safe, sizeof(safe), ct_strtab__get(m->strings, th->name)), th->tid);
+	printf("  %s %u ", ct_fmt_safe(safe, sizeof(safe), ct_strtab__get(m->strings, th->name)),
+		th->tid);
 	printf("%s\n", ct_fmt_safe(safe, sizeof(safe), what));
 	if (w)
 		print_stack(m, w, verbose ? 64 : LINES_MAX);
@@ -176,11 +185,15 @@ static int print_verdict(const struct ct_opts *opts, struct ct_verdict *v)
 
 void ct_why_help(FILE *out)
 {
-	fputs("\nWho waits for whom in a process that runs already, with the program's own lines, and\n"
-	      "whether it will ever go on: deadlocks, locks whose owner has ended, threads that all\n"
-	      "wait for each other.  Looks for half a second and changes nothing.  Needs root, or to be\n"
+	fputs("\nWho waits for whom in a process that runs already, with the program's own lines, "
+	      "and\n"
+	      "whether it will ever go on: deadlocks, locks whose owner has ended, threads that "
+	      "all\n"
+	      "wait for each other.  Looks for half a second and changes nothing.  Needs root, or "
+	      "to be\n"
 	      "the program's owner where the system allows that.\n"
-	      "\nExit status: 90 when it will never go on, 0 when nothing says so, 125 on failure.\n",
+	      "\nExit status: 90 when it will never go on, 0 when nothing says so, 125 on "
+	      "failure.\n",
 		out);
 }
 

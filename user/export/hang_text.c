@@ -23,8 +23,8 @@ static char *safe(const char *s)
 char *ct_hang_thread(const struct ct_model *m, u32 thread_idx)
 {
 	char *name = safe(ct_thread_name(m, thread_idx));
-	char *full = ct_asprintf("%s%s%" PRIu32, *name ? name : "thread", " ",
-		m->threads.at[thread_idx].tid);
+	char *full = ct_asprintf(
+		"%s%s%" PRIu32, *name ? name : "thread", " ", m->threads.at[thread_idx].tid);
 
 	free(name);
 	return full;
@@ -42,15 +42,18 @@ char *ct_hang_place(const struct ct_model *m, u32 wait)
 	char raw[NAME_SIZE];
 	u32 frame = wait == CT_NONE ? 0 : m->waits.at[wait].frame;
 
-	return frame && m->names ? safe(ct_frame_name(m->names, frame, raw, sizeof(raw))) : ct_strdup("");
+	return frame && m->names ? safe(ct_frame_name(m->names, frame, raw, sizeof(raw)))
+				 : ct_strdup("");
 }
 
 /* What a wait is for, without its line: "pen_lock", "the end of bob 12", "semaphore full". */
 char *ct_hang_wants(const struct ct_model *m, u32 wait)
 {
 	static const char *const kinds[CT_LK_KINDS] = { [CT_LK_RWLOCK] = "rwlock ",
-		[CT_LK_COND] = "condition variable ", [CT_LK_SEM] = "semaphore ",
-		[CT_LK_BARRIER] = "barrier ", [CT_LK_FUTEX] = "futex " };
+		[CT_LK_COND] = "condition variable ",
+		[CT_LK_SEM] = "semaphore ",
+		[CT_LK_BARRIER] = "barrier ",
+		[CT_LK_FUTEX] = "futex " };
 	const struct ct_wait *w = &m->waits.at[wait];
 	char *name, *text;
 
@@ -63,7 +66,8 @@ char *ct_hang_wants(const struct ct_model *m, u32 wait)
 		text = ct_asprintf("%s%s", kind ? kind : "", name);
 	} else {
 		name = NULL;
-		text = ct_strdup(w->state == CT_JOIN ? "the end of a thread" : ct_state_name(w->state));
+		text = ct_strdup(
+			w->state == CT_JOIN ? "the end of a thread" : ct_state_name(w->state));
 	}
 	free(name);
 	return text;
@@ -107,19 +111,21 @@ char *ct_hang_title(const struct ct_model *m, const struct ct_hang *h)
 
 	switch (h->kind) {
 	case CT_HANG_DEADLOCK:
-		title = alone(h) ? ct_asprintf("%s waits for a lock that it holds itself", who) :
-				   ct_asprintf("%s wait for each other, for ever", who);
+		title = alone(h) ? ct_asprintf("%s waits for a lock that it holds itself", who)
+				 : ct_asprintf("%s wait for each other, for ever", who);
 		break;
 	case CT_HANG_ABANDONED:
 		lock = ct_hang_lock(m, m->waits.at[h->members.at[0].wait].lock);
-		title = ct_asprintf("%s wait%s for %s, whose owner has ended", who,
-			alone(h) ? "s" : "", lock);
+		title = ct_asprintf(
+			"%s wait%s for %s, whose owner has ended", who, alone(h) ? "s" : "", lock);
 		free(lock);
 		break;
 	default:
-		title = alone(h) ? ct_asprintf("the only thread, %s, waits for what only another could do",
-					   who) :
-				   ct_asprintf("all %" PRIu32 " threads wait, and nobody is left to wake them",
+		title = alone(h) ? ct_asprintf("the only thread, %s, waits for what only another "
+					       "could do",
+					   who)
+				 : ct_asprintf("all %" PRIu32
+					       " threads wait, and nobody is left to wake them",
 					   h->members.cnt);
 	}
 	free(who);
@@ -136,8 +142,8 @@ char *ct_hang_when(const struct ct_model *m, const struct ct_hang *h)
 		return ct_asprintf("since before ctrace looked%s%s",
 			h->to_end ? "" : "; ended from outside after ", h->to_end ? "" : held);
 	return ct_asprintf("since %s after the start, for %s, %s", from, held,
-		h->to_end ? "and still so when this was written" :
-			    "until the program was ended from outside");
+		h->to_end ? "and still so when this was written"
+			  : "until the program was ended from outside");
 }
 
 /* "alice 12 holds A and waits for B at f (x.c:3)" */
@@ -180,12 +186,14 @@ const char *ct_hang_lesson(const struct ct_hang *h)
 {
 	switch (h->kind) {
 	case CT_HANG_DEADLOCK:
-		return "Deadlock: everyone waits for what another one holds, and nobody lets go. No lock "
+		return "Deadlock: everyone waits for what another one holds, and nobody lets go. "
+		       "No lock "
 		       "is at fault; the order in which they are taken is.";
 	case CT_HANG_ABANDONED:
 		return "The key was taken home: who ends with a lock in hand locks it for ever.";
 	default:
-		return "Everyone waits, and no key is involved: a signal was sent before anybody waited "
+		return "Everyone waits, and no key is involved: a signal was sent before anybody "
+		       "waited "
 		       "for it, or one that was counted on never comes.";
 	}
 }
@@ -194,15 +202,19 @@ const char *ct_hang_advice(const struct ct_hang *h)
 {
 	switch (h->kind) {
 	case CT_HANG_DEADLOCK:
-		return alone(h) ? "Do not lock it again: split the function into one that locks and one that "
-				  "expects it locked; or make the mutex recursive." :
-				  "Agree on one order and take these locks in it everywhere; or take only one "
+		return alone(h) ? "Do not lock it again: split the function into one that locks "
+				  "and one that "
+				  "expects it locked; or make the mutex recursive."
+				: "Agree on one order and take these locks in it everywhere; or "
+				  "take only one "
 				  "at a time.";
 	case CT_HANG_ABANDONED:
-		return "Unlock on every way out of the function, also on errors and cancellation; or use a "
+		return "Unlock on every way out of the function, also on errors and cancellation; "
+		       "or use a "
 		       "robust mutex.";
 	default:
-		return "Keep what is waited for in a variable, change it under the lock, and test it in a loop "
+		return "Keep what is waited for in a variable, change it under the lock, and test "
+		       "it in a loop "
 		       "before waiting; make sure that whoever is counted on arrives.";
 	}
 }

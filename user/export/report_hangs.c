@@ -30,7 +30,8 @@ static const struct strokes unicode = { "  \xe2\x95\xad\xe2\x94\x80\xe2\x96\xb6 
 	"  \xe2\x94\x82   ", "  \xe2\x95\xb0\xe2\x94\x80\xe2\x94\x80\xe2\x94\x80 " };
 
 static const char *const headings[CT_HANG_KINDS] = { [CT_HANG_DEADLOCK] = "Deadlock: ",
-	[CT_HANG_ABANDONED] = "Abandoned lock: ", [CT_HANG_STUCK] = "Stuck: " };
+	[CT_HANG_ABANDONED] = "Abandoned lock: ",
+	[CT_HANG_STUCK] = "Stuck: " };
 
 /* The start, then the text, which goes on under itself when it is long; frees the text. */
 static void put_line(struct ct_page *p, const char *start, char *text)
@@ -51,7 +52,8 @@ static char *describe_holder(const struct ct_model *m, const struct ct_hang_memb
 		return who;
 	lock = ct_hang_lock(m, member->holds);
 	at = ct_hang_place(m, member->took);
-	text = ct_asprintf("%s holds %s%s%s", who, lock, *at ? ", which it waited for at " : "", at);
+	text = ct_asprintf(
+		"%s holds %s%s%s", who, lock, *at ? ", which it waited for at " : "", at);
 	free(at);
 	free(lock);
 	free(who);
@@ -73,7 +75,8 @@ static bool joins(const struct ct_model *m, u32 wait)
 	return m->waits.at[wait].state == CT_JOIN;
 }
 
-static void draw_member(struct ct_report *r, const struct ct_hang *h, u32 i, const struct strokes *s)
+static void draw_member(
+	struct ct_report *r, const struct ct_hang *h, u32 i, const struct strokes *s)
 {
 	const struct ct_hang_member *member = &h->members.at[i];
 	char *side = ct_asprintf("%s  ", s->side);
@@ -81,8 +84,8 @@ static void draw_member(struct ct_report *r, const struct ct_hang *h, u32 i, con
 	put_line(&r->page, i ? s->side : s->top, describe_holder(r->m, member));
 	put_line(&r->page, side, describe_want(r->m, member->wait));
 	if (i + 1 < h->members.cnt)
-		put_line(&r->page, side, ct_strdup(joins(r->m, member->wait) ? "which is" :
-									      "which is held by"));
+		put_line(&r->page, side,
+			ct_strdup(joins(r->m, member->wait) ? "which is" : "which is held by"));
 	free(side);
 }
 
@@ -95,10 +98,11 @@ static void draw_ring(struct ct_report *r, const struct ct_hang *h)
 	for (u32 i = 0; i < cnt && (i < MEMBERS_MAX || r->verbose); i++)
 		draw_member(r, h, i, s);
 	if (cnt > MEMBERS_MAX && !r->verbose)
-		put_line(&r->page, s->side, ct_asprintf("... %" PRIu32 " more ...", cnt - MEMBERS_MAX));
+		put_line(&r->page, s->side,
+			ct_asprintf("... %" PRIu32 " more ...", cnt - MEMBERS_MAX));
 	put_line(&r->page, s->bottom,
-		ct_asprintf("which is %s%s", joins(r->m, h->members.at[cnt - 1].wait) ? "" : "held by ",
-			first));
+		ct_asprintf("which is %s%s",
+			joins(r->m, h->members.at[cnt - 1].wait) ? "" : "held by ", first));
 	free(first);
 }
 
@@ -119,7 +123,8 @@ static void list_members(struct ct_report *r, const struct ct_hang *h)
 	if (h->kind == CT_HANG_ABANDONED) {
 		char *owner = ct_hang_thread(r->m, h->members.at[0].owner);
 
-		put_line(&r->page, "    ", ct_asprintf("which is held by %s, a thread that has ended", owner));
+		put_line(&r->page, "    ",
+			ct_asprintf("which is held by %s, a thread that has ended", owner));
 		free(owner);
 	}
 }
@@ -137,7 +142,8 @@ static void list_behind(struct ct_report *r, const struct ct_hang *h)
 		free(who);
 	}
 	if (shown < h->behind.cnt)
-		put_line(&r->page, "  ", ct_asprintf("and %" PRIu32 " more behind them", h->behind.cnt - shown));
+		put_line(&r->page, "  ",
+			ct_asprintf("and %" PRIu32 " more behind them", h->behind.cnt - shown));
 }
 
 static void write_hang(struct ct_report *r, const struct ct_hang *h)
@@ -146,7 +152,8 @@ static void write_hang(struct ct_report *r, const struct ct_hang *h)
 	put_line(&r->page, "", ct_hang_title(r->m, h));
 	put_line(&r->page, "  ", ct_hang_when(r->m, h));
 	if (!h->seen)
-		put_line(&r->page, "  ", ct_strdup("events were lost meanwhile: this may be wrong"));
+		put_line(
+			&r->page, "  ", ct_strdup("events were lost meanwhile: this may be wrong"));
 	if (h->kind == CT_HANG_DEADLOCK)
 		draw_ring(r, h);
 	else
@@ -165,10 +172,14 @@ void ct_report__hangs(struct ct_report *r)
 	}
 }
 
-int ct_report__write_hangs(const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out)
+int ct_report__write_hangs(
+	const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out)
 {
-	struct ct_report r = { .facts = facts, .m = facts->m,
-		.page = { .out = out, .colour = opts->colour, .unicode = opts->unicode,
+	struct ct_report r = { .facts = facts,
+		.m = facts->m,
+		.page = { .out = out,
+			.colour = opts->colour,
+			.unicode = opts->unicode,
 			.width = opts->width ? opts->width : 80 },
 		.verbose = opts->verbose };
 

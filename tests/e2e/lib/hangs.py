@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs that hang and programs that only look so, under ctrace: is it said, when, and rightly?
 
-For e2e/deadlock.py, which runs each twice, and soak.py, which runs each twenty times.  The programs
-say themselves when a thread is about to wait for what may never come (CLOCK_MONOTONIC): the last one
-who says so closes the ring.
+For e2e/deadlock.py, which runs each twice, and soak.py, which runs each twenty times.  The
+programs say themselves when a thread is about to wait for what may never come (CLOCK_MONOTONIC):
+the last one who says so closes the ring.
 """
 import json
 import os
@@ -38,6 +38,8 @@ GUILTY = {
 }
 INNOCENT = ["ordered letters", "cond-long", "timed-locks", "long-hold", "ordered", "handler-posts",
             "input"]
+# what is started in the background of a script would ignore Ctrl-C, and so would all it starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 HEADINGS = {"Deadlock:": "deadlock", "Abandoned lock:": "abandoned-lock", "Stuck:": "stuck"}
 
 
@@ -88,7 +90,8 @@ class Run:
             if not line.startswith("ctrace: this will not go on") or i + 1 >= len(self.lines):
                 continue
             after = self.lines[i + 1:]
-            end = next((k for k, (_, text) in enumerate(after) if text[:1] not in " DAS"), len(after))
+            end = next((k for k, (_, text) in enumerate(after) if text[:1] not in " DAS"),
+                       len(after))
             text = "\n".join(text for _, text in after[:end])
             kind = next((k for h, k in HEADINGS.items() if after[0][1].startswith(h)), "?")
             found.append((after[0][0], kind, text))

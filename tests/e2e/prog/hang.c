@@ -3,8 +3,8 @@
  * hang SCENARIO: programs that will never go on, and programs that only look so.
  *
  * Each thread that is about to wait for what may never come says so on stdout, "reaching NS", in
- * CLOCK_MONOTONIC: the last one who does closes the ring.  Guilty ones never end; innocent ones end by
- * themselves after a few seconds, with status 0.
+ * CLOCK_MONOTONIC: the last one who does closes the ring.  Guilty ones never end; innocent ones end
+ * by themselves after a few seconds, with status 0.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -108,7 +108,8 @@ static void *leave_with_lock(void *arg)
 	return arg;
 }
 
-/* Who comes later finds a lock whose owner has ended; a sleeper keeps the program from being stuck. */
+/* Who comes later finds a lock whose owner has ended; a sleeper keeps the program from being stuck.
+ */
 static void abandoned(void)
 {
 	pthread_join(run(leave_with_lock, 0), NULL);
@@ -138,7 +139,8 @@ static void *wait_for_signal(void *arg)
 {
 	pthread_mutex_lock(&ready_lock);
 	say_reaching();
-	pthread_cond_wait(&ready_cond, &ready_lock); /* what it waits for has been, and is not kept */
+	pthread_cond_wait(
+		&ready_cond, &ready_lock); /* what it waits for has been, and is not kept */
 	pthread_mutex_unlock(&ready_lock);
 	return arg;
 }

@@ -94,12 +94,13 @@ struct ct_task_stat {
 	char name[CT_NAME_LEN + 1];
 };
 int ct_snapshot__stat(u32 tid, struct ct_task_stat *out); /* 0 or -errno (-ESRCH) */
-/* Starts tracing thread `tid` and injects TASK_NEW and TASK_NAME; `flags` are CT_TASK_*. */
-int ct_snapshot__adopt(struct ct_session *s, u32 tid, u32 flags);
+/* Starts tracing the child that will become the program, and injects TASK_NEW and TASK_NAME. */
+int ct_snapshot__adopt_root(struct ct_session *s, u32 tid);
 /* Adopts every thread of a process and of its descendants; injects what each is doing. */
 int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid);
-/* Threads still traced: no longer; their final counters where these can be had exactly. */
-void ct_snapshot__detach_all(struct ct_session *s);
+/* Nothing is traced any longer; injects the final counters of threads where these can be had exactly.
+ * The time at which it ended. */
+ct_ns ct_snapshot__detach_all(struct ct_session *s);
 /* pid's name for a report: its command line's first word, or its comm. */
 char *ct_snapshot__name(u32 pid);
 

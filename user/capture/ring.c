@@ -35,42 +35,31 @@ static void take_stack(struct ct_session *s, const struct ct_hdr *hdr)
 		ct_symbolizer__stack(s->sym, &snap);
 }
 
-static u64 new_losses(struct ct_session *s, u32 cpu, u32 *kind)
-{
-	struct ct_rings *r = &s->rings;
-	u64 sum = 0;
-
-	*kind = 0;
-	for (u32 k = 0; k < CT_KIND_MAX; k++) {
-		u64 n = r->ctl[cpu].lost[k] - r->lost_before[cpu][k];
-
-		r->lost_before[cpu][k] += n;
-		if (!n)
-			continue;
-		*kind = sum ? 0 : k;
-		sum += n;
-	}
-	return sum;
-}
-
-/* Writes the LOSS record of what this CPU lost since the last drain, if anything. */
+/* Writes a LOSS record for each kind of event that this CPU lost since the last drain. */
 static int report_loss(struct ct_session *s, u32 cpu)
 {
 	struct ct_ring_ctl *ctl = &s->rings.ctl[cpu];
+	u64 *before = s->rings.lost_before[cpu], lost;
 	struct {
 		struct ct_hdr hdr;
 		struct ct_loss loss;
-	} rec = { .hdr = { .kind = CT_LOSS, .words = sizeof(rec) / 8 } };
-	u64 cnt = new_losses(s, cpu, &rec.loss.kind);
+	} rec = { .hdr = { .kind = CT_LOSS, .words = sizeof(rec) / 8, .ts = ctl->lost_ts },
+		.loss = { .since = ctl->lost_since ? ctl->lost_since : ctl->lost_ts } };
+	int err = 0, e;
 
-	if (!cnt)
-		return 0;
-	rec.hdr.ts = ctl->lost_ts;
-	rec.loss.since = ctl->lost_since ? ctl->lost_since : ctl->lost_ts;
-	rec.loss.count = cnt > UINT32_MAX ? UINT32_MAX : cnt;
-	ctl->lost_since = 0;
-	s->stats.lost += cnt;
-	return s->writer ? ct_writer__records(s->writer, cpu, &rec, sizeof(rec)) : 0;
+	for (u32 kind = 0; kind < CT_KIND_MAX; kind++) {
+		lost = ctl->lost[kind] - before[kind];
+		if (!lost)
+			continue;
+		before[kind] += lost;
+		s->stats.lost += lost;
+		rec.loss.kind = kind;
+		rec.loss.count = lost > UINT32_MAX ? UINT32_MAX : lost;
+		ctl->lost_since = 0;
+		e = s->writer ? ct_writer__records(s->writer, cpu, &rec, sizeof(rec)) : 0;
+		err = err ? err : e;
+	}
+	return err;
 }
 
 /* Passes on [from, to) of one segment and gives the memory back, zeroed. */

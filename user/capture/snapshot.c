@@ -9,12 +9,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "capture/inspect.h"
 #include "capture/session_int.h"
 
-#define ADOPT_TRIES 20
+#define ADOPT_TRIES 4 /* each waits some ms for all CPUs */
 
 static u64 status_field(const char *status, const char *key, int base)
 {
@@ -97,49 +99,84 @@ static void sleep_ns(long ns)
 	nanosleep(&t, NULL);
 }
 
-/* Sets the bit at a moment at which the counters stand still; false: they never did. */
-static bool trace_at_rest(struct ct_session *s, u32 tid, struct ct_task_stat *st, int *err)
+/*
+ * Waits until every switch that was under way on any CPU is over: the scheduler counts a switch first
+ * and tells the probes a moment later, with preemption off, and this command waits for just such
+ * stretches.  Where it is refused (CPUs in nohz_full) counters may be off by that one switch.
+ */
+static void settle(void)
 {
-	struct ct_task_stat before;
-
-	for (int i = 0; i < ADOPT_TRIES; i++) {
-		*err = ct_snapshot__stat(tid, &before);
-		if (*err)
-			return false;
-		ct_session__trace(s, tid);
-		*err = ct_snapshot__stat(tid, st);
-		if (*err)
-			return false;
-		if (same_counts(&before, st))
-			return true;
-		if (i + 1 < ADOPT_TRIES)
-			ct_session__forget(s, tid);
-	}
-	return false;
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
-int ct_snapshot__adopt(struct ct_session *s, u32 tid, u32 flags)
-{
-	struct ct_task_stat st;
-	int err = 0;
-	bool exact;
-	ct_ns ts;
+struct adoptee {
+	u32 tid;
+	bool exact, gone;
+	struct ct_task_stat before, now;
+};
 
-	if (flags & CT_TASK_ROOT) /* it goes to sleep on its pipe soon: let it */
-		for (int i = 0; i < 1000 && !ct_snapshot__stat(tid, &st) && st.state != 'S'; i++)
-			sleep_ns(100000);
-	exact = trace_at_rest(s, tid, &st, &err);
-	if (err) {
-		ct_session__forget(s, tid);
-		return err;
+struct adoptees {
+	CT_VEC(struct adoptee) at;
+};
+
+/* One try to set the bits of those not adopted yet while their counters stand still; how many of them
+ * moved.  `last`: these are traced all the same. */
+static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bool last)
+{
+	u32 moved = 0;
+
+	for (u32 i = from; i < list->at.cnt; i++)
+		if (!list->at.at[i].exact)
+			list->at.at[i].gone = ct_snapshot__stat(list->at.at[i].tid, &list->at.at[i].before);
+	settle();
+	for (u32 i = from; i < list->at.cnt; i++) {
+		struct adoptee *a = &list->at.at[i];
+
+		if (a->exact || a->gone)
+			continue;
+		ct_session__trace(s, a->tid);
+		a->gone = ct_snapshot__stat(a->tid, &a->now);
+		a->exact = !a->gone && same_counts(&a->before, &a->now);
+		if (a->gone || (!a->exact && !last))
+			ct_session__forget(s, a->tid);
+		moved += !a->gone && !a->exact;
 	}
-	ts = ct_now_ns();
-	struct ct_task_new n = { .tgid = st.tgid, .flags = flags | (exact ? 0 : CT_TASK_UNSURE),
-		.prio = st.prio, .voluntary = st.voluntary, .involuntary = st.involuntary,
-		.cpu_ns = st.cpu_ns };
-	ct_session__inject(s, CT_TASK_NEW, tid, ts, &n);
-	inject_name(s, tid, ts, st.name);
-	return 0;
+	return moved;
+}
+
+static void adopt_all(struct ct_session *s, struct adoptees *list, u32 from, u32 flags)
+{
+	for (u32 i = 0; adopt_round(s, list, from, i + 1 == ADOPT_TRIES) && i + 1 < ADOPT_TRIES; i++)
+		ct_session__drain(s); /* those adopted so far may be busy */
+	for (u32 i = from; i < list->at.cnt; i++) {
+		const struct adoptee *a = &list->at.at[i];
+		ct_ns ts = ct_now_ns();
+		struct ct_task_new n = { .tgid = a->now.tgid, .prio = a->now.prio,
+			.flags = flags | (a->exact ? 0 : CT_TASK_UNSURE),
+			.voluntary = a->now.voluntary, .involuntary = a->now.involuntary,
+			.cpu_ns = a->now.cpu_ns };
+
+		if (a->gone)
+			continue;
+		ct_session__inject(s, CT_TASK_NEW, a->tid, ts, &n);
+		inject_name(s, a->tid, ts, a->now.name);
+	}
+}
+
+int ct_snapshot__adopt_root(struct ct_session *s, u32 tid)
+{
+	struct adoptees one = { 0 };
+	struct ct_task_stat st;
+	bool gone;
+
+	/* it goes to sleep on its pipe soon: let it */
+	for (int i = 0; i < 1000 && !ct_snapshot__stat(tid, &st) && st.state != 'S'; i++)
+		sleep_ns(100000);
+	ct_vec_push(&one.at)->tid = tid;
+	adopt_all(s, &one, 0, CT_TASK_ROOT);
+	gone = one.at.at[0].gone;
+	ct_vec_free(&one.at);
+	return gone ? -ESRCH : 0;
 }
 
 /* ---- attach: what is each thread doing ---- */
@@ -164,18 +201,17 @@ static void inject_state(struct ct_session *s, struct ct_symbolizer *sym, u32 ti
 
 struct attach_arg {
 	struct ct_session *s;
-	struct ct_symbolizer *sym;
-	CT_VEC(u32) tids;
+	struct adoptees list;
 };
 
 /* 1 when the thread was not traced yet. */
-static int adopt_new(void *arg, u32 tid)
+static int list_new(void *arg, u32 tid)
 {
 	struct attach_arg *a = arg;
 
-	if (ct_session__traces(a->s, tid) || ct_snapshot__adopt(a->s, tid, CT_TASK_FOUND))
+	if (ct_session__traces(a->s, tid))
 		return 0;
-	*ct_vec_push(&a->tids) = tid;
+	ct_vec_push(&a->list.at)->tid = tid;
 	return 1;
 }
 
@@ -199,54 +235,91 @@ static int list_children(void *arg, u32 tid)
 	return 0;
 }
 
+/* Adopts every thread of a process; until none is new: one that exists was created either before its
+ * creator was traced, and is found here, or after, and the fork probe has it. */
+static int attach_process(struct attach_arg *a, u32 pid)
+{
+	for (int i = 0; i < 1000; i++) {
+		u32 from = a->list.at.cnt;
+		int n = ct_inspect__each_thread(pid, list_new, a);
+
+		if (n <= 0)
+			return n;
+		adopt_all(a->s, &a->list, from, CT_TASK_FOUND);
+	}
+	return 0;
+}
+
 int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid)
 {
-	struct attach_arg a = { .s = s, .sym = sym };
+	struct attach_arg a = { .s = s };
 	struct pid_list list = { 0 };
-	int n, err = 0;
+	int err = 0;
+	u32 i;
 
 	*ct_vec_push(&list.pids) = pid;
-	for (u32 i = 0; i < list.pids.cnt; i++) {
+	for (i = 0; i < list.pids.cnt; i++) {
 		ct_session__follow_images(s, list.pids.at[i]);
-		/* until no thread is new: one that exists was created either before its creator was
-		 * traced, and is found here, or after, and the fork probe has it */
-		do
-			n = ct_inspect__each_thread(list.pids.at[i], adopt_new, &a);
-		while (n > 0);
-		if (n < 0 && i == 0)
-			err = n;
+		err = attach_process(&a, list.pids.at[i]);
+		if (err && i == 0)
+			break;
+		err = 0; /* a child may have ended meanwhile */
 		ct_inspect__each_thread(list.pids.at[i], list_children, &list);
+		ct_session__drain(s);
 	}
-	for (u32 i = 0; i < a.tids.cnt; i++)
-		inject_state(s, sym, a.tids.at[i]);
-	if (!err && !a.tids.cnt)
+	for (i = 0; i < a.list.at.cnt; i++) {
+		inject_state(s, sym, a.list.at.at[i].tid);
+		if (i % 8 == 7)
+			ct_session__drain(s);
+	}
+	if (!err && !a.list.at.cnt)
 		err = -ESRCH;
-	ct_vec_free(&a.tids);
+	ct_vec_free(&a.list.at);
 	ct_vec_free(&list.pids);
 	return err;
 }
 
 /* ---- the end ---- */
 
-void ct_snapshot__detach_all(struct ct_session *s)
+static void list_traced(struct ct_session *s, struct adoptees *list)
 {
-	struct ct_task_stat before, after;
+	for (u32 word = 0; word < CT_TID_MAX / 64; word++)
+		for (u64 bits = s->tids[word]; bits; bits &= bits - 1)
+			ct_vec_push(&list->at)->tid = word * 64 + __builtin_ctzll(bits);
+}
 
-	for (u32 word = 0; word < CT_TID_MAX / 64; word++) {
-		u64 bits = s->tids[word];
+/* All at once: from here on nothing is recorded. */
+static void forget_all(struct ct_session *s)
+{
+	for (u32 word = 0; word < CT_TID_MAX / 64; word++)
+		if (s->tids[word])
+			__atomic_store_n(&s->tids[word], 0, __ATOMIC_SEQ_CST);
+}
 
-		for (; bits; bits &= bits - 1) {
-			u32 tid = word * 64 + __builtin_ctzll(bits);
-			bool there = !ct_snapshot__stat(tid, &before);
+ct_ns ct_snapshot__detach_all(struct ct_session *s)
+{
+	struct adoptees list = { 0 };
+	ct_ns end;
 
-			ct_session__forget(s, tid);
-			if (!there || ct_snapshot__stat(tid, &after) || !same_counts(&before, &after))
-				continue; /* its counters at the end of its events are not known */
-			struct ct_task_counts c = { .voluntary = after.voluntary,
-				.involuntary = after.involuntary, .cpu_ns = after.cpu_ns };
-			ct_session__inject(s, CT_TASK_COUNTS, tid, ct_now_ns(), &c);
-		}
+	list_traced(s, &list);
+	if (!list.at.cnt)
+		return ct_now_ns();
+	for (u32 i = 0; i < list.at.cnt; i++)
+		list.at.at[i].gone = ct_snapshot__stat(list.at.at[i].tid, &list.at.at[i].before);
+	settle();
+	forget_all(s);
+	end = ct_now_ns();
+	for (u32 i = 0; i < list.at.cnt; i++) {
+		struct adoptee *a = &list.at.at[i];
+
+		if (a->gone || ct_snapshot__stat(a->tid, &a->now) || !same_counts(&a->before, &a->now))
+			continue; /* its counters at the end of its events are not known */
+		struct ct_task_counts c = { .voluntary = a->now.voluntary,
+			.involuntary = a->now.involuntary, .cpu_ns = a->now.cpu_ns };
+		ct_session__inject(s, CT_TASK_COUNTS, a->tid, end, &c);
 	}
+	ct_vec_free(&list.at);
+	return end;
 }
 
 char *ct_snapshot__name(u32 pid)

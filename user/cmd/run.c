@@ -40,6 +40,7 @@ struct recording {
 	struct ct_run run;
 	struct ct_target target;
 	char *path;		/* of the trace */
+	char *previous;		/* where the one before it was put; NULL: there was none */
 	int fd;
 	bool created;		/* the file was not there before */
 	int signal_fd;
@@ -68,9 +69,22 @@ static char *default_path(const struct recording *r)
 	return ct_asprintf("%s.ctrace", name[0] ? name : "trace");
 }
 
+/* Where nobody named the file, the recording before this one is kept: one may want to compare. */
+static void keep_previous(struct recording *r)
+{
+	if (r->opts->output || access(r->path, F_OK))
+		return;
+	r->previous = ct_asprintf("%s.old", r->path);
+	if (ct_rights__rename_as(&r->user, r->path, r->previous)) {
+		free(r->previous);
+		r->previous = NULL;
+	}
+}
+
 static int open_output(struct recording *r)
 {
 	r->path = r->opts->output ? ct_strdup(r->opts->output) : default_path(r);
+	keep_previous(r);
 	r->fd = ct_rights__open_as(&r->user, r->path, O_RDWR | O_CREAT | O_EXCL, 0644);
 	r->created = r->fd >= 0;
 	if (r->fd == -EEXIST)
@@ -88,6 +102,8 @@ static void discard_output(struct recording *r)
 {
 	if (r->created)
 		ct_rights__unlink_as(&r->user, r->path);
+	if (r->previous)
+		ct_rights__rename_as(&r->user, r->previous, r->path);
 }
 
 /* ---- what is known of the run before it starts ---- */
@@ -206,9 +222,33 @@ static int start_writer(struct recording *r)
 	return err;
 }
 
+/* A first word that is no program may be meant otherwise. */
+static void say_not_started(const struct recording *r, int err)
+{
+	const char *name = r->opts->argv[0];
+	size_t len = strlen(name);
+
+	if (len > 7 && !strcmp(name + len - 7, ".ctrace") && !access(name, F_OK))
+		ct_error("cannot run '%s': it is a trace; 'ctrace report %s' shows it", name, name);
+	else if (err == -ENOENT && !strchr(name, '/') && !access(name, X_OK))
+		ct_error("cannot run '%s': it is not in PATH; did you mean './%s'?", name, name);
+	else if (err == -ENOENT && !strchr(name, '/'))
+		ct_error("cannot run '%s': no such program, and no command of ctrace; try 'ctrace "
+			 "--help'", name);
+	else
+		ct_error("cannot run '%s': %s", name, strerror(-err));
+}
+
 static int exit_code_of_start(int err)
 {
 	return err == -ENOENT ? 127 : 126;
+}
+
+/* A late collector loses events.  After the fork: the program keeps its own priority.  Where it is
+ * refused, the rings must do. */
+static void hurry(void)
+{
+	setpriority(PRIO_PROCESS, 0, -20);
 }
 
 static int start_program(struct recording *r)
@@ -220,9 +260,10 @@ static int start_program(struct recording *r)
 		ct_error("cannot fork: %s", strerror(-err));
 		return CT_EXIT_FAILED;
 	}
+	hurry();
 	r->run.pid = r->target.pid;
 	ct_session__follow_images(r->session, r->run.pid);
-	err = ct_snapshot__adopt(r->session, r->run.pid, CT_TASK_ROOT);
+	err = ct_snapshot__adopt_root(r->session, r->run.pid);
 	if (err) {
 		ct_error("the program ended before it began: %s", strerror(-err));
 		return CT_EXIT_FAILED;
@@ -230,7 +271,7 @@ static int start_program(struct recording *r)
 	stamp_start(&r->run);
 	err = ct_target__go(&r->target);
 	if (err) {
-		ct_error("cannot run '%s': %s", r->opts->argv[0], strerror(-err));
+		say_not_started(r, err);
 		waitpid(r->target.pid, NULL, 0);
 		discard_output(r);
 		return exit_code_of_start(err);
@@ -247,6 +288,8 @@ static int start_attached(struct recording *r)
 	stamp_start(&r->run);
 	if (start_writer(r))
 		return CT_EXIT_FAILED;
+	ct_session__sink(r->session, r->writer, r->sym); /* threads attached first may be busy */
+	hurry();
 	for (i = 0; i < r->opts->pid_cnt; i++) {
 		err = ct_snapshot__attach(r->session, r->sym, r->opts->pids[i]);
 		if (err)
@@ -444,24 +487,27 @@ static void await_last_switch(struct recording *r)
 {
 	struct timespec ms = { .tv_nsec = 1000000 };
 
-	for (int i = 0; i < 100 && !r->run.attached && ct_session__traces(r->session, r->run.pid); i++)
+	for (int i = 0; i < 100 && ct_session__traces(r->session, r->run.pid); i++)
 		nanosleep(&ms, NULL);
+	r->run.end_ns = clock_ns(CLOCK_MONOTONIC);
 	nanosleep(&ms, NULL); /* its other threads died before it; let the last of them leave the CPU */
 }
 
-/* -d ended the recording of a program of ours: it goes on, unwatched, and so do we until it ends. */
 static void finish_recording(struct recording *r)
 {
 	struct ct_session_stats st;
+	ct_ns detached;
 
+	if (r->run.ended && !r->run.attached)
+		await_last_switch(r);
+	detached = ct_snapshot__detach_all(r->session);
+	if (!r->run.end_ns)
+		r->run.end_ns = detached;
+	ct_session__stop(r->session);
+	drain(r);
 	if (r->looker)
 		waitpid(r->looker, NULL, 0); /* what it has to say comes before the report */
 	r->looker = 0;
-	await_last_switch(r);
-	r->run.end_ns = clock_ns(CLOCK_MONOTONIC);
-	ct_snapshot__detach_all(r->session);
-	ct_session__stop(r->session);
-	drain(r);
 	/* the file is read back before it is finished: the locks of its last second need names, too */
 	if (!r->wrote_badly)
 		ct_writer__flush(r->writer, clock_ns(CLOCK_MONOTONIC));
@@ -555,7 +601,9 @@ static void finish_trace(struct recording *r)
 	ct_facts__compute(&facts, m);
 	print_report(r, source, &facts);
 	if (!r->opts->quiet)
-		ct_info("the trace is in %s ('ctrace report %s' shows this again)", r->path, r->path);
+		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
+			r->previous ? ", the one before it in " : "", r->previous ? r->previous : "",
+			program_invocation_name, r->path);
 	ct_facts__clear(&facts);
 	ct_model__free(m);
 	ct_source__free(source);
@@ -592,6 +640,7 @@ static void clear(struct recording *r)
 	ct_run__clear(&r->run);
 	ct_rights__clear(&r->user);
 	free(r->path);
+	free(r->previous);
 	if (r->fd >= 0)
 		close(r->fd);
 }
@@ -613,7 +662,6 @@ static int run_recording(struct recording *r)
 	ct_session__sink(r->session, r->writer, r->sym);
 	signal(SIGPIPE, SIG_IGN); /* only now: the program keeps what it was given */
 	signal(SIGTTOU, SIG_IGN); /* the report may be written when the shell is in front */
-	setpriority(PRIO_PROCESS, 0, -20); /* a late collector loses events; refused: no matter */
 	record(r);
 	finish_recording(r);
 	setpriority(PRIO_PROCESS, 0, 0);

@@ -50,7 +50,7 @@ help:
 ## make bench      measure overhead (root)
 ## make soak       many runs of what must be announced, and of what must not (root; a quarter of an hour)
 ## make golden     write the expected outputs of tests/golden anew; review them as a diff
-## make install    copy ctrace to $(PREFIX)/bin; DESTDIR is respected
+## make install    copy ctrace to $(PREFIX)/bin, the demos to $(PREFIX)/lib/ctrace; DESTDIR is respected
 ## make clean      remove build/
 
 # ---- kernel side -----------------------------------------------------------------------------
@@ -74,6 +74,11 @@ $(B)/gen/syscall_table.h: user/gen/syscalls.sh
 	$(Q)mkdir -p $(@D)
 	$(Q)CC="$(CC)" sh $< > $@
 
+$(B)/gen/demo_table.h: user/gen/demo_table.sh demos/README.md $(DEMO_SRC)
+	$(call msg,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)sh $< demos > $@
+
 $(B)/gen/version.h: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#define CT_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define CT_VERSION "$(VERSION)"' > $@
@@ -88,6 +93,7 @@ $(B)/user/%.o: user/%.c
 $(LIB_OBJ) $(B)/user/main.o: | $(B)/gen/version.h $(B)/gen/syscall_table.h $(B)/gen/ctrace.skel.h
 $(B)/user/capture/session.o: $(B)/gen/ctrace.skel.h
 $(B)/user/capture/syscalls.o: $(B)/gen/syscall_table.h
+$(B)/user/cmd/demo.o: $(B)/gen/demo_table.h
 
 $(B)/libctrace.a: $(LIB_OBJ)
 	$(Q)rm -f $@
@@ -126,7 +132,7 @@ deps-test:
 
 demo: deps
 	@$(MAKE) --no-print-directory all
-	@echo "+ sudo $(B)/ctrace $(B)/demos/contention"
+	@echo "+ $(strip $(SUDO) $(B)/ctrace $(B)/demos/contention)"
 	@$(SUDO) $(B)/ctrace $(B)/demos/contention
 
 test: deps-test
@@ -148,6 +154,8 @@ soak: all
 
 install: all
 	install -D -m 755 $(B)/ctrace $(DESTDIR)$(PREFIX)/bin/ctrace
+	install -d $(DESTDIR)$(PREFIX)/lib/ctrace/demos
+	install -m 755 $(DEMOS) $(DESTDIR)$(PREFIX)/lib/ctrace/demos
 
 clean:
 	rm -rf $(B)

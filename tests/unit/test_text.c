@@ -219,7 +219,8 @@ static void assert_wrong(const char *line, const char *sentence)
 
 static void test_wrong_lines(void **state)
 {
-	assert_wrong("hello", "'hello' begins no line");
+	assert_wrong("hello", "neither a recording of ctrace nor the text form");
+	assert_wrong("end\nhello", "'hello' begins no line");
 	assert_wrong("\x1b[31m", "\\x1B[31m");
 	assert_wrong("1", "the CPU is missing");
 	assert_wrong("1 0", "the kind of event is missing");

@@ -58,6 +58,24 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* Length of a C++ name up to its parameter list, which says little beside a line and hides it where
+ * the name is cut: `Queue::push` of `Queue::push(std::vector<int> const&) const`. */
+static size_t without_parameters(const char *name)
+{
+	size_t len = strlen(name), at;
+	int depth = 0;
+
+	if (len > 6 && !strcmp(name + len - 6, " const"))
+		len -= 6;
+	for (at = len; at > 0; at--) {
+		depth += name[at - 1] == ')';
+		depth -= name[at - 1] == '(';
+		if (!depth)
+			break;
+	}
+	return at > 1 && at < len ? at - 1 : strlen(name);
+}
+
 char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t size)
 {
 	if (!names || !frame || frame >= names->frames.cnt) {
@@ -65,11 +83,13 @@ char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t s
 		return buf;
 	}
 	const struct ct_frame *f = &names->frames.at[frame];
-	const char *function = ct_strtab__get(names->strings, f->function);
+	const char *whole = ct_strtab__get(names->strings, f->function);
+	char function[256];
 	const char *file = base_name(ct_strtab__get(names->strings, f->file));
 	const char *module = base_name(ct_strtab__get(names->strings, f->module));
 	char place[160] = "";
 
+	snprintf(function, sizeof(function), "%.*s", (int)without_parameters(whole), whole);
 	if (*file && f->line)
 		snprintf(place, sizeof(place), "%s:%u", file, f->line);
 	else if (*module)
@@ -177,7 +197,11 @@ char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf,
 
 	if (a && a->kind == CT_ADDR_GLOBAL && a->symbol)
 		name_global(m, l, a, buf, size);
-	else if (a && a->kind == CT_ADDR_HEAP)
+	else if (a && a->kind == CT_ADDR_GLOBAL && a->module)
+		snprintf(buf, size, "%s+0x%" PRIx64,
+			base_name(ct_strtab__get(m->names->strings, a->module)), a->offset);
+	else if (a && (a->kind == CT_ADDR_HEAP || a->kind == CT_ADDR_UNKNOWN))
+		/* not in a file's mapping and not on a stack: an arena or a mapping of malloc's */
 		name_by_line(m, l, "heap", buf, size);
 	else if (a && a->kind == CT_ADDR_STACK)
 		name_stack(m, l, a, buf, size);

@@ -155,6 +155,7 @@ struct text_reader {
 	bool quoted;		  /* its value was "..." */
 	CT_VEC(u32) seqs;	  /* events so far, by CPU */
 	CT_VEC(u32) frames;	  /* of the stack line being read */
+	u32 known;		  /* lines so far that were of a kind a text trace has */
 	u32 cpus;		  /* highest CPU + 1 */
 	bool has_start, has_end, has_cpus, has_machine, says_complete, is_complete, saw_end;
 };
@@ -836,11 +837,16 @@ static int read_line(struct text_reader *r)
 	int got = next_word(r);
 	if (got <= 0)
 		return got;
+	r->known++;
 	if (r->key.len <= 1 && isdigit((u8)value_of(r)[0]))
 		return read_event(r);
 	for (u32 i = 0; i < CT_COUNT(lines); i++)
 		if (r->key.len <= 1 && !strcmp(lines[i].word, value_of(r)))
 			return lines[i].read(r);
+	if (r->known == 1) { /* some other file: nobody wants its first line on the screen */
+		r->why = ct_strdup("it is neither a recording of ctrace nor the text form of one");
+		return -EPROTO;
+	}
 	return fail_value(r, "begins no line of a text trace");
 }
 

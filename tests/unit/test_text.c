@@ -205,7 +205,7 @@ static void test_incomplete(void **state)
 
 static void assert_wrong(const char *line, const char *sentence)
 {
-	char *text = ct_asprintf("# one\n\n%s\n1 0 switch 0\n", line);
+	char *text = ct_asprintf("# one\nsyscall 1 write\n%s\n1 0 switch 0\n", line);
 	char *path = util_file(text, strlen(text));
 	struct ct_source *s;
 	char *why = NULL;
@@ -217,10 +217,24 @@ static void assert_wrong(const char *line, const char *sentence)
 	util_drop(path);
 }
 
+/* A file that is something else is not quoted. */
+static void test_other_file(void **state)
+{
+	static const char text[] = "root:secret\n";
+	char *path = util_file(text, strlen(text));
+	struct ct_source *s;
+	char *why = NULL;
+
+	assert_int_equal(ct_source__open(&s, path, &why), -EPROTO);
+	assert_non_null(strstr(why, "neither a recording of ctrace nor the text form"));
+	assert_null(strstr(why, "secret"));
+	free(why);
+	util_drop(path);
+}
+
 static void test_wrong_lines(void **state)
 {
-	assert_wrong("hello", "neither a recording of ctrace nor the text form");
-	assert_wrong("end\nhello", "'hello' begins no line");
+	assert_wrong("hello", "'hello' begins no line");
 	assert_wrong("\x1b[31m", "\\x1B[31m");
 	assert_wrong("1", "the CPU is missing");
 	assert_wrong("1 0", "the kind of event is missing");
@@ -299,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_from_file),
 		cmocka_unit_test(test_incomplete),
 		cmocka_unit_test(test_wrong_lines),
+		cmocka_unit_test(test_other_file),
 		cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

@@ -143,6 +143,7 @@ int ct_verdict__make(
 	*v = (struct ct_verdict){ .names = ct_names__new(), .run = { .start_ns = start_ns } };
 	describe_run(&v->run, look);
 	ct_syscall__names(v->names);
+	ct_symbolizer__hurry(sym);
 	ct_symbolizer__resolve(sym, v->names, NULL, NULL);
 	free(v->run.libc);
 	v->run.libc = ct_strdup(ct_symbolizer__libc(sym, v->run.pid));

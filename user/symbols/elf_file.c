@@ -462,16 +462,24 @@ static bool has_dwarf(Elf *elf)
 	return info;
 }
 
-void ct_elf__load_debug(struct ct_elf *f)
+void ct_elf__find_debug(struct ct_elf *f)
 {
 	ct_elf__load(f);
+	if (f->debug_sought || !f->elf)
+		return;
+	f->debug_sought = true;
+	f->own_dwarf = has_dwarf(f->elf);
+	if (!f->own_dwarf && !f->image)
+		find_debug_file(f);
+}
+
+void ct_elf__load_debug(struct ct_elf *f)
+{
+	ct_elf__find_debug(f);
 	if (f->debug_loaded || !f->elf)
 		return;
 	f->debug_loaded = true;
-	bool own = has_dwarf(f->elf);
-	if (!own && !f->image)
-		find_debug_file(f);
-	if (own)
+	if (f->own_dwarf)
 		f->dbg = dwarf_begin_elf(f->elf, DWARF_C_READ, NULL);
 	else if (f->debug_elf && has_dwarf(f->debug_elf))
 		f->dbg = dwarf_begin_elf(f->debug_elf, DWARF_C_READ, NULL);

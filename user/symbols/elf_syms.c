@@ -170,7 +170,7 @@ static struct ct_elf_syms *load_symbols(struct ct_elf *f)
 		return s;
 	read_table(s, f->elf, SHT_DYNSYM);
 	if (!read_table(s, f->elf, SHT_SYMTAB)) {
-		ct_elf__load_debug(f);
+		ct_elf__find_debug(f);
 		if (f->debug_elf)
 			read_table(s, f->debug_elf, SHT_SYMTAB);
 	}

@@ -88,11 +88,20 @@ static const char *choose_name(struct ct_elf *f, u64 vaddr, const char *from_dwa
 	return from_dwarf;
 }
 
+static bool is_c_library(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	return !strncmp(base, "libc.so", 7) || !strncmp(base, "libc-2.", 7) ||
+		!strncmp(base, "ld-", 3) || !strncmp(base, "libpthread", 10);
+}
+
 static void name_in_file(struct ct_places *p, struct ct_names *names, struct ct_place *place)
 {
 	struct ct_place_name found[CT_INLINES_MAX + 1] = { 0 };
 	struct ct_elf *f = p->files->at.at[place->file];
-	u32 cnt = place->entry ? 0 : ct_elf__lines(f, place->addr, found);
+	bool plain = place->entry || (p->hurry && is_c_library(f->path));
+	u32 cnt = plain ? 0 : ct_elf__lines(f, place->addr, found);
 	if (!cnt)
 		cnt = 1;
 	found[cnt - 1].function = choose_name(f, place->addr, found[cnt - 1].function);

@@ -203,6 +203,11 @@ void ct_symbolizer__stack(struct ct_symbolizer *s, const struct ct_snapshot *sna
 		unwind_pending(s, CT_SYMBOLIZER_PENDING / 2, NULL, NULL);
 }
 
+void ct_symbolizer__hurry(struct ct_symbolizer *s)
+{
+	s->places.hurry = true;
+}
+
 void ct_symbolizer__keep(struct ct_symbolizer *s, const u32 *ids, u32 cnt)
 {
 	bool *kept = ct_alloc(s->stack_trace.cnt + 1);

@@ -43,6 +43,9 @@ void ct_symbolizer__stack(struct ct_symbolizer *s, const struct ct_snapshot *sna
 /* Forgets all stacks but these. */
 void ct_symbolizer__keep(struct ct_symbolizer *s, const u32 *ids, u32 cnt);
 
+/* From now on the C library's frames get functions without lines: those cost most of the time. */
+void ct_symbolizer__hurry(struct ct_symbolizer *s);
+
 /* Unwinds and names every stack into `names` (strings, frames, stack_frames, stack_start).  Different
  * ids with the same frames may share them.  `progress` may be NULL; called with done and all. */
 void ct_symbolizer__resolve(struct ct_symbolizer *s, struct ct_names *names,

@@ -61,7 +61,8 @@ struct ct_elf {
 	bool libc;	      /* a C library: its names have public twins */
 	CT_VEC(struct ct_segment) segs;
 	Dwarf_CFI *cfi;	      /* .eh_frame */
-	bool debug_loaded;
+	bool debug_sought, debug_loaded;
+	bool own_dwarf;
 	int debug_fd;	      /* separate debug file; -1: none */
 	Elf *debug_elf;	      /* NULL: none */
 	Dwarf *dbg;	      /* of elf or debug_elf; NULL: none */
@@ -75,7 +76,8 @@ struct ct_elf *ct_elf__new(const char *path, const char *debug_root);
 struct ct_elf *ct_elf__new_vdso(const char *debug_root);
 void ct_elf__free(struct ct_elf *f);
 void ct_elf__load(struct ct_elf *f);	       /* cheap after the first call */
-void ct_elf__load_debug(struct ct_elf *f);     /* sets dbg, debug_elf */
+void ct_elf__find_debug(struct ct_elf *f);     /* sets debug_elf */
+void ct_elf__load_debug(struct ct_elf *f);     /* sets dbg, too: unpacks all DWARF there is */
 /* The vaddr of byte `offset` of the file; the file offset itself when no segment holds it. */
 u64 ct_elf__vaddr(struct ct_elf *f, u64 offset);
 bool ct_elf__in_segment(struct ct_elf *f, u64 vaddr, bool exec);
@@ -194,6 +196,7 @@ struct ct_places {
 	CT_VEC(struct ct_place) at;
 	struct ct_table *by_addr; /* (addr, file and entry) -> place */
 	struct ct_table *between; /* (caller, callee) -> place that stands between them */
+	bool hurry;		  /* no lines of the C library: its DWARF may be large, and packed */
 };
 void ct_places__init(struct ct_places *p, struct ct_files *files);
 void ct_places__clear(struct ct_places *p);

@@ -106,11 +106,13 @@ struct ct_path_segment {
 struct ct_path_share {
 	ct_ns ns;
 	u32 thread, state, lock, frame;
+	u32 threads; /* reasons: how many; `thread` is the one with most */
 };
 struct ct_critical_path {
 	ct_ns duration_ns; /* of the run; what the segments, the shares and the lines each add up to */
 	CT_VEC(struct ct_path_segment) segments; /* by time; each begins where the one before ends */
 	CT_VEC(struct ct_path_share) shares;	 /* by (thread, state, lock), most first; no frame */
+	CT_VEC(struct ct_path_share) reasons;	 /* by (state, lock), most first */
 	CT_VEC(struct ct_path_share) lines;	 /* by (frame, state, lock), most first; no thread */
 };
 void ct_critical_path__compute(struct ct_critical_path *p, const struct ct_model *m);

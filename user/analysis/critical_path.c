@@ -400,18 +400,48 @@ static ct_ns sum_segments(const struct ct_critical_path *p, share_rows *rows, bo
 	return sum_ns;
 }
 
+/* Shares come with the most first: the first thread of a reason is the one with most of it. */
+static ct_ns sum_reasons(const struct ct_critical_path *p, share_rows *rows)
+{
+	struct ct_table *idx = ct_table__new();
+	ct_ns sum_ns = 0;
+
+	for (u32 i = 0; i < p->shares.cnt; i++) {
+		const struct ct_path_share *s = &p->shares.at[i];
+		u32 k = ct_table__get(idx, s->state, s->lock);
+		if (k == CT_NONE) {
+			k = rows->cnt;
+			*ct_vec_push(rows) = *s;
+			rows->at[k].ns = 0;
+			ct_table__set(idx, s->state, s->lock, k);
+		}
+		rows->at[k].ns += s->ns;
+		rows->at[k].threads++;
+		sum_ns += s->ns;
+	}
+	ct_table__free(idx);
+	if (rows->cnt)
+		qsort(rows->at, rows->cnt, sizeof(*rows->at), compare_shares);
+	return sum_ns;
+}
+
 static void sum_path(struct ct_critical_path *p)
 {
-	share_rows shares = { 0 }, lines = { 0 };
-	ct_ns shares_ns = sum_segments(p, &shares, false), lines_ns = sum_segments(p, &lines, true);
+	share_rows rows[3] = { 0 };
+	ct_ns shares_ns = sum_segments(p, &rows[0], false), lines_ns = sum_segments(p, &rows[1], true);
 
+	p->shares.at = rows[0].at;
+	p->shares.cnt = rows[0].cnt;
+	p->lines.at = rows[1].at;
+	p->lines.cnt = rows[1].cnt;
+	ct_ns reasons_ns = sum_reasons(p, &rows[2]);
+	p->reasons.at = rows[2].at;
+	p->reasons.cnt = rows[2].cnt;
 	assert(shares_ns == p->duration_ns && lines_ns == p->duration_ns);
+	assert(reasons_ns == p->duration_ns);
 	(void)shares_ns;
 	(void)lines_ns;
-	p->shares.at = shares.at;
-	p->shares.cnt = shares.cnt;
-	p->lines.at = lines.at;
-	p->lines.cnt = lines.cnt;
+	(void)reasons_ns;
 }
 
 static void check_tiling(const struct ct_critical_path *p, const struct ct_model *m)
@@ -448,4 +478,5 @@ void ct_critical_path__clear(struct ct_critical_path *p)
 	ct_vec_free(&p->segments);
 	ct_vec_free(&p->shares);
 	ct_vec_free(&p->lines);
+	ct_vec_free(&p->reasons);
 }

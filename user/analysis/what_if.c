@@ -42,13 +42,14 @@ static struct ct_prediction change_of(enum ct_change change)
 static void predict(struct ask *a, struct ct_prediction p)
 {
 	struct ct_replay_result r = ct_replay(&a->work, &p, a->cpus);
+	ct_ns run_ns = a->w->duration_ns, work_ns = a->work.work_ns;
+	ct_ns rest_ns = run_ns > work_ns ? run_ns - work_ns : 0;
 	double ratio = a->w->baseline_ns ? (double)r.end_ns / (double)a->w->baseline_ns : 1;
+	ct_ns scaled_ns = (ct_ns)((double)work_ns * ratio + 0.5);
 
-	p.duration_ns = (ct_ns)((double)a->w->duration_ns * ratio + 0.5);
-	p.least_ns = r.end_ns < p.duration_ns ? r.end_ns : p.duration_ns;
-	p.saves_ns = p.least_ns < a->w->duration_ns ? a->w->duration_ns - p.least_ns : 0;
-	if (p.duration_ns > a->w->duration_ns)
-		p.saves_ns = 0; /* it costs */
+	p.duration_ns = rest_ns + scaled_ns;
+	p.least_ns = rest_ns + (r.end_ns < scaled_ns ? r.end_ns : scaled_ns);
+	p.saves_ns = p.least_ns < run_ns && p.duration_ns <= run_ns ? run_ns - p.least_ns : 0;
 	p.speedup = p.duration_ns ? (double)a->w->duration_ns / (double)p.duration_ns : 1;
 	*ct_vec_push(&a->w->at) = p;
 }

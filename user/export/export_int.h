@@ -39,6 +39,15 @@ u32 ct_shell_status(int wait_status);
 enum ct_agreement { CT_AGREE_UNKNOWN, CT_AGREE_YES, CT_AGREE_NO };
 enum ct_agreement ct_switches_agree(const struct ct_thread *t);
 
+/* ---- changes.c ---- */
+const char *ct_change_id(enum ct_change change); /* "lock-free" */
+/* "no waits on L1"; the lock and the thread by id */
+char *ct_change_text(const struct ct_model *m, const struct ct_prediction *p);
+/* "no waits on big_lock" */
+char *ct_change_words(const char *lock, const char *thread, const struct ct_prediction *p);
+const char *ct_change_assumption(enum ct_change change); /* what has to be so for it to come true */
+
+
 /* Losses added up by CPU and kind, by those; cnt is 0 when nothing was lost. */
 struct ct_loss_sums {
 	CT_VEC(struct ct_loss_span) at;

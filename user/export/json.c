@@ -18,7 +18,14 @@
  *                runnable_max_ns wakeups found ended exit_status cut lossy
  *   locks        id name address kind waits wait_ns max_wait_ns max_waiters sites blocked_by; pid
  *                runnable_ns wakes wakes_of_none timeouts refused holders_ns holds
- *   parallelism  mean_running running_ns; wait_cpu_ns
+ *   parallelism  mean_running running_ns; wait_cpu_ns alone_ns alone_waiting_ns
+ *                alone_threads
+ *   work         kind of the whole program, what fits it, and the thread time this rests on
+ *   critical_path  tid reason lock ns share; adds up to run.duration_ns
+ *   critical_path_lines  the same by line
+ *   what_if      change duration_ns speedup; at_least_ns saves_at_most_ns kind lock tid parts
+ *                assumes
+ *   what_if_replay  how well the replay that they rest on repeats the recorded run
  *   lines        waits by line and reason
  *   wakers       who woke whom, and the blocked time that this ended
  *   findings     id severity certainty cost_ns share threads locks lines evidence lesson advice; title
@@ -348,7 +355,21 @@ static json_t *lock_object(const struct ct_model *m, const struct ct_contention 
 	return o;
 }
 
-static json_t *parallelism_object(const struct ct_parallelism *p)
+static json_t *alone_threads(const struct ct_model *m, const struct ct_parallelism *p)
+{
+	json_t *rows = json_array();
+	for (u32 i = 0; p->alone_thread_ns && i < m->threads.cnt; i++) {
+		if (!p->alone_thread_ns[i])
+			continue;
+		json_t *o = json_object();
+		set(o, "tid", tid_or_null(m, i));
+		set(o, "ns", integer(p->alone_thread_ns[i]));
+		json_array_append_new(rows, o);
+	}
+	return rows;
+}
+
+static json_t *parallelism_object(const struct ct_model *m, const struct ct_parallelism *p)
 {
 	json_t *running = json_array();
 	for (u32 i = 0; i < p->cnt; i++)
@@ -357,6 +378,101 @@ static json_t *parallelism_object(const struct ct_parallelism *p)
 	set(o, "mean_running", json_real(p->mean_running));
 	set(o, "running_ns", running);
 	set(o, "wait_cpu_ns", integer(p->wait_cpu_ns));
+	set(o, "alone_ns", integer(p->alone_ns));
+	set(o, "alone_waiting_ns", state_times(p->alone_state_ns, CT_RUNNABLE));
+	set(o, "alone_threads", alone_threads(m, p));
+	return o;
+}
+
+static json_t *work_object(const struct ct_program_kind *k)
+{
+	json_t *o = json_object();
+	set(o, "kind", json_string(ct_work_kind_name(k->kind)));
+	set(o, "fits", json_string(ct_fit_name(k->fit)));
+	set(o, "cpu_ns", integer(k->cpu_ns));
+	set(o, "io_ns", integer(k->io_ns));
+	set(o, "sleep_ns", integer(k->sleep_ns));
+	set(o, "threads_ns", integer(k->peers_ns));
+	set(o, "rest_ns", integer(k->rest_ns));
+	return o;
+}
+
+static json_t *lock_id_or_null(const struct ct_model *m, u32 lock)
+{
+	return lock < m->locks.cnt ? json_sprintf("L%" PRIu32, m->locks.at[lock].id) : json_null();
+}
+
+static void set_path_share(json_t *o, const struct ct_facts *facts, const struct ct_path_share *s)
+{
+	ct_ns whole_ns = facts->path.duration_ns;
+	set(o, "reason", json_string(ct_state_name(s->state)));
+	set(o, "lock", lock_id_or_null(facts->m, s->lock));
+	set(o, "ns", integer(s->ns));
+	set(o, "share", json_real(whole_ns ? (double)s->ns / (double)whole_ns : 0));
+}
+
+static json_t *critical_path(const struct ct_facts *facts)
+{
+	json_t *rows = json_array();
+	for (u32 i = 0; i < facts->path.shares.cnt; i++) {
+		const struct ct_path_share *s = &facts->path.shares.at[i];
+		json_t *o = json_object();
+		set(o, "tid", tid_or_null(facts->m, s->thread));
+		set_path_share(o, facts, s);
+		json_array_append_new(rows, o);
+	}
+	return rows;
+}
+
+static json_t *critical_path_lines(const struct ct_facts *facts)
+{
+	json_t *rows = json_array();
+	for (u32 i = 0; i < facts->path.lines.cnt; i++) {
+		const struct ct_path_share *s = &facts->path.lines.at[i];
+		json_t *o = json_object();
+		set_place(o, facts->m->names, s->frame);
+		set_path_share(o, facts, s);
+		json_array_append_new(rows, o);
+	}
+	return rows;
+}
+
+static json_t *prediction_object(const struct ct_model *m, const struct ct_prediction *p)
+{
+	char *change = ct_change_text(m, p);
+	bool parts = p->change == CT_CHANGE_LOCK_SPLIT || p->change == CT_CHANGE_CPUS;
+	json_t *o = json_object();
+	set(o, "change", text(change));
+	set(o, "duration_ns", integer(p->duration_ns));
+	set(o, "speedup", json_real(p->speedup));
+	set(o, "at_least_ns", integer(p->least_ns));
+	set(o, "saves_at_most_ns", integer(p->saves_ns));
+	set(o, "kind", json_string(ct_change_id(p->change)));
+	set(o, "lock", lock_id_or_null(m, p->lock));
+	set(o, "tid", tid_or_null(m, p->thread));
+	set(o, "parts", parts && p->parts ? integer(p->parts) : json_null());
+	set(o, "assumes", json_string(ct_change_assumption(p->change)));
+	free(change);
+	return o;
+}
+
+static json_t *what_if(const struct ct_facts *facts)
+{
+	json_t *rows = json_array();
+	for (u32 i = 0; i < facts->what_if.at.cnt; i++)
+		json_array_append_new(rows,
+			prediction_object(facts->m, &facts->what_if.at.at[i]));
+	return rows;
+}
+
+static json_t *what_if_replay(const struct ct_what_if *w)
+{
+	json_t *o = json_object();
+	set(o, "duration_ns", integer(w->baseline_ns));
+	set(o, "error", json_real(w->baseline_error));
+	set(o, "cpus", integer(w->cpus));
+	set(o, "locks_forced", integer(w->forced_cnt));
+	set(o, "usable", json_boolean(w->usable));
 	return o;
 }
 
@@ -399,9 +515,14 @@ static void set_lists(json_t *root, const struct ct_facts *facts)
 		json_array_append_new(wakers, waker_object(m, &facts->wakers.at.at[i]));
 	set(root, "threads", threads);
 	set(root, "locks", locks);
-	set(root, "parallelism", parallelism_object(&facts->parallelism));
+	set(root, "parallelism", parallelism_object(m, &facts->parallelism));
 	set(root, "lines", lines);
 	set(root, "wakers", wakers);
+	set(root, "work", work_object(&facts->kind));
+	set(root, "critical_path", critical_path(facts));
+	set(root, "critical_path_lines", critical_path_lines(facts));
+	set(root, "what_if", what_if(facts));
+	set(root, "what_if_replay", what_if_replay(&facts->what_if));
 }
 
 /* ---- findings ---- */

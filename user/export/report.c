@@ -258,6 +258,48 @@ static void write_histogram(struct ct_report *r)
 	}
 }
 
+/* Exactly one ran although CPUs were free and others waited: how long, who, and for what. */
+static void write_alone(struct ct_report *r)
+{
+	const struct ct_parallelism *p = &r->facts->parallelism;
+	u32 who = 0, what = CT_LOCK;
+	char alone[CT_FMT_LEN], by[CT_FMT_LEN], waited[CT_FMT_LEN];
+	if (!p->alone_thread_ns || p->alone_ns < p->duration_ns / 100 || !p->alone_ns)
+		return;
+	for (u32 i = 1; i < r->m->threads.cnt; i++)
+		who = p->alone_thread_ns[i] > p->alone_thread_ns[who] ? i : who;
+	for (u32 s = CT_LOCK; s < CT_STATES; s++)
+		what = p->alone_state_ns[s] > p->alone_state_ns[what] ? s : what;
+	char *name = ct_report__thread(r, who);
+	char *text = ct_asprintf("one ran alone, with a CPU free and others waiting, %s of the time "
+				 "(most: %s, %s); meanwhile somebody waited for %s %s of it",
+		ct_report__share(alone, p->alone_ns, p->duration_ns, r->lossy), name,
+		ct_report__share(by, p->alone_thread_ns[who], p->alone_ns, r->lossy),
+		ct_state_name(what),
+		ct_report__share(waited, p->alone_state_ns[what], p->alone_ns, r->lossy));
+	ct_page__stop(&r->page, 2);
+	ct_page__wrap(&r->page, 2, text);
+	free(text);
+	free(name);
+}
+
+static void write_work(struct ct_report *r)
+{
+	const struct ct_program_kind *k = &r->facts->kind;
+	static const char *const fits[CT_FITS] = {
+		[CT_FIT_SEQUENTIAL] = "one thread is enough for so little",
+		[CT_FIT_ASYNC] = "its waits can overlap in one thread: an event loop fits",
+		[CT_FIT_THREADS] = "threads fit",
+	};
+	if (!k->cpu_ns && !k->io_ns && !k->sleep_ns)
+		return;
+	char *text = ct_asprintf("the work as a whole is %s; %s", ct_work_kind_name(k->kind),
+		fits[k->fit]);
+	ct_page__stop(&r->page, 2);
+	ct_page__wrap(&r->page, 2, text);
+	free(text);
+}
+
 static void write_parallelism(struct ct_report *r)
 {
 	const struct ct_parallelism *p = &r->facts->parallelism;
@@ -279,6 +321,8 @@ static void write_parallelism(struct ct_report *r)
 	ct_page__wrap(&r->page, 2, text);
 	free(text);
 	write_histogram(r);
+	write_alone(r);
+	write_work(r);
 }
 
 /* Time on a CPU that the kernel did not count as the threads' own. */
@@ -412,6 +456,8 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 	ct_report__waits(&r);
 	write_parallelism(&r);
 	write_stolen(&r);
+	ct_report__path(&r);
+	ct_report__what_if(&r);
 	write_loss(&r);
 	write_agreement(&r);
 	free(r.name_cnt);

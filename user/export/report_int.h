@@ -22,6 +22,8 @@ void ct_report__hangs(struct ct_report *r);   /* report_hangs.c */
 void ct_report__threads(struct ct_report *r); /* report_threads.c */
 void ct_report__locks(struct ct_report *r);   /* report_locks.c */
 void ct_report__waits(struct ct_report *r);   /* report_locks.c */
+void ct_report__path(struct ct_report *r);    /* report_path.c */
+void ct_report__what_if(struct ct_report *r); /* report_path.c */
 
 /* ---- what they share (report.c) ---- */
 /* After an empty line; does not end its own. */

@@ -402,11 +402,12 @@ void ct_session__inject(struct ct_session *s, u32 kind, u32 tid, ct_ns ts, const
 {
 	u32 size = ct_kind_size(kind);
 	struct ct_hdr hdr = { .tid = tid, .kind = kind, .words = (sizeof(hdr) + size) / 8, .ts = ts };
+	size_t at = s->injected.len;
 
 	ct_buf_put(&s->injected, &hdr, sizeof(hdr));
 	ct_buf_put(&s->injected, fields, size);
 	if (s->alarm)
-		ct_alarm__see(s->alarm, (const void *)(s->injected.at + s->injected.len - sizeof(hdr) - size));
+		ct_alarm__see(s->alarm, (const void *)(s->injected.at + at));
 }
 
 /* ---- draining ---- */

@@ -201,6 +201,67 @@ struct ct_hangs {
 void ct_hangs__compute(struct ct_hangs *h, const struct ct_model *m);
 void ct_hangs__clear(struct ct_hangs *h);
 
+/* ---- findings: what costs time, and what to do about it (analysis/findings.c) ---- */
+enum ct_finding_kind { /* a row of the table in findings.c each; the order breaks ties of cost */
+	CT_FIND_DEADLOCK,
+	CT_FIND_ABANDONED_LOCK,
+	CT_FIND_STUCK,
+	CT_FIND_PRIORITY_INVERSION,
+	CT_FIND_LOCK_HELD_WHILE_BLOCKED,
+	CT_FIND_THUNDERING_HERD,
+	CT_FIND_LOCK_CONTENTION,
+	CT_FIND_LOCK_CONVOY,
+	CT_FIND_SERIALIZED,
+	CT_FIND_BUSY_WAIT,
+	CT_FIND_BLOCKED_EVENT_LOOP,
+	CT_FIND_ASYNC_ON_CPU_WORK,
+	CT_FIND_WAITING_NOT_OVERLAPPED,
+	CT_FIND_IMBALANCE,
+	CT_FIND_SWITCH_STORM,
+	CT_FIND_OVERSUBSCRIBED,
+	CT_FIND_HEALTHY,
+	CT_FIND_IO_BOUND,
+	CT_FIND_CPU_BOUND,
+	CT_FINDINGS
+};
+const char *ct_finding_id(enum ct_finding_kind k);	/* "lock-contention" */
+const char *ct_finding_lesson(enum ct_finding_kind k);	/* in the course's words; "" */
+enum ct_finding_kind ct_finding_kind_of(const char *id); /* CT_FINDINGS: no such id */
+
+enum ct_severity { CT_SEV_INFO, CT_SEV_LOW, CT_SEV_MEDIUM, CT_SEV_HIGH, CT_SEVERITIES };
+const char *ct_severity_name(enum ct_severity s); /* "info", "low", "medium", "high" */
+
+struct ct_finding {
+	u8 kind;     /* enum ct_finding_kind */
+	u8 severity; /* enum ct_severity; of a consequence at most low: its cause carries the weight */
+	bool seen;   /* false: inferred */
+	ct_ns cost_ns; /* wall time that is lost to it at most; of info rows: that it is about */
+	double share;  /* cost_ns / the run's duration */
+	u32 hang;  /* index into hangs: threads that wait for ever; CT_NONE */
+	u32 cause; /* index of the finding that this one follows from; CT_NONE */
+	CT_VEC(u32) threads; /* indices, those concerned most first */
+	CT_VEC(u32) locks;   /* indices */
+	CT_VEC(u32) frames;  /* the lines, most concerned first */
+	/* Text from the traced program passes through as it is: exporters make it harmless.  Hangs
+	 * have their words from whoever prints them (export/hang_text.c), here they are NULL. */
+	char *title, *evidence, *advice;
+};
+struct ct_finding_list {
+	CT_VEC(struct ct_finding) at; /* most cost first, a consequence after its cause; info last */
+};
+struct ct_facts;
+/* Needs all other facts.  O(slices x log threads + waits + samples). */
+void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f);
+void ct_findings__clear(struct ct_finding_list *l);
+
+/* The figures that the findings are judged by. */
+struct ct_threshold {
+	const char *name;
+	u64 value;
+	const char *unit, *reason;
+};
+extern const struct ct_threshold ct_thresholds[]; /* ends with name == NULL */
+
 /* ---- all of them, for exporters ---- */
 struct ct_facts {
 	const struct ct_model *m;
@@ -212,6 +273,7 @@ struct ct_facts {
 	struct ct_critical_path path;
 	struct ct_what_if what_if;
 	struct ct_hangs hangs;
+	struct ct_finding_list findings;
 };
 void ct_facts__compute(struct ct_facts *f, const struct ct_model *m);
 void ct_facts__clear(struct ct_facts *f);

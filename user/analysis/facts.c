@@ -15,6 +15,7 @@ void ct_facts__compute(struct ct_facts *f, const struct ct_model *m)
 	ct_program_kind__compute(&f->kind, m);
 	ct_critical_path__compute(&f->path, m);
 	ct_what_if__compute(&f->what_if, m);
+	ct_findings__compute(&f->findings, f);
 }
 
 void ct_facts__clear(struct ct_facts *f)
@@ -26,4 +27,5 @@ void ct_facts__clear(struct ct_facts *f)
 	ct_hangs__clear(&f->hangs);
 	ct_critical_path__clear(&f->path);
 	ct_what_if__clear(&f->what_if);
+	ct_findings__clear(&f->findings);
 }

@@ -2,8 +2,8 @@
 /*
  * The JSON summary, schema 1: facts only, by jansson, keys in the order of this file.  Once
  * published a key keeps its name and meaning; keys may be added.  What has not been worked out has
- * no key at all: an empty list of findings would claim that nothing was found.  So `findings` is
- * there only with something in it, as long as not every finding of the contract is looked for.
+ * no key at all.  An empty list of findings says that the trace allows no verdict (nothing recorded,
+ * or too much lost): a run in which nothing is wrong has the finding `healthy`.
  *
  * All times are integer nanoseconds, counted from the run's start unless the key says duration (a
  * state, a wait).  Unknown is null.  Names are as the program gave them; bytes that are no UTF-8
@@ -29,7 +29,7 @@
  *   lines        waits by line and reason
  *   wakers       who woke whom, and the blocked time that this ended
  *   findings     id severity certainty cost_ns share threads locks lines evidence lesson advice; title
- *                since_ns until_ns
+ *                because_of (id of the finding that it follows from); since_ns until_ns (of hangs)
  *
  * exit_status is what a shell would give (128 + signal); null while the program ran on, or was not
  * ctrace's own.  blocked_ns has a key for each state in which the thread was.  switches_agree: does
@@ -44,7 +44,6 @@
 #include <string.h>
 
 #include "export_int.h"
-#include "hang_text.h"
 
 #define SCHEMA 1
 #define NAME_SIZE 512
@@ -564,32 +563,55 @@ static void set_owned(json_t *o, const char *key, char *value)
 	free(value);
 }
 
-static json_t *hang_object(const struct ct_model *m, const struct ct_hang *h)
+static json_t *finding_places(const struct ct_model *m, const struct ct_finding *f)
 {
-	ct_ns cost_ns = h->until_ns - h->since_ns;
-	json_t *o = json_object(), *threads = json_array(), *locks = json_array(), *lines = json_array();
+	json_t *lines = json_array();
 
-	for (u32 i = 0; i < h->members.cnt; i++) {
-		const struct ct_hang_member *member = &h->members.at[i];
-		json_array_append_new(threads, tid_or_null(m, member->thread));
-		add_lock_id(locks, m, m->waits.at[member->wait].lock);
-		add_line(lines, m, m->waits.at[member->wait].frame);
-	}
-	set(o, "id", json_string(ct_hang_id(h->kind)));
-	set(o, "severity", json_string("high"));
-	set(o, "certainty", json_string(h->seen ? "seen" : "inferred"));
-	set(o, "cost_ns", integer(cost_ns));
-	set(o, "share", json_real(m->end_ns > m->start_ns ?
-					  (double)cost_ns / (double)(m->end_ns - m->start_ns) : 0));
-	set(o, "threads", threads);
-	set(o, "locks", locks);
-	set(o, "lines", lines);
-	set_owned(o, "evidence", ct_hang_evidence(m, h));
-	set(o, "lesson", text(ct_hang_lesson(h)));
-	set(o, "advice", text(ct_hang_advice(h)));
-	set_owned(o, "title", ct_hang_title(m, h));
+	for (u32 i = 0; i < f->frames.cnt; i++)
+		add_line(lines, m, f->frames.at[i]);
+	return lines;
+}
+
+static json_t *cause_or_null(const struct ct_finding_list *l, const struct ct_finding *f)
+{
+	return f->cause == CT_NONE ? json_null() : json_string(ct_finding_id(l->at.at[f->cause].kind));
+}
+
+static void set_hang_times(json_t *o, const struct ct_facts *facts, const struct ct_finding *f)
+{
+	const struct ct_model *m = facts->m;
+	const struct ct_hang *h;
+
+	if (f->hang == CT_NONE)
+		return;
+	h = &facts->hangs.at.at[f->hang];
 	set(o, "since_ns", integer(h->since_ns > m->start_ns ? h->since_ns - m->start_ns : 0));
 	set(o, "until_ns", integer(h->until_ns - m->start_ns));
+}
+
+static json_t *finding_object(const struct ct_facts *facts, const struct ct_finding *f)
+{
+	const struct ct_model *m = facts->m;
+	json_t *o = json_object(), *threads = json_array(), *locks = json_array();
+
+	for (u32 i = 0; i < f->threads.cnt; i++)
+		json_array_append_new(threads, tid_or_null(m, f->threads.at[i]));
+	for (u32 i = 0; i < f->locks.cnt; i++)
+		add_lock_id(locks, m, f->locks.at[i]);
+	set(o, "id", json_string(ct_finding_id(f->kind)));
+	set(o, "severity", json_string(ct_severity_name(f->severity)));
+	set(o, "certainty", json_string(f->seen ? "seen" : "inferred"));
+	set(o, "cost_ns", integer(f->cost_ns));
+	set(o, "share", json_real(f->share));
+	set(o, "threads", threads);
+	set(o, "locks", locks);
+	set(o, "lines", finding_places(m, f));
+	set_owned(o, "evidence", ct_finding_evidence(facts, f));
+	set(o, "lesson", text(ct_finding_words(facts, f)));
+	set(o, "advice", text(ct_finding_advice(facts, f)));
+	set_owned(o, "title", ct_finding_title(facts, f));
+	set(o, "because_of", cause_or_null(&facts->findings, f));
+	set_hang_times(o, facts, f);
 	return o;
 }
 
@@ -597,12 +619,9 @@ static void set_findings(json_t *root, const struct ct_facts *facts)
 {
 	json_t *findings = json_array();
 
-	for (u32 i = 0; i < facts->hangs.at.cnt; i++)
-		json_array_append_new(findings, hang_object(facts->m, &facts->hangs.at.at[i]));
-	if (json_array_size(findings))
-		set(root, "findings", findings);
-	else
-		json_decref(findings);
+	for (u32 i = 0; i < facts->findings.at.cnt; i++)
+		json_array_append_new(findings, finding_object(facts, &facts->findings.at.at[i]));
+	set(root, "findings", findings);
 }
 
 int ct_json__write(const struct ct_export_in *in, FILE *out)

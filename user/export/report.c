@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The report that people read in ten seconds, top to bottom as they ask: what ran, who waits for
- * ever (if anybody does), where each thread's time went, which locks cost what and who held them, what else was waited for, how much
- * ran at once, and whether all of it can be trusted.  Facts in plain sentences; no verdicts.
+ * The report that people read in ten seconds, top to bottom as they ask: what ran, the verdict (who
+ * waits for ever, what costs time, and what to do), where each thread's time went, which locks cost
+ * what and who held them, what else was waited for, how much ran at once, and whether all of it can be
+ * trusted.  Facts in plain sentences; the verdict alone judges.
  *
  * Never wider than the page; the same bytes for the same trace, options and width, whatever the
  * locale.  Every text from outside goes through ct_page__safe.  Owns the order of the sections and
- * the short ones; the long ones are report_hangs.c, report_threads.c and report_locks.c.
+ * the short ones; the long ones are report_findings.c, report_hangs.c, report_threads.c and report_locks.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -450,7 +451,9 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 		r.name_cnt[facts->m->threads.at[i].name]++;
 	write_run(&r);
 	write_cuts(&r);
+	ct_report__verdict(&r);
 	ct_report__hangs(&r);
+	ct_report__findings(&r);
 	ct_report__threads(&r);
 	ct_report__locks(&r);
 	ct_report__waits(&r);

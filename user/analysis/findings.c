@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owns the table of findings (what each is called, its lesson, who searches for it), their severity,
+ * what follows from what, and the ranking.  The searches are in findings_*.c, the figures they judge
+ * by in thresholds.c.
+ *
+ * Severity is by share of the run: what a fix could give at most.  Three things lower it: rows that
+ * describe the kind of work are information only; a consequence is never above low, because its cause
+ * carries the weight; and where events were lost in such numbers that the cost is a guess, the finding
+ * is information, and says so.
+ */
+#include <string.h>
+
+#include "findings_int.h"
+
+/* ---- the table ---- */
+
+/* In this order: a search may rely on what those before it have found. */
+static const struct finding_row {
+	enum ct_finding_kind kind;
+	const char *id;
+	void (*find)(struct ct_search *s); /* NULL: the search of the row above finds it, too */
+	enum ct_severity most;		   /* severity is never above */
+	const char *lesson;
+} rows[] = {
+	{ CT_FIND_DEADLOCK, "deadlock", ct_find_hangs, CT_SEV_HIGH,
+		"Deadlock: everyone waits for ever. Take locks in one agreed order." },
+	{ CT_FIND_ABANDONED_LOCK, "abandoned-lock", NULL, CT_SEV_HIGH,
+		"The key was taken home: who ends with a lock in hand locks it for ever." },
+	{ CT_FIND_STUCK, "stuck", NULL, CT_SEV_HIGH,
+		"Everyone waits for ever, and no key is involved: a signal was missed." },
+	{ CT_FIND_THUNDERING_HERD, "thundering-herd", ct_find_herd, CT_SEV_HIGH,
+		"Many are woken and one can proceed: the others get up, look, and go to sleep again." },
+	{ CT_FIND_PRIORITY_INVERSION, "priority-inversion", ct_find_priority_inversion, CT_SEV_HIGH,
+		"A thread of high priority waits for a lock, and its holder is kept off the CPU by "
+		"threads that are less important than the one that waits." },
+	{ CT_FIND_LOCK_HELD_WHILE_BLOCKED, "lock-held-while-blocked", ct_find_held_while_blocked,
+		CT_SEV_HIGH,
+		"Hold locks as briefly as possible: a lock that is held during a wait makes everyone "
+		"else wait, too." },
+	{ CT_FIND_LOCK_CONTENTION, "lock-contention", ct_find_contention, CT_SEV_HIGH,
+		"Everyone queues on one key: the threads take turns, and more of them only make the "
+		"queue longer." },
+	{ CT_FIND_LOCK_CONVOY, "lock-convoy", ct_find_convoy, CT_SEV_HIGH,
+		"Serialised on one lock: the queue never empties, so that each use of the lock costs a "
+		"sleep, a wake-up and two switches, however short it is." },
+	{ CT_FIND_SERIALIZED, "serialized", ct_find_serialized, CT_SEV_HIGH,
+		"A correct program that is no better than a single-threaded one: locking brought "
+		"safety, and took the parallelism." },
+	{ CT_FIND_BUSY_WAIT, "busy-wait", ct_find_spinning, CT_SEV_HIGH,
+		"Waiting that burns the CPU: it asks again and again for what another thread will do, "
+		"and may even keep that thread off the CPU." },
+	{ CT_FIND_BLOCKED_EVENT_LOOP, "blocked-event-loop", ct_find_blocked_loops, CT_SEV_HIGH,
+		"Never block the receptionist: while the event loop waits for one thing, nobody else is "
+		"served." },
+	{ CT_FIND_ASYNC_ON_CPU_WORK, "async-on-cpu-work", ct_find_computing_loops, CT_SEV_HIGH,
+		"Async gives no help to heavy compute: an event loop overlaps waiting, and computing is "
+		"no waiting." },
+	{ CT_FIND_WAITING_NOT_OVERLAPPED, "waiting-not-overlapped", ct_find_waits_in_sequence,
+		CT_SEV_HIGH,
+		"Waiting wastes time unless something else is done meanwhile: waits can overlap, one "
+		"thread is enough for it." },
+	{ CT_FIND_IMBALANCE, "imbalance", ct_find_imbalance, CT_SEV_HIGH,
+		"Many hands, uneven loads: some finish early and wait, and the slowest one decides when "
+		"all is done." },
+	{ CT_FIND_SWITCH_STORM, "switch-storm", ct_find_storm, CT_SEV_HIGH,
+		"The juggling costs more than it saves: each change from one thread to the next takes "
+		"time in which nobody works." },
+	{ CT_FIND_OVERSUBSCRIBED, "oversubscribed", ct_find_crowd, CT_SEV_MEDIUM,
+		"More threads are not faster: computing goes as fast as there are CPUs, the other "
+		"threads stand in line." },
+	{ CT_FIND_HEALTHY, "healthy", ct_find_healthy, CT_SEV_INFO,
+		"Nothing waits for long that need not wait." },
+	{ CT_FIND_IO_BOUND, "io-bound", ct_find_io_bound, CT_SEV_INFO,
+		"I/O-bound: the time goes into waiting. Match the tool to the bottleneck: overlap the "
+		"waits; more cores do not help." },
+	{ CT_FIND_CPU_BOUND, "cpu-bound", ct_find_cpu_bound, CT_SEV_INFO,
+		"CPU-bound: the time goes into computing. Match the tool to the bottleneck: many hands "
+		"on many cores; async does not help." },
+};
+_Static_assert(CT_COUNT(rows) == CT_FINDINGS, "each finding has a row");
+
+static const struct finding_row *row_of(enum ct_finding_kind k)
+{
+	for (u32 i = 0; i < CT_COUNT(rows); i++)
+		if (rows[i].kind == k)
+			return &rows[i];
+	return NULL;
+}
+
+const char *ct_finding_id(enum ct_finding_kind k)
+{
+	const struct finding_row *row = row_of(k);
+
+	return row ? row->id : "";
+}
+
+const char *ct_finding_lesson(enum ct_finding_kind k)
+{
+	const struct finding_row *row = row_of(k);
+
+	return row ? row->lesson : "";
+}
+
+enum ct_finding_kind ct_finding_kind_of(const char *id)
+{
+	for (u32 i = 0; i < CT_COUNT(rows); i++)
+		if (!strcmp(rows[i].id, id))
+			return rows[i].kind;
+	return CT_FINDINGS;
+}
+
+const char *ct_severity_name(enum ct_severity s)
+{
+	static const char *const names[CT_SEVERITIES] = { "info", "low", "medium", "high" };
+
+	return s < CT_SEVERITIES ? names[s] : "info";
+}
+
+/* ---- shared by the searches ---- */
+
+bool ct_is_share(u64 part, u64 whole, enum ct_threshold_id percent)
+{
+	return whole && (double)part * 100 >= (double)whole * (double)ct_threshold(percent);
+}
+
+bool ct_worth(const struct ct_search *s, ct_ns cost_ns)
+{
+	return cost_ns >= ct_threshold_ns(CT_T_COST_MS) &&
+	       ct_is_share(cost_ns, s->duration_ns, CT_T_COST_SHARE);
+}
+
+u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
+{
+	u32 low = 0, high = t->slices.cnt;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (ct_slice_end(t, mid) <= at_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void ct_marks__clear(struct ct_search *s)
+{
+	memset(s->marks, 0, s->m->threads.cnt);
+}
+
+bool ct_marks__set(struct ct_search *s, u32 thread)
+{
+	bool is_new = !s->marks[thread];
+
+	s->marks[thread] = 1;
+	return is_new;
+}
+
+static bool guesses(const struct ct_search *s)
+{
+	u64 lost = s->m->lost_events;
+
+	return ct_is_share(lost, s->m->event_cnt + lost, CT_T_LOSS_SHARE);
+}
+
+static enum ct_severity judge(const struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns)
+{
+	enum ct_severity severity = CT_SEV_LOW, most = row_of(kind)->most;
+
+	if (guesses(s))
+		return CT_SEV_INFO;
+	if (ct_is_share(cost_ns, s->duration_ns, CT_T_HIGH_SHARE))
+		severity = CT_SEV_HIGH;
+	else if (ct_is_share(cost_ns, s->duration_ns, CT_T_MEDIUM_SHARE))
+		severity = CT_SEV_MEDIUM;
+	return severity < most ? severity : most;
+}
+
+struct ct_finding *ct_found__new(struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns, bool seen)
+{
+	struct ct_finding *f = ct_vec_push(&s->out->at);
+
+	f->kind = kind;
+	f->cost_ns = cost_ns < s->duration_ns ? cost_ns : s->duration_ns;
+	f->share = s->duration_ns ? (double)f->cost_ns / (double)s->duration_ns : 0;
+	f->severity = judge(s, kind, f->cost_ns);
+	f->seen = seen && !s->m->lost_events;
+	f->hang = f->cause = CT_NONE;
+	return f;
+}
+
+#define ADD_ONCE(v, x)                                                                             \
+	do {                                                                                       \
+		u32 i_ = 0;                                                                        \
+		while (i_ < (v)->cnt && (v)->at[i_] != (x))                                        \
+			i_++;                                                                      \
+		if (i_ == (v)->cnt)                                                                \
+			*ct_vec_push(v) = (x);                                                     \
+	} while (0)
+
+void ct_found__thread(struct ct_finding *f, u32 thread)
+{
+	if (thread != CT_NONE)
+		ADD_ONCE(&f->threads, thread);
+}
+
+void ct_found__lock(struct ct_finding *f, u32 lock)
+{
+	if (lock != CT_NONE)
+		ADD_ONCE(&f->locks, lock);
+}
+
+void ct_found__frame(struct ct_finding *f, u32 frame)
+{
+	if (frame)
+		ADD_ONCE(&f->frames, frame);
+}
+
+/* ---- causes ---- */
+
+static bool share_lock(const struct ct_finding *a, const struct ct_finding *b)
+{
+	for (u32 i = 0; i < a->locks.cnt; i++)
+		for (u32 k = 0; k < b->locks.cnt; k++)
+			if (a->locks.at[i] == b->locks.at[k])
+				return true;
+	return false;
+}
+
+static bool share_thread(const struct ct_finding *a, const struct ct_finding *b)
+{
+	for (u32 i = 0; i < a->threads.cnt; i++)
+		for (u32 k = 0; k < b->threads.cnt; k++)
+			if (a->threads.at[i] == b->threads.at[k])
+				return true;
+	return false;
+}
+
+/* What may follow from what, and by what the two are seen to belong together. */
+static const struct {
+	u8 effect, cause;
+	bool (*belong)(const struct ct_finding *a, const struct ct_finding *b);
+} causes[] = {
+	{ CT_FIND_LOCK_CONTENTION, CT_FIND_LOCK_HELD_WHILE_BLOCKED, share_lock },
+	{ CT_FIND_LOCK_CONTENTION, CT_FIND_PRIORITY_INVERSION, share_lock },
+	{ CT_FIND_LOCK_CONTENTION, CT_FIND_THUNDERING_HERD, share_thread },
+	{ CT_FIND_LOCK_CONVOY, CT_FIND_LOCK_CONTENTION, share_lock },
+	{ CT_FIND_LOCK_CONVOY, CT_FIND_LOCK_HELD_WHILE_BLOCKED, share_lock },
+	{ CT_FIND_SERIALIZED, CT_FIND_LOCK_CONTENTION, share_lock },
+	{ CT_FIND_SERIALIZED, CT_FIND_LOCK_HELD_WHILE_BLOCKED, share_lock },
+	{ CT_FIND_SWITCH_STORM, CT_FIND_LOCK_CONTENTION, share_thread },
+	{ CT_FIND_SWITCH_STORM, CT_FIND_THUNDERING_HERD, share_thread },
+	{ CT_FIND_SWITCH_STORM, CT_FIND_BUSY_WAIT, share_thread },
+	{ CT_FIND_WAITING_NOT_OVERLAPPED, CT_FIND_BLOCKED_EVENT_LOOP, share_thread },
+	/* who was kept waiting at a lock does its own waiting when all others are done */
+	{ CT_FIND_WAITING_NOT_OVERLAPPED, CT_FIND_LOCK_CONTENTION, share_thread },
+};
+
+/* The one with the most cost; CT_NONE. */
+static u32 find_cause(const struct ct_finding_list *l, u32 effect)
+{
+	u32 best = CT_NONE;
+
+	for (u32 c = 0; c < CT_COUNT(causes); c++) {
+		for (u32 i = 0; i < l->at.cnt; i++) {
+			const struct ct_finding *f = &l->at.at[i];
+			if (i == effect || causes[c].effect != l->at.at[effect].kind ||
+				causes[c].cause != f->kind || f->severity < l->at.at[effect].severity ||
+				!causes[c].belong(&l->at.at[effect], f))
+				continue;
+			if (best == CT_NONE || f->cost_ns > l->at.at[best].cost_ns)
+				best = i;
+		}
+	}
+	return best;
+}
+
+static void link_causes(struct ct_finding_list *l)
+{
+	for (u32 i = 0; i < l->at.cnt; i++)
+		l->at.at[i].cause = find_cause(l, i);
+	for (u32 i = 0; i < l->at.cnt; i++)
+		if (l->at.at[i].cause != CT_NONE && l->at.at[i].severity > CT_SEV_LOW)
+			l->at.at[i].severity = CT_SEV_LOW;
+}
+
+/* ---- ranking ---- */
+
+struct rank {
+	struct ct_finding f;
+	u32 index;	 /* before */
+	u32 root;	 /* index of the first cause */
+	u32 depth;	 /* steps from it */
+	ct_ns root_ns;	 /* its cost */
+	u8 group;	 /* 0: threads that wait for ever; 1: costs; 2: healthy; 3: information */
+};
+
+static u8 group_of(const struct ct_finding *f)
+{
+	if (f->hang != CT_NONE)
+		return 0;
+	if (f->kind == CT_FIND_HEALTHY)
+		return 2;
+	return row_of(f->kind)->most == CT_SEV_INFO ? 3 : 1;
+}
+
+static int compare_ranks(const void *a, const void *b)
+{
+	const struct rank *x = a, *y = b;
+
+	if (x->group != y->group)
+		return x->group < y->group ? -1 : 1;
+	if (x->root_ns != y->root_ns)
+		return x->root_ns > y->root_ns ? -1 : 1;
+	if (x->root != y->root)
+		return x->root < y->root ? -1 : 1;
+	if (x->depth != y->depth)
+		return x->depth < y->depth ? -1 : 1;
+	if (x->f.cost_ns != y->f.cost_ns)
+		return x->f.cost_ns > y->f.cost_ns ? -1 : 1;
+	return x->index < y->index ? -1 : 1;
+}
+
+static void rank_findings(struct ct_finding_list *l)
+{
+	struct rank *ranks = ct_alloc((l->at.cnt + 1) * sizeof(*ranks));
+	u32 *place = ct_alloc((l->at.cnt + 1) * sizeof(*place));
+
+	for (u32 i = 0; i < l->at.cnt; i++) {
+		struct rank *r = &ranks[i];
+		*r = (struct rank){ .f = l->at.at[i], .index = i, .root = i };
+		while (l->at.at[r->root].cause != CT_NONE) {
+			r->root = l->at.at[r->root].cause;
+			r->depth++;
+		}
+		r->root_ns = l->at.at[r->root].cost_ns;
+		r->group = group_of(&r->f);
+	}
+	if (l->at.cnt)
+		qsort(ranks, l->at.cnt, sizeof(*ranks), compare_ranks);
+	for (u32 i = 0; i < l->at.cnt; i++)
+		place[ranks[i].index] = i;
+	for (u32 i = 0; i < l->at.cnt; i++) {
+		l->at.at[i] = ranks[i].f;
+		if (l->at.at[i].cause != CT_NONE)
+			l->at.at[i].cause = place[l->at.at[i].cause];
+	}
+	free(place);
+	free(ranks);
+}
+
+/* ---- threads that wait for ever ---- */
+
+/* Rows for what the wait graph knows already.  Their waits are nobody else's. */
+void ct_find_hangs(struct ct_search *s)
+{
+	static const u8 kinds[CT_HANG_KINDS] = { [CT_HANG_DEADLOCK] = CT_FIND_DEADLOCK,
+		[CT_HANG_ABANDONED] = CT_FIND_ABANDONED_LOCK, [CT_HANG_STUCK] = CT_FIND_STUCK };
+
+	for (u32 i = 0; i < s->f->hangs.at.cnt; i++) {
+		const struct ct_hang *h = &s->f->hangs.at.at[i];
+		struct ct_finding *f = ct_found__new(s, kinds[h->kind], h->until_ns - h->since_ns, true);
+
+		f->severity = CT_SEV_HIGH; /* for ever, however short the recording was */
+		f->seen = h->seen;
+		f->hang = i;
+		for (u32 k = 0; k < h->members.cnt; k++) {
+			const struct ct_wait *w = &s->m->waits.at[h->members.at[k].wait];
+			ct_found__thread(f, h->members.at[k].thread);
+			ct_found__lock(f, w->lock);
+			ct_found__frame(f, w->frame);
+			s->told[h->members.at[k].wait] = 1;
+		}
+		for (u32 k = 0; k < h->behind.cnt; k++)
+			s->told[h->behind.at[k]] = 1;
+	}
+}
+
+/* ---- all ---- */
+
+/* Concurrency without parallelism, where it is so. */
+static const char *say_turns(struct ct_search *s)
+{
+	u32 cnt = 0;
+
+	for (u32 t = 0; t < s->m->threads.cnt; t++)
+		cnt += ct_thread_kind(&s->m->threads.at[t]) == CT_WORK_CPU;
+	if (cnt < 2 || s->act.cpus > 1)
+		return "";
+	return ct_say(s, ": %u of them took turns on one CPU, which is concurrency and not parallelism", cnt);
+}
+
+/* Which thread sets the pace, where one clearly does. */
+static const char *say_pace(struct ct_search *s)
+{
+	const struct ct_thread *threads = s->m->threads.at;
+	u32 first = CT_NONE, second = CT_NONE;
+
+	for (u32 t = 0; t < s->m->threads.cnt; t++) {
+		if (first == CT_NONE || threads[t].state_ns[CT_RUNNING] > threads[first].state_ns[CT_RUNNING]) {
+			second = first;
+			first = t;
+		} else if (second == CT_NONE ||
+			   threads[t].state_ns[CT_RUNNING] > threads[second].state_ns[CT_RUNNING]) {
+			second = t;
+		}
+	}
+	if (second == CT_NONE)
+		return "";
+	ct_ns most_ns = threads[first].state_ns[CT_RUNNING], next_ns = threads[second].state_ns[CT_RUNNING];
+	if (!ct_worth(s, next_ns) || !ct_is_share(most_ns - next_ns, next_ns, CT_T_PACE_SHARE))
+		return "";
+	return ct_say(s, "; %s computes most, %s, and sets the pace", ct_say_thread(s, first),
+		ct_say_ns(s, most_ns));
+}
+
+void ct_find_healthy(struct ct_search *s)
+{
+	for (u32 i = 0; i < s->out->at.cnt; i++)
+		if (s->out->at.at[i].severity >= CT_SEV_MEDIUM)
+			return;
+	if (!s->m->threads.cnt || guesses(s))
+		return;
+	struct ct_finding *f = ct_found__new(s, CT_FIND_HEALTHY, 0, true);
+	u32 cnt = s->m->threads.cnt;
+	bool brief = s->duration_ns < ct_threshold_ns(CT_T_COST_MS);
+	f->title = ct_strdup("nothing here costs much time");
+	f->evidence = ct_asprintf(
+		"%s thread%s; %s ran at a time on average%s%s; %s%s.", ct_say_count(s, cnt),
+		cnt == 1 ? "" : "s", ct_say_ratio(s, s->f->parallelism.mean_running), say_turns(s),
+		say_pace(s),
+		brief ? "too short a run to lose time in, " :
+			"none of the known ways to lose time takes a tenth of the run of ",
+		ct_say_ns(s, s->duration_ns));
+	f->advice = ct_strdup("Leave it as it is; if it must be faster, do less work or use a better "
+			      "algorithm.");
+}
+
+static void link_waits(struct ct_search *s)
+{
+	u32 *last = ct_alloc(((size_t)s->m->threads.cnt + 1) * sizeof(*last));
+
+	s->next = ct_alloc(((size_t)s->m->waits.cnt + 1) * sizeof(*s->next));
+	memset(last, -1, s->m->threads.cnt * sizeof(*last));
+	for (u32 i = s->m->waits.cnt; i-- > 0;) {
+		s->next[i] = last[s->m->waits.at[i].thread];
+		last[s->m->waits.at[i].thread] = i;
+	}
+	free(last);
+}
+
+static void say_losses(struct ct_search *s)
+{
+	for (u32 i = 0; s->m->lost_events && i < s->out->at.cnt; i++) {
+		struct ct_finding *f = &s->out->at.at[i];
+		if (!f->evidence)
+			continue;
+		char *more = ct_asprintf("%s %s events were lost, so the figures may be off%s.", f->evidence,
+			ct_say_count(s, s->m->lost_events),
+			guesses(s) ? ", too many for a verdict" : "");
+		free(f->evidence);
+		f->evidence = more;
+	}
+}
+
+void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
+{
+	struct ct_search s = { .f = f, .m = f->m, .out = l,
+		.duration_ns = f->m->end_ns - f->m->start_ns };
+
+	*l = (struct ct_finding_list){ 0 };
+	ct_activity__compute(&s.act, s.m);
+	s.told = ct_alloc((size_t)s.m->waits.cnt + 1);
+	s.marks = ct_alloc((size_t)s.m->threads.cnt + 1);
+	link_waits(&s);
+	for (u32 i = 0; i < CT_COUNT(rows); i++) {
+		if (rows[i].kind == CT_FIND_HEALTHY)
+			link_causes(l);
+		if (rows[i].find)
+			rows[i].find(&s);
+	}
+	rank_findings(l);
+	say_losses(&s);
+	for (u32 i = 0; i < s.scratch.cnt; i++)
+		free(s.scratch.at[i]);
+	ct_vec_free(&s.scratch);
+	free(s.next);
+	free(s.told);
+	free(s.marks);
+	ct_activity__clear(&s.act);
+}
+
+void ct_findings__clear(struct ct_finding_list *l)
+{
+	for (u32 i = 0; i < l->at.cnt; i++) {
+		struct ct_finding *f = &l->at.at[i];
+		ct_vec_free(&f->threads);
+		ct_vec_free(&f->locks);
+		ct_vec_free(&f->frames);
+		free(f->title);
+		free(f->evidence);
+		free(f->advice);
+	}
+	ct_vec_free(&l->at);
+}

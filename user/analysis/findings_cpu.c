@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Findings on how CPUs are used: too many switches, too many threads, work dealt out unevenly.
+ *
+ * Time that a thread was runnable because other programs had the CPUs is never the program's fault:
+ * queues count behind its own threads only (activity.c), uneven loads are compared by CPU time, not by
+ * when the threads were done.
+ */
+#include <string.h>
+
+#include "findings_int.h"
+
+/* ---- switch-storm ---- */
+
+static u32 most_switching(const struct ct_model *m)
+{
+	u32 most = 0;
+
+	for (u32 t = 1; t < m->threads.cnt; t++)
+		if (m->threads.at[t].voluntary + m->threads.at[t].involuntary >
+			m->threads.at[most].voluntary + m->threads.at[most].involuntary)
+			most = t;
+	return most;
+}
+
+/* The reason and line of the waits that make the most switches. */
+static const struct ct_line_wait *most_waits(const struct ct_search *s)
+{
+	const struct ct_line_wait *most = NULL;
+
+	for (u32 i = 0; i < s->f->lines.at.cnt; i++)
+		if (!most || s->f->lines.at.at[i].waits > most->waits)
+			most = &s->f->lines.at.at[i];
+	return most;
+}
+
+void ct_find_storm(struct ct_search *s)
+{
+	const struct ct_activity *a = &s->act;
+	ct_ns cost_ns = a->switches * a->switch_ns;
+	const struct ct_line_wait *line = most_waits(s);
+
+	if (!ct_worth(s, cost_ns) || !ct_is_share(cost_ns, a->cpu_ns, CT_T_SWITCH_SHARE) || !line)
+		return;
+	const char *where = ct_say_at(s, line->frame), *does = ct_say_does(line->state);
+	u32 most = most_switching(s->m);
+	u64 most_cnt = s->m->threads.at[most].voluntary + s->m->threads.at[most].involuntary;
+	struct ct_finding *f = ct_found__new(s, CT_FIND_SWITCH_STORM, cost_ns, a->switch_measured);
+	for (u32 t = 0; t < s->m->threads.cnt; t++)
+		if ((s->m->threads.at[t].voluntary + s->m->threads.at[t].involuntary) * 10 >= most_cnt)
+			*ct_vec_push(&f->threads) = t;
+	ct_found__frame(f, line->frame);
+	f->title = ct_strdup("switching costs as much as the work");
+	f->evidence = ct_asprintf(
+		"%s switches, one for every %s of computing, at %s or more each (%s) make %s, %s of the "
+		"CPU time; most are where a thread %s%s.",
+		ct_say_count(s, a->switches), ct_say_ns(s, a->cpu_ns / (a->switches ? a->switches : 1)),
+		ct_say_ns(s, a->switch_ns),
+		a->switch_measured ? "measured in this run, recording included" : "assumed",
+		ct_say_ns(s, cost_ns), ct_say_share(s, cost_ns < a->cpu_ns ? cost_ns : a->cpu_ns, a->cpu_ns),
+		does, where);
+	f->advice = ct_asprintf("Hand over more at once%s: collect a hundred pieces of work for each wake-up, or "
+				"let one thread do both sides.",
+		where);
+}
+
+/* ---- oversubscribed ---- */
+
+/* CPU-bound by what it does when it may: little of its life is spent blocked. */
+static bool wants_cpu(const struct ct_thread *t)
+{
+	return ct_thread_kind(t) == CT_WORK_CPU;
+}
+
+void ct_find_crowd(struct ct_search *s)
+{
+	const struct ct_model *m = s->m;
+	ct_ns queue_ns = 0, on_cpu_ns = 0;
+	u32 cnt = 0, cpus = m->run->cpus ? m->run->cpus : 1;
+	u64 preempted = 0;
+
+	for (u32 t = 0; t < m->threads.cnt; t++) {
+		if (!wants_cpu(&m->threads.at[t]))
+			continue;
+		cnt++;
+		queue_ns += s->act.own_queue_ns[t];
+		on_cpu_ns += m->threads.at[t].state_ns[CT_RUNNING];
+		preempted += m->threads.at[t].involuntary;
+	}
+	if (cnt <= cpus * ct_threshold(CT_T_CROWD_PER_CPU) ||
+		!ct_is_share(s->act.crowded_ns, s->duration_ns, CT_T_CROWD_SHARE) ||
+		!ct_worth(s, queue_ns / cnt))
+		return;
+	struct ct_finding *f = ct_found__new(s, CT_FIND_OVERSUBSCRIBED, queue_ns / cnt, true);
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		if (wants_cpu(&m->threads.at[t]))
+			*ct_vec_push(&f->threads) = t;
+	f->title = ct_asprintf("%u computing threads for %u CPU%s", cnt, cpus, cpus == 1 ? "" : "s");
+	f->evidence = ct_asprintf(
+		"For %s of the run, %s threads on average wanted one of %u CPU%s; each of %u computing "
+		"threads ran for %s and stood in line behind its fellows for %s on average, and they "
+		"were preempted %s times.",
+		ct_say_share(s, s->act.crowded_ns, s->duration_ns), ct_say_ratio(s, s->act.crowd), cpus,
+		cpus == 1 ? "" : "s", cnt, ct_say_ns(s, on_cpu_ns / cnt), ct_say_ns(s, queue_ns / cnt),
+		ct_say_count(s, preempted));
+	f->advice = ct_asprintf("Start %u of these threads, one for each CPU, and share the same work among them.",
+		cpus);
+}
+
+/* ---- imbalance ---- */
+
+struct role { /* threads that do the same: same process, same start function, names alike */
+	u32 first; /* thread */
+	u32 cnt;
+	ct_ns most_ns, sum_ns; /* CPU time */
+	u32 busiest;
+};
+
+/* "worker-12" and "worker-3" are alike: what remains without digits at the end. */
+static size_t stem_length(const char *name)
+{
+	size_t len = strlen(name);
+
+	while (len && ((name[len - 1] >= '0' && name[len - 1] <= '9') || strchr("-_ #:", name[len - 1])))
+		len--;
+	return len;
+}
+
+static u32 start_function(const struct ct_model *m, u32 thread)
+{
+	u32 frame = m->threads.at[thread].start_frame;
+
+	return m->names && frame < m->names->frames.cnt ? m->names->frames.at[frame].function : 0;
+}
+
+/* Unknown start functions are like any. */
+static bool may_start_alike(const struct ct_model *m, u32 a, u32 b)
+{
+	u32 x = start_function(m, a), y = start_function(m, b);
+
+	return !x || !y || x == y;
+}
+
+static bool same_role(const struct ct_model *m, u32 a, u32 b)
+{
+	const struct ct_thread *x = &m->threads.at[a], *y = &m->threads.at[b];
+	const char *p = ct_strtab__get(m->strings, x->name), *q = ct_strtab__get(m->strings, y->name);
+	size_t len = stem_length(p);
+
+	return x->process == y->process && x->parent == y->parent && may_start_alike(m, a, b) &&
+	       len == stem_length(q) && !memcmp(p, q, len);
+}
+
+/* CPU time that was the thread's own.  A hypervisor that takes the CPU away meanwhile is not seen in
+ * the switches, hardly in the kernel's account, but in the samples, which it cannot tick: the least of
+ * the three counts. */
+static ct_ns *measure_work(const struct ct_model *m)
+{
+	ct_ns *work_ns = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*work_ns));
+	u32 hz = m->run->sample_hz;
+
+	for (u32 i = 0; hz && i < m->samples.cnt; i++)
+		work_ns[m->samples.at[i].thread] += 1000000000u / hz;
+	for (u32 t = 0; t < m->threads.cnt; t++) {
+		const struct ct_thread *th = &m->threads.at[t];
+		ct_ns most_ns = th->state_ns[CT_RUNNING];
+		if (th->cpu_ns && th->cpu_ns < most_ns)
+			most_ns = th->cpu_ns;
+		if (!m->samples.cnt || work_ns[t] > most_ns)
+			work_ns[t] = most_ns;
+	}
+	return work_ns;
+}
+
+/* [from, to): some of the role are done while others go on. */
+struct gap {
+	ct_ns from_ns, to_ns;
+};
+
+static int compare_gaps(const void *a, const void *b)
+{
+	const struct gap *x = a, *y = b;
+
+	if (x->from_ns != y->from_ns)
+		return x->from_ns < y->from_ns ? -1 : 1;
+	return x->to_ns < y->to_ns ? -1 : x->to_ns > y->to_ns;
+}
+
+/* Waits of the role at barriers, and from a thread's end to the moment when the one who joins it or
+ * another of the role goes on. */
+static bool makes_gap(const struct ct_search *s, const u32 *role_of, u32 role, const struct ct_wait *w,
+	struct gap *g)
+{
+	u32 target = w->target;
+
+	if (w->state == CT_BARRIER && role_of[w->thread] == role) {
+		*g = (struct gap){ w->start_ns, w->end_ns };
+		return true;
+	}
+	if (w->state != CT_JOIN || target == CT_NONE || role_of[target] != role)
+		return false;
+	*g = (struct gap){ UINT64_MAX, w->end_ns };
+	for (u32 t = 0; t < s->m->threads.cnt; t++)
+		if (role_of[t] == role && s->m->threads.at[t].end_ns < g->from_ns)
+			g->from_ns = s->m->threads.at[t].end_ns;
+	if (g->from_ns < w->start_ns)
+		g->from_ns = w->start_ns;
+	return g->from_ns < g->to_ns;
+}
+
+/* Of the time with some of the role done, that in which a CPU was to spare. */
+static ct_ns sum_gaps(const struct ct_search *s, const u32 *role_of, u32 role)
+{
+	CT_VEC(struct gap) gaps = { 0 };
+	struct gap g;
+	ct_ns sum_ns = 0, at_ns = 0;
+
+	for (u32 i = 0; i < s->m->waits.cnt; i++)
+		if (makes_gap(s, role_of, role, &s->m->waits.at[i], &g))
+			*ct_vec_push(&gaps) = g;
+	if (gaps.cnt)
+		qsort(gaps.at, gaps.cnt, sizeof(*gaps.at), compare_gaps);
+	for (u32 i = 0; i < gaps.cnt; i++) {
+		ct_ns from_ns = gaps.at[i].from_ns > at_ns ? gaps.at[i].from_ns : at_ns;
+		if (gaps.at[i].to_ns <= from_ns)
+			continue;
+		sum_ns += ct_activity__spare(&s->act, from_ns, gaps.at[i].to_ns);
+		at_ns = gaps.at[i].to_ns;
+	}
+	ct_vec_free(&gaps);
+	return sum_ns;
+}
+
+static void tell_imbalance(struct ct_search *s, const u32 *role_of, u32 role, const struct role *r, ct_ns cost_ns)
+{
+	const char *who = ct_say_thread(s, r->busiest);
+	ct_ns others_ns = (r->sum_ns - r->most_ns) / (r->cnt - 1);
+	struct ct_finding *f = ct_found__new(s, CT_FIND_IMBALANCE, cost_ns, true);
+	const struct ct_line_wait *line = NULL;
+
+	ct_found__thread(f, r->busiest);
+	for (u32 t = 0; t < s->m->threads.cnt; t++)
+		if (role_of[t] == role && t != r->busiest)
+			*ct_vec_push(&f->threads) = t;
+	for (u32 i = 0; i < s->f->lines.at.cnt && !line; i++)
+		if (s->f->lines.at.at[i].state == CT_BARRIER || s->f->lines.at.at[i].state == CT_JOIN)
+			line = &s->f->lines.at.at[i];
+	if (line)
+		ct_found__frame(f, line->frame);
+	for (u32 i = 0; i < s->m->waits.cnt; i++)
+		if (s->m->waits.at[i].state == CT_BARRIER && role_of[s->m->waits.at[i].thread] == role)
+			ct_found__lock(f, s->m->waits.at[i].lock);
+	f->title = ct_asprintf("%s does more than the others of its kind", who);
+	f->evidence = ct_asprintf("%s computed for %s, the other %u of its kind for %s on average; they were done "
+				  "early and waited%s, and sharing the work evenly would save up to %s.",
+		who, ct_say_ns(s, r->most_ns), r->cnt - 1, ct_say_ns(s, others_ns),
+		line ? ct_say_at(s, line->frame) : "", ct_say_ns(s, cost_ns));
+	f->advice = ct_asprintf("Cut the work of %s into smaller pieces and let whoever is free take the next one.",
+		who);
+}
+
+static void judge_role(struct ct_search *s, const u32 *role_of, u32 role, const struct role *r)
+{
+	u32 lanes = r->cnt < s->act.cpus ? r->cnt : s->act.cpus;
+	ct_ns mean_ns = r->sum_ns / r->cnt, uneven_ns = r->most_ns - mean_ns, cost_ns;
+
+	if (r->cnt < ct_threshold(CT_T_ROLE_THREADS) || lanes < 2 || !ct_worth(s, uneven_ns) ||
+		!ct_is_share(uneven_ns, mean_ns, CT_T_UNEVEN_SHARE))
+		return;
+	/* while one goes on alone, at most all lanes but its own could have helped */
+	cost_ns = sum_gaps(s, role_of, role) / lanes * (lanes - 1);
+	cost_ns = cost_ns < uneven_ns ? cost_ns : uneven_ns;
+	if (ct_worth(s, cost_ns))
+		tell_imbalance(s, role_of, role, r, cost_ns);
+}
+
+void ct_find_imbalance(struct ct_search *s)
+{
+	const struct ct_model *m = s->m;
+	CT_VEC(struct role) roles = { 0 };
+	u32 *role_of = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*role_of));
+	ct_ns *work_ns = measure_work(m);
+
+	for (u32 t = 0; t < m->threads.cnt; t++) {
+		ct_ns cpu_ns = work_ns[t];
+		u32 i = 0;
+		while (i < roles.cnt && !same_role(m, roles.at[i].first, t))
+			i++;
+		if (i == roles.cnt)
+			*ct_vec_push(&roles) = (struct role){ .first = t, .busiest = t };
+		struct role *r = &roles.at[i];
+		role_of[t] = i;
+		r->cnt++;
+		r->sum_ns += cpu_ns;
+		if (cpu_ns > r->most_ns) {
+			r->most_ns = cpu_ns;
+			r->busiest = t;
+		}
+	}
+	for (u32 i = 0; i < roles.cnt; i++)
+		judge_role(s, role_of, i, &roles.at[i]);
+	ct_vec_free(&roles);
+	free(role_of);
+	free(work_ns);
+}

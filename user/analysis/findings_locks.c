@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Findings on mutexes and rwlocks: contention, holders that block, convoys, programs that run one
+ * thread at a time because of a lock.
+ *
+ * A queue's time is wall time with at least one waiter.  Of it, these parts are not the lock's fault:
+ * what fell to another finding (deadlock, herd); when the program's own threads used all CPUs, so that
+ * nobody could have run instead; when the holder was kept off the CPU for longer than a wake-up takes,
+ * by others.  Times in which the holder was blocked are held-while-blocked, the rest is contention.
+ * All are unions over time: what several waiters lose together counts once.
+ */
+#include <string.h>
+
+#include "findings_int.h"
+
+struct queue { /* one lock's */
+	u32 lock;
+	ct_ns all_ns;	   /* with a waiter */
+	ct_ns spare_ns;	   /* of it, with a CPU to spare */
+	ct_ns delayed_ns;  /* of it, the holder was off the CPU for too long */
+	ct_ns blocked_ns;  /* of it, the holder was blocked, not by another lock */
+	ct_ns blocked_state_ns[CT_STATES];
+	ct_ns guessed_ns;  /* of blocked_ns, in holds that nobody saw */
+	ct_ns first_ns, last_ns; /* first wait's start, last wait's end */
+	ct_ns wait_ns;	   /* of all waiters */
+	u32 waits;
+	u32 blocked_frame; /* where a holder was blocked for longest */
+	u32 blocked_thread;
+	ct_ns blocked_max_ns;
+};
+
+static bool is_key(const struct ct_lock *l)
+{
+	return l->kind == CT_LK_MUTEX || l->kind == CT_LK_RWLOCK;
+}
+
+/* ---- what holders did while others waited ---- */
+
+static bool is_elsewhere(enum ct_state s)
+{
+	return ct_is_outside(s) || s == CT_POLL || s == CT_CHILD;
+}
+
+static void add_blocked(struct queue *q, const struct ct_search *s, const struct ct_hold *h,
+	const struct ct_slice *sl, ct_ns ns)
+{
+	q->blocked_ns += ns;
+	q->blocked_state_ns[sl->state] += ns;
+	if (!(h->flags & (CT_HOLD_SEEN | CT_HOLD_START_SEEN)))
+		q->guessed_ns += ns;
+	if (ns > q->blocked_max_ns) {
+		q->blocked_max_ns = ns;
+		q->blocked_thread = h->thread;
+		q->blocked_frame = sl->wait == CT_NONE ? 0 : s->m->waits.at[sl->wait].frame;
+	}
+}
+
+/* The hold h within [from, to), in which somebody waits. */
+static void add_hold(struct queue *q, const struct ct_search *s, const struct ct_hold *h, ct_ns from_ns,
+	ct_ns to_ns)
+{
+	const struct ct_thread *t = &s->m->threads.at[h->thread];
+	ct_ns latency_ns = ct_threshold_ns(CT_T_WAKE_LATENCY_US);
+
+	from_ns = h->start_ns > from_ns ? h->start_ns : from_ns;
+	to_ns = h->end_ns < to_ns ? h->end_ns : to_ns;
+	for (u32 i = ct_slice_find(t, from_ns); i < t->slices.cnt && from_ns < to_ns; i++) {
+		const struct ct_slice *sl = &t->slices.at[i];
+		ct_ns end_ns = ct_slice_end(t, i) < to_ns ? ct_slice_end(t, i) : to_ns;
+		if (sl->start_ns > from_ns)
+			from_ns = sl->start_ns;
+		if (end_ns <= from_ns)
+			continue;
+		if (sl->state == CT_RUNNABLE && end_ns - from_ns > latency_ns)
+			q->delayed_ns += ct_activity__spare(&s->act, from_ns + latency_ns, end_ns);
+		else if (is_elsewhere(sl->state))
+			add_blocked(q, s, h, sl, end_ns - from_ns);
+		from_ns = end_ns;
+	}
+}
+
+static void add_stretch(struct queue *q, const struct ct_search *s, ct_ns from_ns, ct_ns to_ns, u32 *hold)
+{
+	const struct ct_lock *l = &s->m->locks.at[q->lock];
+
+	q->all_ns += to_ns - from_ns;
+	q->spare_ns += ct_activity__spare(&s->act, from_ns, to_ns);
+	while (*hold < l->holds.cnt && l->holds.at[*hold].end_ns <= from_ns)
+		*hold += 1;
+	for (u32 k = *hold; k < l->holds.cnt && l->holds.at[k].start_ns < to_ns; k++)
+		add_hold(q, s, &l->holds.at[k], from_ns, to_ns);
+}
+
+static void study_queue(struct queue *q, const struct ct_search *s, u32 lock)
+{
+	const struct ct_lock *l = &s->m->locks.at[lock];
+	ct_ns from_ns = 0, to_ns = 0;
+	u32 hold = 0;
+
+	*q = (struct queue){ .lock = lock, .first_ns = UINT64_MAX, .blocked_thread = CT_NONE };
+	for (u32 i = 0; i < l->waits.cnt; i++) {
+		const struct ct_wait *w = &s->m->waits.at[l->waits.at[i]];
+		if (s->told[l->waits.at[i]] || w->end_ns <= w->start_ns)
+			continue;
+		if (w->start_ns > to_ns) {
+			if (to_ns > from_ns)
+				add_stretch(q, s, from_ns, to_ns, &hold);
+			from_ns = w->start_ns;
+		}
+		to_ns = w->end_ns > to_ns ? w->end_ns : to_ns;
+		q->first_ns = w->start_ns < q->first_ns ? w->start_ns : q->first_ns;
+		q->last_ns = to_ns;
+		q->wait_ns += w->end_ns - w->start_ns;
+		q->waits++;
+	}
+	if (to_ns > from_ns)
+		add_stretch(q, s, from_ns, to_ns, &hold);
+}
+
+static ct_ns minus(ct_ns a, ct_ns b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* What the queue cost by itself. */
+static ct_ns queue_cost(const struct queue *q)
+{
+	return minus(q->spare_ns, q->delayed_ns + q->blocked_ns);
+}
+
+/* ---- who and where ---- */
+
+/* The waiters' lines, those that wait longest first, as far as they are a tenth of the first. */
+static void list_sites(struct ct_finding *f, const struct ct_contention *c)
+{
+	for (u32 i = 0; i < c->sites.cnt; i++)
+		if (c->sites.at[i].wait_ns * 10 >= c->sites.at[0].wait_ns)
+			ct_found__frame(f, c->sites.at[i].frame);
+}
+
+/* Waiters, those that waited longest first, then holders. */
+static void list_people(struct ct_search *s, struct ct_finding *f, const struct ct_contention *c)
+{
+	ct_marks__clear(s);
+	for (u32 i = 0; i < f->threads.cnt; i++)
+		ct_marks__set(s, f->threads.at[i]);
+	for (u32 i = 0; i < c->blamed.cnt; i++)
+		if (ct_marks__set(s, c->blamed.at[i].waiter))
+			*ct_vec_push(&f->threads) = c->blamed.at[i].waiter;
+	for (u32 i = 0; i < c->blamed.cnt; i++)
+		if (c->blamed.at[i].owner != CT_NONE && ct_marks__set(s, c->blamed.at[i].owner))
+			*ct_vec_push(&f->threads) = c->blamed.at[i].owner;
+}
+
+static u32 count_waiters(struct ct_search *s, const struct ct_contention *c)
+{
+	u32 cnt = 0;
+
+	ct_marks__clear(s);
+	for (u32 i = 0; i < c->blamed.cnt; i++)
+		cnt += ct_marks__set(s, c->blamed.at[i].waiter);
+	return cnt;
+}
+
+static const char *first_site(struct ct_search *s, const struct ct_contention *c)
+{
+	return c->sites.cnt ? ct_say_at(s, c->sites.at[0].frame) : "";
+}
+
+static struct ct_finding *new_finding(struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns,
+	bool seen, const struct ct_contention *c)
+{
+	struct ct_finding *f = ct_found__new(s, kind, cost_ns, seen);
+
+	ct_found__lock(f, c->lock);
+	list_people(s, f, c);
+	list_sites(f, c);
+	return f;
+}
+
+/* ---- lock-held-while-blocked ---- */
+
+static enum ct_state longest_state(const struct queue *q)
+{
+	u32 best = CT_SLEEP;
+
+	for (u32 i = 0; i < CT_STATES; i++)
+		if (q->blocked_state_ns[i] > q->blocked_state_ns[best])
+			best = i;
+	return best;
+}
+
+static void tell_held(struct ct_search *s, const struct queue *q, const struct ct_contention *c)
+{
+	const char *lock = ct_say_lock(s, q->lock);
+	const char *does = ct_say_does(longest_state(q)), *where = ct_say_at(s, q->blocked_frame);
+	const char *who = ct_say_thread(s, q->blocked_thread);
+	struct ct_finding *f = ct_found__new(s, CT_FIND_LOCK_HELD_WHILE_BLOCKED, q->blocked_ns,
+		q->guessed_ns * 2 < q->blocked_ns);
+
+	ct_found__lock(f, q->lock);
+	ct_found__frame(f, q->blocked_frame);
+	list_sites(f, c);
+	ct_found__thread(f, q->blocked_thread);
+	list_people(s, f, c);
+	f->title = ct_asprintf("%s is held by a thread that %s", lock, does);
+	f->evidence = ct_asprintf("For %s, %s of the run, others waited for %s while its holder was blocked: "
+				  "for example %s, which %s%s.",
+		ct_say_ns(s, q->blocked_ns), ct_say_share(s, q->blocked_ns, s->duration_ns), lock, who,
+		does, where);
+	f->advice = ct_asprintf("Do what %s%s before taking %s or after giving it back, and go in with the "
+				"result.",
+		does, where, lock);
+}
+
+void ct_find_held_while_blocked(struct ct_search *s)
+{
+	struct queue q;
+
+	for (u32 i = 0; i < s->f->contentions.at.cnt; i++) {
+		const struct ct_contention *c = &s->f->contentions.at.at[i];
+		if (!is_key(&s->m->locks.at[c->lock]))
+			continue;
+		study_queue(&q, s, c->lock);
+		if (ct_worth(s, q.blocked_ns) && ct_is_share(q.blocked_ns, q.all_ns, CT_T_HELD_SHARE))
+			tell_held(s, &q, c);
+	}
+}
+
+/* ---- lock-contention ---- */
+
+/* Readers of a rwlock are no holds; who ended a wait for it was inside. */
+static void list_wakers(struct ct_search *s, struct ct_finding *f, u32 lock)
+{
+	const struct ct_lock *l = &s->m->locks.at[lock];
+
+	ct_marks__clear(s);
+	for (u32 i = 0; i < f->threads.cnt; i++)
+		ct_marks__set(s, f->threads.at[i]);
+	for (u32 i = 0; i < l->waits.cnt; i++) {
+		u32 waker = s->m->waits.at[l->waits.at[i]].waker;
+		if (waker != CT_NONE && ct_marks__set(s, waker))
+			*ct_vec_push(&f->threads) = waker;
+	}
+}
+
+/* What the replay says of the run without this lock's waits; "". */
+static const char *say_prediction(struct ct_search *s, u32 lock)
+{
+	const struct ct_what_if *w = &s->f->what_if;
+
+	for (u32 i = 0; w->usable && i < w->at.cnt; i++)
+		if (w->at.at[i].change == CT_CHANGE_LOCK_FREE && w->at.at[i].lock == lock)
+			return ct_say(s, " Without these waits it would have taken about %s instead of %s.",
+				ct_say_ns(s, w->at.at[i].duration_ns), ct_say_ns(s, s->duration_ns));
+	return "";
+}
+
+static void tell_contention(struct ct_search *s, const struct queue *q, const struct ct_contention *c)
+{
+	const struct ct_lock *l = &s->m->locks.at[q->lock];
+	const char *lock = ct_say_lock(s, q->lock), *site = first_site(s, c);
+	struct ct_finding *f = new_finding(s, CT_FIND_LOCK_CONTENTION, queue_cost(q), true, c);
+	u32 waiters = count_waiters(s, c);
+
+	f->title = ct_asprintf("everyone queues for %s", lock);
+	f->evidence = ct_asprintf(
+		"%u thread%s waited %s time%s for %s, %s in all and up to %u at once, most%s; for %s of "
+		"the run somebody stood in the queue.%s",
+		waiters, waiters == 1 ? "" : "s", ct_say_count(s, q->waits), q->waits == 1 ? "" : "s",
+		lock, ct_say_ns(s, q->wait_ns), l->max_waiters, *site ? site : " in code without names",
+		ct_say_share(s, q->all_ns, s->duration_ns), say_prediction(s, q->lock));
+	if (l->kind == CT_LK_RWLOCK)
+		list_wakers(s, f, q->lock);
+	f->advice = ct_asprintf("Hold %s for less: take out of it what shares nothing%s, give each part of "
+				"the data a lock of its own, or let each thread collect by itself and "
+				"merge at the end.",
+		lock, *site ? ct_say(s, ", starting%s", site) : "");
+}
+
+void ct_find_contention(struct ct_search *s)
+{
+	struct queue q;
+
+	for (u32 i = 0; i < s->f->contentions.at.cnt; i++) {
+		const struct ct_contention *c = &s->f->contentions.at.at[i];
+		if (!is_key(&s->m->locks.at[c->lock]))
+			continue;
+		study_queue(&q, s, c->lock);
+		if (ct_worth(s, queue_cost(&q)))
+			tell_contention(s, &q, c);
+	}
+}
+
+/* ---- lock-convoy ---- */
+
+static bool is_convoy(const struct ct_search *s, const struct queue *q)
+{
+	ct_ns span_ns = q->last_ns - q->first_ns;
+
+	return q->waits >= ct_threshold(CT_T_CONVOY_WAITS) &&
+	       ct_is_share(q->all_ns, span_ns, CT_T_CONVOY_BUSY_SHARE) && ct_worth(s, queue_cost(q)) &&
+	       q->all_ns / q->waits <= ct_threshold_ns(CT_T_CONVOY_HOLD_US);
+}
+
+void ct_find_convoy(struct ct_search *s)
+{
+	struct queue q;
+
+	for (u32 i = 0; i < s->f->contentions.at.cnt; i++) {
+		const struct ct_contention *c = &s->f->contentions.at.at[i];
+		if (!is_key(&s->m->locks.at[c->lock]))
+			continue;
+		study_queue(&q, s, c->lock);
+		if (!is_convoy(s, &q))
+			continue;
+		const char *lock = ct_say_lock(s, c->lock);
+		struct ct_finding *f = new_finding(s, CT_FIND_LOCK_CONVOY, queue_cost(&q), true, c);
+		f->title = ct_asprintf("the queue for %s never empties", lock);
+		f->evidence = ct_asprintf(
+			"From the first wait to the last, somebody queued for %s %s of the time, %s "
+			"waiters on average, and it was handed over every %s.",
+			lock, ct_say_share(s, q.all_ns, q.last_ns - q.first_ns),
+			ct_say_ratio(s, (double)q.wait_ns / (double)q.all_ns),
+			ct_say_ns(s, q.all_ns / q.waits));
+		f->advice = ct_asprintf("Take %s less often: do several pieces of work each time, or let each "
+					"thread have its own share and merge at the end.",
+			lock);
+	}
+}
+
+/* ---- serialized ---- */
+
+void ct_find_serialized(struct ct_search *s)
+{
+	const struct ct_parallelism *p = &s->f->parallelism;
+	ct_ns lock_ns = p->alone_state_ns[CT_LOCK], rwlock_ns = p->alone_state_ns[CT_RWLOCK];
+	ct_ns alone_ns = lock_ns > rwlock_ns ? lock_ns : rwlock_ns;
+	const struct ct_contention *c = NULL;
+
+	for (u32 i = 0; i < s->f->contentions.at.cnt && !c; i++)
+		if (is_key(&s->m->locks.at[s->f->contentions.at.at[i].lock]))
+			c = &s->f->contentions.at.at[i];
+	if (!c || s->f->hangs.at.cnt || !ct_worth(s, alone_ns) ||
+		!ct_is_share(alone_ns, s->duration_ns, CT_T_SERIAL_SHARE) ||
+		p->mean_running * 100 > (double)ct_threshold(CT_T_SERIAL_RUNNING))
+		return;
+	const char *lock = ct_say_lock(s, c->lock);
+	struct ct_finding *f = new_finding(s, CT_FIND_SERIALIZED, alone_ns, true, c);
+	f->title = ct_strdup("many threads, one at a time");
+	f->evidence = ct_asprintf("%u threads took part, and %s ran on average on %u CPUs; for %s, %s of the "
+				  "run, exactly one ran and a CPU was free while others waited for a "
+				  "lock, mostly %s.",
+		f->threads.cnt, ct_say_ratio(s, p->mean_running), s->m->run->cpus,
+		ct_say_ns(s, alone_ns), ct_say_share(s, alone_ns, s->duration_ns), lock);
+	f->advice = ct_asprintf("Make %s guard less, or do the work in one thread: it would take no longer.",
+		lock);
+}

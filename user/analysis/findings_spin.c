@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Busy waiting, from CPU samples.  Three kinds are told: a loop around sched_yield(2), a spin lock of
+ * the C library, and a loop of the program that does nothing but look: all its samples fall on one
+ * line and a handful of instructions.  The last is inferred: a loop that computes on so few
+ * instructions looks the same, so it counts only where several threads live and this one's fellows
+ * do not all do the same there.
+ */
+#include <string.h>
+
+#include "findings_int.h"
+
+enum spin { SPIN_NONE, SPIN_YIELD, SPIN_LOCK, SPIN_LOOP };
+
+struct spinner {
+	u32 thread;
+	u32 samples;	 /* all of the thread */
+	u32 yields;	 /* of them, in sched_yield */
+	u32 locks;	 /* in a spin lock's code */
+	u32 at_line;	 /* on its busiest line */
+	u32 line_frame;
+	u32 places;	 /* different instructions that make nine tenths of those */
+};
+
+static const char *function_of(const struct ct_model *m, u32 frame)
+{
+	if (!m->names || frame >= m->names->frames.cnt)
+		return "";
+	return ct_strtab__get(m->names->strings, m->names->frames.at[frame].function);
+}
+
+static bool is_spin_lock(const char *function)
+{
+	static const char *const names[] = { "pthread_spin_lock", "__pthread_spin_lock" };
+
+	for (u32 i = 0; i < CT_COUNT(names); i++)
+		if (!strcmp(function, names[i]))
+			return true;
+	return false;
+}
+
+/* The program's own frame of a sample: the one that called what is spun in. */
+static u32 caller_of(const struct ct_search *s, const u32 *frames, u32 cnt)
+{
+	return cnt > 1 ? frames[1] : cnt ? frames[0] : 0;
+}
+
+struct place {
+	u32 frame, samples;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->samples != y->samples)
+		return x->samples > y->samples ? -1 : 1;
+	return x->frame < y->frame ? -1 : x->frame > y->frame;
+}
+
+static bool same_line(const struct ct_model *m, u32 a, u32 b)
+{
+	const struct ct_frame *x = &m->names->frames.at[a], *y = &m->names->frames.at[b];
+
+	if (x->file || y->file)
+		return x->file == y->file && x->line == y->line;
+	return x->function == y->function && x->module == y->module;
+}
+
+/* Samples on the line of the busiest place, and how many instructions make nine tenths of them. */
+static void count_places(struct spinner *sp, const struct ct_model *m, struct place *at, u32 cnt)
+{
+	u32 sum = 0;
+
+	if (!cnt)
+		return;
+	qsort(at, cnt, sizeof(*at), compare_places);
+	sp->line_frame = at[0].frame;
+	for (u32 i = 0; i < cnt; i++)
+		if (same_line(m, at[0].frame, at[i].frame))
+			sp->at_line += at[i].samples;
+	for (u32 i = 0; i < cnt && sum * 10 < sp->at_line * 9; i++) {
+		if (!same_line(m, at[0].frame, at[i].frame))
+			continue;
+		sum += at[i].samples;
+		sp->places++;
+	}
+}
+
+struct tally {
+	struct spinner sp;
+	struct ct_table *index;
+	CT_VEC(struct place) places;
+};
+
+static void add_sample(struct tally *t, const struct ct_search *s, const struct ct_cpu_sample *c)
+{
+	const char *call = c->nr == CT_NR_NONE ? NULL : ct_names__syscall(s->m->names, c->nr);
+	u32 cnt, i;
+	const u32 *frames = ct_names__stack(s->m->names, c->stack, &cnt);
+
+	t->sp.samples++;
+	if (call && !strcmp(call, "sched_yield")) {
+		t->sp.yields++;
+		t->sp.line_frame = caller_of(s, frames, cnt);
+	}
+	if (!cnt || call)
+		return;
+	if (is_spin_lock(function_of(s->m, frames[0]))) {
+		t->sp.locks++;
+		t->sp.line_frame = caller_of(s, frames, cnt);
+		return;
+	}
+	i = ct_table__get(t->index, frames[0], 0);
+	if (i == CT_NONE) {
+		i = t->places.cnt;
+		ct_vec_push(&t->places)->frame = frames[0];
+		ct_table__set(t->index, frames[0], 0, i);
+	}
+	t->places.at[i].samples++;
+}
+
+static enum spin kind_of(const struct spinner *sp)
+{
+	if (sp->samples < ct_threshold(CT_T_SPIN_SAMPLES))
+		return SPIN_NONE;
+	if (sp->yields * 3 >= sp->samples)
+		return SPIN_YIELD;
+	if (sp->locks * 3 >= sp->samples)
+		return SPIN_LOCK;
+	if (ct_is_share(sp->at_line, sp->samples, CT_T_SPIN_SHARE) &&
+		sp->places <= ct_threshold(CT_T_SPIN_PLACES))
+		return SPIN_LOOP;
+	return SPIN_NONE;
+}
+
+static void tell_spinner(struct ct_search *s, const struct spinner *sp, enum spin kind)
+{
+	static const char *const ways[] = { [SPIN_YIELD] = "calling sched_yield again and again",
+		[SPIN_LOCK] = "in a spin lock",
+		[SPIN_LOOP] = "in a loop of a few instructions that only looks" };
+	u32 part = kind == SPIN_YIELD ? sp->samples : kind == SPIN_LOCK ? sp->locks : sp->at_line;
+	ct_ns running_ns = s->m->threads.at[sp->thread].state_ns[CT_RUNNING];
+	ct_ns cost_ns = (ct_ns)((double)running_ns * part / sp->samples);
+	const char *who = ct_say_thread(s, sp->thread), *where = ct_say_at(s, sp->line_frame);
+
+	if (!ct_worth(s, cost_ns))
+		return;
+	struct ct_finding *f = ct_found__new(s, CT_FIND_BUSY_WAIT, cost_ns, kind != SPIN_LOOP);
+	ct_found__thread(f, sp->thread);
+	ct_found__frame(f, sp->line_frame);
+	f->title = ct_asprintf("%s waits without sleeping", who);
+	f->evidence = ct_asprintf("%s of %s samples found %s%s, %s: some %s of CPU time, spent to wait for what "
+				  "another thread does.",
+		ct_say_count(s, part), ct_say_count(s, sp->samples), who, where, ways[kind],
+		ct_say_ns(s, cost_ns));
+	f->advice = ct_asprintf("Let %s sleep until it is told%s: a condition variable, a semaphore, or a futex "
+				"wait. Spin only for what takes a microsecond or two.",
+		who, where);
+}
+
+/* A line where other threads compute too, and as long, is work dealt out, not a wait. */
+static bool is_shared(const struct ct_search *s, const struct tally *all, u32 t)
+{
+	u32 fellows = 0, alike = 0;
+
+	for (u32 i = 0; i < s->m->threads.cnt; i++) {
+		const struct spinner *sp = &all[i].sp;
+		if (i == t || s->m->threads.at[i].process != s->m->threads.at[t].process)
+			continue;
+		fellows++;
+		alike += kind_of(sp) == SPIN_LOOP && same_line(s->m, sp->line_frame, all[t].sp.line_frame);
+	}
+	return alike == fellows;
+}
+
+void ct_find_spinning(struct ct_search *s)
+{
+	const struct ct_model *m = s->m;
+	struct tally *all;
+
+	if (!m->names || !m->samples.cnt)
+		return;
+	all = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*all));
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		all[t] = (struct tally){ .sp.thread = t, .index = ct_table__new() };
+	for (u32 i = 0; i < m->samples.cnt; i++)
+		add_sample(&all[m->samples.at[i].thread], s, &m->samples.at[i]);
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		if (!all[t].sp.line_frame)
+			count_places(&all[t].sp, m, all[t].places.at, all[t].places.cnt);
+	for (u32 t = 0; t < m->threads.cnt; t++) {
+		enum spin kind = kind_of(&all[t].sp);
+		if (kind != SPIN_NONE && !(kind == SPIN_LOOP && is_shared(s, all, t)))
+			tell_spinner(s, &all[t].sp, kind);
+	}
+	for (u32 t = 0; t < m->threads.cnt; t++) {
+		ct_table__free(all[t].index);
+		ct_vec_free(&all[t].places);
+	}
+	free(all);
+}

@@ -27,6 +27,7 @@
 struct watched {
 	u32 tid, tgid;
 	bool dead;
+	bool found;	/* it slept already when it was found, and sleeps on */
 	ct_ns block_ns; /* it went to sleep last; 0: not seen */
 	ct_ns run_ns;	/* it came to a CPU last */
 	struct ct_block block;
@@ -202,6 +203,7 @@ static void see_block(struct ct_alarm *a, const struct ct_hdr *hdr, const struct
 	if (!t || t->dead || t->block_ns >= hdr->ts)
 		return;
 	keep_past(t, hdr->ts);
+	t->found = false;
 	t->block_ns = hdr->ts;
 	t->block = *b;
 	if (b->state == CT_STATE_DEAD) {
@@ -217,6 +219,7 @@ static void see_found(struct ct_alarm *a, const struct ct_hdr *hdr, const struct
 
 	if (!t || t->block_ns || f->state == CT_STATE_RUNNABLE)
 		return;
+	t->found = true;
 	t->block_ns = hdr->ts;
 	t->block = (struct ct_block){ .state = f->state,
 		.flags = f->flags,
@@ -501,16 +504,24 @@ static void recall_past(const struct watched *t, struct ct_looked_thread *to)
 	}
 }
 
+/* Is this the sleep that was noted? */
+static bool sleeps_on(const struct watched *t, const struct ct_looked_thread *to, ct_ns look_ns)
+{
+	return t && !t->dead && t->block_ns && t->block_ns > t->run_ns && t->block_ns < look_ns &&
+	       t->block.arg0 == to->wait.arg0;
+}
+
 void ct_alarm__recall(const struct ct_alarm *a, struct ct_look *look)
 {
 	for (u32 i = 0; i < look->threads.cnt; i++) {
 		struct ct_looked_thread *to = &look->threads.at[i];
 		const struct watched *t = find(a, to->tid);
 
-		if (!t || t->dead || !t->block_ns || t->block_ns <= t->run_ns ||
-			t->block_ns >= look->start_ns || t->block.arg0 != to->wait.arg0)
-			continue;
-		to->since_ns = t->block_ns;
-		recall_past(t, to);
+		if (!sleeps_on(t, to, look->start_ns)) {
+			to->since_ns = look->start_ns - 1; /* not known to have slept any longer */
+		} else if (!t->found) {
+			to->since_ns = t->block_ns;
+			recall_past(t, to);
+		}
 	}
 }

@@ -28,7 +28,7 @@ bool ct_alarm__check(struct ct_alarm *a, ct_ns now_ns, struct ct_suspicion *s);
 /* What came of the last suspicion.  Right: it was told, its processes are not called stuck as well.
  * Wrong: the like of it is raised less eagerly (a ring always is at once). */
 void ct_alarm__settle(struct ct_alarm *a, ct_ns now_ns, bool right);
-/* Since when each thread waits, and its last waits for locks. */
+/* Since when each thread waits (0: since before the recording), and its last waits for locks. */
 void ct_alarm__recall(const struct ct_alarm *a, struct ct_look *look);
 
 #endif

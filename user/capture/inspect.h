@@ -34,7 +34,7 @@ struct ct_looked_thread {
 	bool owner_ended;
 	struct ct_found wait;
 	u64 ip, sp;
-	ct_ns since_ns; /* it waits since then; 0: not known.  Not filled in here */
+	ct_ns since_ns; /* it waits since then; 0: since before all this.  Not filled in here */
 	u32 past_cnt;
 	struct ct_past_wait past[CT_PAST_WAITS]; /* by time.  Not filled in here */
 };

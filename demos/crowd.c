@@ -23,7 +23,7 @@
 #include "truth.h"
 
 #define COOKS_PER_CPU 16
-#define DISHES_PER_CPU 256 /* so that it takes as long on a large machine as on a small one */
+#define DISHES_PER_CPU 192 /* so that it takes as long on a large machine as on a small one */
 #define COOKING (3 * DEMO_MS)
 #define COOKS_MAX 1024 /* enough for 64 CPUs; a larger machine gets no larger crowd */
 

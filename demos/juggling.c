@@ -21,7 +21,7 @@
 #include "truth.h"
 
 #define BALLS 3
-#define THROWS 400 /* of each ball */
+#define THROWS 300 /* of each ball */
 
 enum { ONE_CORE, MANY_CORES };
 static const char *const variants[] = { "one-core", "many-cores", NULL };

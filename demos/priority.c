@@ -33,6 +33,7 @@
 #define FILING (4 * DEMO_MS)   /* the trainee's work, with the key */
 #define READING (1 * DEMO_MS)  /* the director's, with the key */
 #define WRITING (25 * DEMO_MS) /* the clerk's, without */
+#define PAUSE_NS 10000000L     /* real-time threads leave the CPU to others now and then */
 #define NO_RIGHT 3	       /* exit status */
 
 enum { INVERSION, PRIORITY_INHERITANCE };
@@ -155,6 +156,7 @@ int main(int argc, char **argv)
 		sem_post(&begin[TRAINEE]);
 		for (int who = 0; who < PEOPLE; who++)
 			sem_wait(&done);
+		nanosleep(&(struct timespec){ .tv_nsec = PAUSE_NS }, NULL);
 	}
 	for (int i = 0; i < PEOPLE; i++)
 		pthread_join(threads[i], NULL);

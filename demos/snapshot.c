@@ -24,9 +24,9 @@
 #include "truth.h"
 
 #define SHOPPERS 4
-#define VISITS 6000 /* of each shopper */
+#define VISITS 4000 /* of each shopper */
 #define PRICES 64
-#define CHANGES 100 /* of all prices */
+#define CHANGES 70 /* of all prices */
 #define PAUSE_NS 5000000L
 #define COMPARING (DEMO_MS / 20) /* over the list */
 #define WALKING (DEMO_MS / 200)	 /* without it */

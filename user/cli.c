@@ -52,7 +52,9 @@ enum rank {
 #define EXPORT (1u << CT_CMD_EXPORT)
 #define DOCTOR (1u << CT_CMD_DOCTOR)
 #define WHY (1u << CT_CMD_WHY)
-#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY)
+#define DEMO (1u << CT_CMD_DEMO)
+#define RECORD (RUN | DEMO)
+#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY | DEMO)
 
 struct option_row {
 	int id;		  /* its letter, or enum long_only */
@@ -200,39 +202,39 @@ static const struct option_row rows[] = {
 	{ 'p', NULL, "PID[,PID...]", RUN, COMMON, .set = set_pids,
 		.meaning = "attach to these processes: all their threads, and\n"
 			   "their children from now on" },
-	{ 'd', NULL, "SECONDS", RUN, COMMON, .set = set_duration,
+	{ 'd', NULL, "SECONDS", RECORD, COMMON, .set = set_duration,
 		.meaning = "end the recording after so long (0.5 is fine); else it\n"
 			   "ends with the program, or with -p at Ctrl-C" },
 	{ 'f', NULL, "FORMAT", EXPORT, COMMON, .set = set_format, .meaning = "the form to write" },
-	{ 'o', NULL, "FILE", RUN, COMMON, .set = set_output,
+	{ 'o', NULL, "FILE", RECORD, COMMON, .set = set_output,
 		.meaning = "the trace (default: PROGRAM.ctrace, in the working\n"
 			   "directory)" },
 	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
 		.meaning = "where to; - is standard output (default: TRACE with\n"
 			   "the suffix of the format)" },
-	{ OPT_JSON, "json", NULL, RUN | REPORT | WHY, COMMON, FLAG(json),
+	{ OPT_JSON, "json", NULL, RECORD | REPORT | WHY, COMMON, FLAG(json),
 		.meaning = "the report as JSON, on standard output" },
-	{ OPT_FUTEX, "futex", "calls|switch", RUN, COMMON, .set = set_futex,
+	{ OPT_FUTEX, "futex", "calls|switch", RECORD, COMMON, .set = set_futex,
 		.meaning = "how locks are seen: in every futex call (default for\n"
 			   "a program), or only where a thread blocks (default for\n"
 			   "-p: cheaper, and costs other programs nothing)" },
-	{ OPT_STACK, "stack", "on|off", RUN, COMMON, .set = set_stack,
+	{ OPT_STACK, "stack", "on|off", RECORD, COMMON, .set = set_stack,
 		.meaning = "which lines wait (default: on)" },
-	{ OPT_CPU_SAMPLES, "cpu-samples", "HZ|off", RUN, COMMON, .set = set_cpu_samples,
+	{ OPT_CPU_SAMPLES, "cpu-samples", "HZ|off", RECORD, COMMON, .set = set_cpu_samples,
 		.meaning = "what running threads do, so often a second\n"
 			   "(default: 99)" },
-	{ OPT_AS_ROOT, "as-root", NULL, RUN, COMMON, FLAG(as_root),
+	{ OPT_AS_ROOT, "as-root", NULL, RECORD, COMMON, FLAG(as_root),
 		.meaning = "under sudo, run the program as root; without it, it\n"
 			   "runs as the user who called sudo" },
-	{ OPT_QUIET, "quiet", NULL, RUN | REPORT | EXPORT, COMMON, FLAG(quiet),
+	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT, COMMON, FLAG(quiet),
 		.meaning = "no report, no notes; errors only" },
 	{ 'v', NULL, NULL, ANY, COMMON, FLAG(verbose), .meaning = "say more" },
 	{ 'h', "help", NULL, ANY, COMMON, .meaning = "this text; after a command, its own" },
 	{ 'V', "version", NULL, ANY, COMMON, .meaning = "the version of ctrace" },
-	{ OPT_BUFFER, "buffer", "SIZE", RUN, RARE, .set = set_buffer,
+	{ OPT_BUFFER, "buffer", "SIZE", RECORD, RARE, .set = set_buffer,
 		.meaning = "memory for events on their way, all CPUs together:\n"
 			   "64K to 1G; more if a report says that events were lost" },
-	{ OPT_NO_HTML, "no-html", NULL, RUN, SILENT, FLAG(no_html) },
+	{ OPT_NO_HTML, "no-html", NULL, RECORD, SILENT, FLAG(no_html) },
 	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
 	{ OPT_FAIL_ON, "fail-on", "ID", ANY, LATER, .meaning = NULL },
@@ -242,7 +244,7 @@ static const struct option_row rows[] = {
 	{ OPT_REDACT, "redact", NULL, ANY, LATER, .meaning = NULL },
 };
 
-static const char *const later_commands[] = { "view", "diff", "room", "check", "demo" };
+static const char *const later_commands[] = { "view", "diff", "room", "check" };
 
 /* ---- parsing ---- */
 
@@ -419,15 +421,22 @@ static void take_pid(struct parse *p, const char *word)
 	u64 pid;
 
 	if (p->opts->pid)
-		p->why = ct_asprintf("why takes one process, and '%s' is one more; try 'ctrace why --help'",
-			word);
+		p->why = ct_asprintf(
+			"why takes one process, and '%s' is one more; try 'ctrace why --help'", word);
 	else if (!parse_u64(word, &pid, &rest) || *rest || !pid || pid > PID_MAX)
-		p->why = ct_asprintf("'%s' is not a process id; why takes a number: why 1234", word);
+		p->why = ct_asprintf(
+			"'%s' is not a process id; why takes a number: why 1234", word);
 	else
 		p->opts->pid = pid;
 }
 
-/* The word after a command: there is room for one, the trace or the process. */
+static void add_word(struct ct_opts *opts, const char *word)
+{
+	opts->words = ct_realloc(opts->words, (opts->word_cnt + 1) * sizeof(*opts->words));
+	opts->words[opts->word_cnt++] = word;
+}
+
+/* The word after a command: there is room for one, the trace or the process; a demo takes any. */
 static void take_word(struct parse *p, const char *word)
 {
 	const char *name = ct_command__row(p->opts->command)->name;
@@ -437,6 +446,8 @@ static void take_word(struct parse *p, const char *word)
 			"doctor takes no argument, and '%s' is one; try 'ctrace doctor'", word);
 	else if (p->opts->command == CT_CMD_WHY)
 		take_pid(p, word);
+	else if (p->opts->command == CT_CMD_DEMO)
+		add_word(p->opts, word);
 	else if (p->opts->trace)
 		p->why = ct_asprintf(
 			"%s takes one trace, and '%s' is one more; try 'ctrace %s --help'", name,
@@ -516,8 +527,7 @@ static void parse_command(struct parse *p, int argc, char **argv)
 	check_belong(p);
 	if (!p->why && p->opts->command == CT_CMD_WHY && !p->opts->pid)
 		p->why = ct_strdup("why of which process? Try 'ctrace why --help'");
-	else if (!p->why && !p->opts->trace && p->opts->command != CT_CMD_DOCTOR &&
-		 p->opts->command != CT_CMD_WHY)
+	else if (!p->why && !p->opts->trace && (1u << p->opts->command) & (REPORT | EXPORT))
 		p->why = ct_asprintf("%s of which trace? Try 'ctrace %s --help'", name, name);
 }
 
@@ -584,6 +594,7 @@ int ct_cli__parse(struct ct_opts *opts, int argc, char **argv, char **why)
 void ct_cli__clear(struct ct_opts *opts)
 {
 	free(opts->pids);
+	free(opts->words);
 	memset(opts, 0, sizeof(*opts));
 }
 

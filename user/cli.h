@@ -19,6 +19,7 @@ enum ct_command {
 	CT_CMD_EXPORT,
 	CT_CMD_DOCTOR,
 	CT_CMD_WHY,
+	CT_CMD_DEMO,
 	CT_CMD_HELP, /* --help: of topic, on stdout */
 	CT_CMD_VERSION,
 	CT_CMD_USAGE, /* nothing at all was asked for: the short usage, as an error */
@@ -26,7 +27,7 @@ enum ct_command {
 
 enum ct_futex_depth { CT_FUTEX_DEFAULT, CT_FUTEX_CALLS, CT_FUTEX_SWITCH };
 
-/* Pointers are into the words that were parsed, but for pids. */
+/* Pointers are into the words that were parsed, but for pids and words themselves. */
 struct ct_opts {
 	enum ct_command command;
 	enum ct_command topic; /* HELP: of which command */
@@ -36,6 +37,8 @@ struct ct_opts {
 	u32 pid_cnt;
 	double duration_s;  /* -d; 0: until it ends, or -p and Ctrl-C */
 	const char *output; /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
+	const char **words; /* DEMO: NAME, VARIANT, what the demo itself takes; may be none */
+	u32 word_cnt;
 	const char *trace;  /* REPORT, EXPORT */
 	const char *format; /* EXPORT: -f; NULL: none was given */
 	u32 pid;	    /* WHY */

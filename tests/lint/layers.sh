@@ -45,7 +45,7 @@ includes() { # folder, opening, closing character -> file:line:name
 # A name that may be in a folder of its own must really be there, else it is another layer's.
 reachable() { # folder name
 	case $2 in
-	ct_*.h | ../include/ct_*.h | ctrace_events.def | version.h | syscall_table.h | ctrace.skel.h) return 0 ;;
+	ct_*.h | ../include/ct_*.h | ctrace_events.def | version.h | syscall_table.h | demo_table.h | ctrace.skel.h) return 0 ;;
 	*/*) [ -e "user/$2" ] ;;
 	*) [ -e "$1/$2" ] || [ -e "user/$2" ] ;;
 	esac

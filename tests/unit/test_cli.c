@@ -323,7 +323,8 @@ static const struct {
 	{ "diff a b", "'diff' is not in this version" },
 	{ "room", "'room' is not in this version" },
 	{ "check a --rule x", "'check' is not in this version" },
-	{ "demo", "'demo' is not in this version" },
+	{ "demo -p 12", "'-p' is not an option of demo; try 'ctrace demo --help'" },
+	{ "demo -f csv race", "'-f' is not an option of demo; try 'ctrace demo --help'" },
 	{ "--watch x prog", "'--watch' is not in this version" },
 	{ "--watch", "'--watch' is not in this version" },
 	{ "--locks prog", "'--locks' is not in this version" },
@@ -388,7 +389,7 @@ static void check_layout(const char *text)
 static void test_help_fits_the_screen(void **state)
 {
 	static const enum ct_command topics[] = { CT_CMD_RUN, CT_CMD_REPORT, CT_CMD_EXPORT,
-		CT_CMD_DOCTOR };
+		CT_CMD_DOCTOR, CT_CMD_DEMO };
 	char *text;
 
 	(void)state;
@@ -416,15 +417,36 @@ static void test_why(void **state)
 	ct_cli__clear(&o);
 }
 
+static void test_demo(void **state)
+{
+	struct ct_opts o;
+	struct words w;
+
+	(void)state;
+	parse(&o, &w, "demo");
+	assert_int_equal(o.command, CT_CMD_DEMO);
+	assert_int_equal(o.word_cnt, 0);
+	ct_cli__clear(&o);
+	parse(&o, &w, "--json demo race -o x plain 1000 --quiet");
+	assert_int_equal(o.command, CT_CMD_DEMO);
+	assert_int_equal(o.word_cnt, 3);
+	assert_string_equal(o.words[0], "race");
+	assert_string_equal(o.words[1], "plain");
+	assert_string_equal(o.words[2], "1000");
+	assert_string_equal(o.output, "x");
+	assert_true(o.json && o.quiet);
+	ct_cli__clear(&o);
+}
+
 static void test_help_has_all_that_is_here_and_no_more(void **state)
 {
 	static const char *const here[] = { "-p PID", "-d SECONDS", "-o FILE", "--json",
 		"--futex=", "--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ",
 		"-h, --help", "-V, --version", "--buffer=SIZE", "ctrace report", "ctrace export",
-		"ctrace why PID", "ctrace doctor", "Examples:" };
+		"ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
 	static const char *const absent[] = { "--watch", "--locks", "--fail-on", "--max-size",
 		"-r ", "--label", "--redact", "--no-html", "ctrace view", "ctrace diff",
-		"ctrace room", "ctrace check", "ctrace demo" };
+		"ctrace room", "ctrace check" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 
 	(void)state;
@@ -464,6 +486,7 @@ int main(void)
 		cmocka_unit_test(test_every_error_has_its_sentence),
 		cmocka_unit_test(test_help_fits_the_screen),
 		cmocka_unit_test(test_why),
+		cmocka_unit_test(test_demo),
 		cmocka_unit_test(test_help_has_all_that_is_here_and_no_more),
 		cmocka_unit_test(test_help_of_export_lists_the_formats),
 	};

@@ -16,6 +16,7 @@
 int ct_cmd_run(const struct ct_opts *opts);
 int ct_cmd_report(const struct ct_opts *opts);
 int ct_cmd_export(const struct ct_opts *opts);
+int ct_cmd_demo(const struct ct_opts *opts);
 int ct_cmd_doctor(const struct ct_opts *opts);
 int ct_cmd_why(const struct ct_opts *opts);
 
@@ -34,6 +35,7 @@ const struct ct_command_row *ct_command__row(enum ct_command command); /* NULL: 
 const struct ct_command_row *ct_command__find(const char *name);       /* NULL: no such command */
 
 void ct_export_help(FILE *out); /* the formats (export.c) */
+void ct_demo_help(FILE *out);	/* what its words mean (demo.c) */
 void ct_why_help(FILE *out);	/* exit codes, rights (why.c) */
 
 /* ---- a trace, read (load.c) ---- */

@@ -18,6 +18,8 @@ const struct ct_command_row ct_commands[] = {
 		"a trace in another form", ct_export_help },
 	{ CT_CMD_WHY, "why", ct_cmd_why, "why PID", "what a hung program waits for",
 		ct_why_help },
+	{ CT_CMD_DEMO, "demo", ct_cmd_demo, "demo [OPTIONS] [NAME [VARIANT]]",
+		"the list of demos, or runs one", ct_demo_help },
 	{ CT_CMD_DOCTOR, "doctor", ct_cmd_doctor, "doctor", "what this machine can record", NULL },
 	{ 0 },
 };

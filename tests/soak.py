@@ -31,7 +31,8 @@ def soak_guilty(programs, name, runs):
         if delay is not None:
             delays.append(delay)
             late += delay > hangs.ANNOUNCED_S
-        os.unlink(run.trace)
+        if os.path.exists(run.trace):
+            os.unlink(run.trace)
     delays.sort()
     middle, most = (delays[len(delays) // 2], delays[-1]) if delays else (0, 0)
     print(f"{name:18} {kind:15} {hits:4}/{runs} {found:4}/{runs} {late:5} {other:6}  "

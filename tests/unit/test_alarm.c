@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/capture/alarm.c: what raises a suspicion and what does not, from records alone.  Threads of made
- * up ids join each other: a lock's owner would be read from their memory, which is not there.
+ * user/capture/alarm.c: what raises a suspicion and what does not, from records alone.  Threads of
+ * made up ids join each other: a lock's owner would be read from their memory, which is not there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -187,15 +187,16 @@ static void test_recalls(void **state)
 	ct_alarm__see(a, &r.hdr);
 	runs(a, BASE, 150 * MS);
 	waits(a, BASE, 1000 * MS, 0);
-	*ct_vec_push(&look.threads) = (struct ct_looked_thread){ .tid = BASE, .waits = true,
-		.wait = { .arg0 = 0x5008 } };
+	*ct_vec_push(&look.threads) =
+		(struct ct_looked_thread){ .tid = BASE, .waits = true, .wait = { .arg0 = 0x5008 } };
 	*ct_vec_push(&look.threads) = (struct ct_looked_thread){ .tid = BASE + 1, .waits = true };
 	ct_alarm__recall(a, &look);
 	assert_int_equal(look.threads.at[0].since_ns, 1000 * MS);
 	assert_int_equal(look.threads.at[0].past_cnt, 1);
 	assert_int_equal(look.threads.at[0].past[0].block.arg0, 0x7000);
 	assert_int_equal(look.threads.at[0].past[0].end_ns, 150 * MS);
-	assert_int_equal(look.threads.at[1].since_ns, 2000 * MS - 1); /* it went to sleep just now */
+	assert_int_equal(
+		look.threads.at[1].since_ns, 2000 * MS - 1); /* it went to sleep just now */
 	ct_vec_free(&look.threads);
 	ct_alarm__free(a);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# time limit: 240
+# time limit: 480
 """Every demo of the course, in every variant: refuses what it does not know, and under ctrace does
 what it does without, prints its checked result, and loses no event.  And 'ctrace demo', which lists
 and runs them.

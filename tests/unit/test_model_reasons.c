@@ -82,8 +82,8 @@ static void test_stacks(void **state)
 		{ CT_LOCK, 0x5500, 102 },
 	};
 	static const char *const lines[] = { "worker (prog.c:20)", "worker (prog.c:20)",
-		"push(int) (queue.cc:33)", "take (static.c:5)", "worker (prog.c:20)", "read (prog.c:50)",
-		"std::vector<int, std::allocator<int> > make<int>(int) (queue.cc:40)" };
+		"push (queue.cc:33)", "take (static.c:5)", "worker (prog.c:20)", "read (prog.c:50)",
+		"std::vector<int, std::allocator<int> > make<int> (queue.cc:40)" };
 	struct loaded l = load("stacks");
 	char buf[128];
 

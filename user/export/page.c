@@ -241,3 +241,25 @@ void ct_page__shorten(const struct ct_page *p, char *s, u32 columns)
 		len--; /* by whole characters: the mark may be longer than what it replaces */
 	strcpy(s + len, mark);
 }
+
+void ct_page__shorten_start(const struct ct_page *p, char *s, u32 columns)
+{
+	const char *mark = p->unicode ? "\xe2\x80\xa6" : "..";
+	u32 mark_columns = p->unicode ? 1 : 2;
+	u32 all = ct_columns(s);
+	char *rest;
+
+	if (all <= columns)
+		return;
+	if (columns < mark_columns) {
+		s[ct_columns_fit(s, columns)] = '\0';
+		return;
+	}
+	/* at least as many columns go as the mark and the cut need; then whole characters */
+	rest = s + ct_columns_fit(s, all - (columns - mark_columns) + 1);
+	while (ct_columns(rest) > columns - mark_columns)
+		rest += ct_columns_fit(rest, 1) ? ct_columns_fit(rest, 1) : 1;
+	rest = ct_strdup(rest);
+	sprintf(s, "%s%s", mark, rest);
+	free(rest);
+}

@@ -53,5 +53,7 @@ void ct_page__wrap(struct ct_page *p, u32 indent, const char *s);
 char *ct_page__safe(const struct ct_page *p, const char *s);
 /* s cut in place to `columns`, with an ellipsis at its end where one fits. */
 void ct_page__shorten(const struct ct_page *p, char *s, u32 columns);
+/* The same from its start: the end of `long_file.c:42` is what counts.  s has room for the mark. */
+void ct_page__shorten_start(const struct ct_page *p, char *s, u32 columns);
 
 #endif

@@ -70,7 +70,7 @@ void ct_report__fit_place(const struct ct_report *r, char *place, u32 columns)
 		}
 		free(tail);
 	}
-	ct_page__shorten(&r->page, place, columns);
+	ct_page__shorten_start(&r->page, place, columns);
 }
 
 char *ct_report__share(char buf[CT_FMT_LEN], u64 part, u64 whole, bool lossy)

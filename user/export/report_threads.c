@@ -64,13 +64,30 @@ static char *name_pattern(const char *name)
 	return pattern;
 }
 
+/* What a thread mostly did: busy (on a CPU or ready for one), or the state it waited in longest.
+ * Threads of one name that differ in it are not shown as one: the odd one out is what to look for. */
+static u32 habit_of(const struct ct_thread *t)
+{
+	ct_ns busy = t->state_ns[CT_RUNNING] + t->state_ns[CT_RUNNABLE];
+	u32 most = CT_RUNNING;
+
+	if (2 * busy > t->end_ns - t->start_ns)
+		return CT_RUNNING;
+	for (u32 s = CT_RUNNABLE + 1; s < CT_STATES; s++)
+		if (t->state_ns[s] > (most == CT_RUNNING ? 0 : t->state_ns[most]))
+			most = s;
+	return most;
+}
+
 static u32 row_for(struct table *t, const struct ct_model *m, u32 thread, bool grouped)
 {
 	char *pattern = name_pattern(ct_thread_name(m, thread));
-	u32 key = ct_strtab__add(t->keys, pattern);
+	char *text = ct_asprintf("%s\n%u", pattern, habit_of(&m->threads.at[thread]));
+	u32 key = ct_strtab__add(t->keys, text);
 	bool root = m->threads.at[thread].flags & CT_THREAD_ROOT;
 	u64 apart = grouped && !root ? 0 : (u64)thread + 1;
 	free(pattern);
+	free(text);
 	u32 row = ct_table__get(t->by_key, key, apart);
 	if (row != CT_NONE)
 		return row;
@@ -383,6 +400,19 @@ static void write_legend(const struct table *t, struct ct_page *page)
 	ct_page__end(page);
 }
 
+static void write_group_hint(const struct table *t, struct ct_page *page)
+{
+	for (u32 i = 0; i < t->rows.cnt; i++) {
+		if (t->rows.at[i].threads.cnt < 2)
+			continue;
+		ct_page__stop(page, INDENT);
+		ct_page__ink(page, CT_INK_DIM, false,
+			"(N threads): alike, and shown as one; -v shows each");
+		ct_page__end(page);
+		return;
+	}
+}
+
 static void clear_table(struct table *t)
 {
 	for (u32 i = 0; i < t->rows.cnt; i++) {
@@ -409,6 +439,7 @@ void ct_report__threads(struct ct_report *r)
 		for (u32 i = 0; i < t.rows.cnt; i++)
 			write_row(&t, r, &t.rows.at[i]);
 		write_legend(&t, &r->page);
+		write_group_hint(&t, &r->page);
 	}
 	clear_table(&t);
 }

@@ -61,7 +61,7 @@ class Programs:
 
 def reaching(truth):
     """When threads said that they were about to wait, ns."""
-    text = e2e.text_of(truth)
+    text = e2e.text_of(truth) if os.path.exists(truth) else ""
     found = re.findall(r"^reaching ([0-9]+)$|\"reaching_ns\",\"value\":([0-9]+)", text, re.M)
     return sorted(int(a or b) for a, b in found)
 
@@ -115,15 +115,18 @@ class Run:
         return self.process.returncode
 
     def findings(self):
+        """Those about threads that wait for ever."""
         if not os.path.exists(self.trace):
             e2e.note("no trace: " + " | ".join(line for _, line in self.lines[:5]))
             return []
-        return json.loads(e2e.export(self.trace, "json")).get("findings", [])
+        found = json.loads(e2e.export(self.trace, "json"))["findings"]
+        return [f for f in found if f["id"] in ("deadlock", "abandoned-lock", "stuck")]
 
 
 def run_guilty(programs, scenario):
     """(delay in s or None, announcements, exit status, Run)"""
     run = Run(programs.command(scenario))
+    e2e.wait_for("the program to start under ctrace", lambda: reaching(run.truth))
     end = time.monotonic() + WAIT_S
     while time.monotonic() < end and not run.announcements():
         time.sleep(0.02)

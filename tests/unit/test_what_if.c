@@ -123,6 +123,16 @@ static void test_pipeline(void **state)
 	unload_work(&l, &w);
 }
 
+static void test_slices(void **state)
+{
+	struct ct_work w;
+	struct loaded l = load_work("replay_slices", &w);
+
+	assert_int_equal(replay(&w, change_of(CT_CHANGE_NONE, 0)), 12000000);
+	assert_int_equal(replay(&w, change_of(CT_CHANGE_CPUS, 1)), 18000000);
+	unload_work(&l, &w);
+}
+
 static const struct ct_prediction *find(
 	const struct ct_what_if *w, enum ct_change change, u32 parts)
 {
@@ -262,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_io),
 		cmocka_unit_test(test_barrier),
 		cmocka_unit_test(test_pipeline),
+		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_predictions),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_scaling),

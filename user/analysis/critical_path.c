@@ -428,7 +428,8 @@ static ct_ns sum_reasons(const struct ct_critical_path *p, share_rows *rows)
 static void sum_path(struct ct_critical_path *p)
 {
 	share_rows rows[3] = { 0 };
-	ct_ns shares_ns = sum_segments(p, &rows[0], false), lines_ns = sum_segments(p, &rows[1], true);
+	ct_ns shares_ns = sum_segments(p, &rows[0], false);
+	ct_ns lines_ns = sum_segments(p, &rows[1], true);
 
 	p->shares.at = rows[0].at;
 	p->shares.cnt = rows[0].cnt;

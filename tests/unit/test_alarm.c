@@ -94,7 +94,10 @@ static void test_ring(void **state)
 	assert_true(s.tid == BASE || s.tid == BASE + 1);
 	assert_int_equal(s.pid_cnt, 1);
 	assert_int_equal(s.pids[0], BASE);
-	assert_false(ct_alarm__check(a, 1600 * MS, &s)); /* once */
+	ct_alarm__settle(a, 1500 * MS, false);
+	assert_true(ct_alarm__check(a, 1600 * MS, &s)); /* at once again */
+	ct_alarm__settle(a, 1700 * MS, true);
+	assert_false(ct_alarm__check(a, 1800 * MS, &s)); /* it is told once */
 	ct_alarm__free(a);
 }
 

@@ -17,6 +17,7 @@
 #define RING_NS 200000000ull	/* most waits are shorter, and are never looked at */
 #define STUCK_NS 400000000ull	/* with the time that the look takes, what the verdict wants */
 #define FORGET_NS 1000000000ull /* after its end: no older record of it comes any more */
+#define LOOKS_MOST 3		/* into one and the same sleep */
 #define WRONG_MOST 6		/* each wrong suspicion of a kind doubles the time to the next */
 
 #define FUTEX_WAIT 0u
@@ -342,13 +343,16 @@ static u64 key_of(const struct watched *t)
 	return mix(t->block.arg0, t->tid);
 }
 
-/* Each sleep is looked into once: who sleeps on stays what it was. */
+/* Who sleeps on stays what it was, so each sleep is looked into a few times at most: more than
+ * once, because an owner may be ending, or the machine too busy, at the first look. */
 static bool suspect(struct ct_alarm *a, enum raised_kind kind, u64 sum, u64 key)
 {
-	if (ct_table__get(a->raised, sum, kind) != CT_NONE ||
-		ct_table__get(a->raised, key, RAISED_TOLD) != CT_NONE)
+	u32 looks = ct_table__get(a->raised, sum, kind);
+
+	looks = looks == CT_NONE ? 0 : looks;
+	if (looks >= LOOKS_MOST || ct_table__get(a->raised, key, RAISED_TOLD) != CT_NONE)
 		return false;
-	ct_table__set(a->raised, sum, kind, 1);
+	ct_table__set(a->raised, sum, kind, looks + 1);
 	a->last_kind = kind;
 	a->last_key = key;
 	return true;

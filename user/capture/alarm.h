@@ -22,8 +22,8 @@ struct ct_alarm *ct_alarm__new(void);
 void ct_alarm__free(struct ct_alarm *a);
 /* Each record but stacks, from whatever CPU; some ns. */
 void ct_alarm__see(struct ct_alarm *a, const struct ct_hdr *hdr);
-/* Call as often as is handy: it does something ten times a second, if then.  Each suspicion is
- * raised once, however long it lasts. */
+/* Call as often as is handy: it does something ten times a second, if then.  What was told is not
+ * raised again, what was wrong only twice more, however long it lasts. */
 bool ct_alarm__check(struct ct_alarm *a, ct_ns now_ns, struct ct_suspicion *s);
 /* What came of the last suspicion.  Right: it was told, its processes are not called stuck as well.
  * Wrong: the like of it is raised less eagerly (a ring always is at once). */

@@ -123,11 +123,12 @@ static __always_inline u32 task_last_cpu(struct task_struct *task)
 }
 
 /*
- * The preemption count tells whether a waking comes from an interrupt.  arm64: in the task's thread_info.
- * x86: a per-CPU variable, __preempt_count (between 6.2, 64701838bf05, and 6.14, 46e8fff6d45f, a member
- * of pcpu_hot), whose address kernels without CONFIG_KALLSYMS_ALL do not tell.  But the run queue is
- * per-CPU too, and a task points to it: the distance between the two is in the kernel's BTF, and user
- * space hands it over as preempt_delta (0: not found; then no waking is known to be an interrupt's).
+ * The preemption count tells whether a waking comes from an interrupt. arm64: in the task's
+ * thread_info. x86: a per-CPU variable, __preempt_count (between 6.2, 64701838bf05, and 6.14,
+ * 46e8fff6d45f, a member of pcpu_hot), whose address kernels without CONFIG_KALLSYMS_ALL do not
+ * tell. But the run queue is per-CPU too, and a task points to it: the distance between the two is
+ * in the kernel's BTF, and user space hands it over as preempt_delta (0: not found; then no waking
+ * is known to be an interrupt's).
  */
 struct task_thread_info___arm64 {
 	struct {

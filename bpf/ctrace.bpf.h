@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * Private to bpf/: what state.bpf.c defines and the probes share.  The configuration is read-only data
- * that user space fills in before loading, so branches of what is switched off vanish.
+ * Private to bpf/: what state.bpf.c defines and the probes share. The configuration is read-only
+ * data that user space fills in before loading, so branches of what is switched off vanish.
  */
 #ifndef CTRACE_BPF_H
 #define CTRACE_BPF_H
@@ -15,7 +15,8 @@ extern const volatile bool with_stacks;
 extern const volatile u32 segment_mask;	 /* segments of a CPU's ring, minus 1; a power of two */
 extern const volatile u64 ring_limit;	 /* bytes of a ring that may be in use */
 extern const volatile u64 ring_doorbell; /* bytes in use at which the reader is woken */
-extern const volatile u64 fd_calls[8];	 /* bit n: the first argument of syscall n is a descriptor */
+/* bit n: the first argument of syscall n is a descriptor */
+extern const volatile u64 fd_calls[8];
 extern const volatile i64 preempt_delta;	 /* see compat.bpf.h */
 extern const volatile u16 nr_futex, nr_futex_wait, nr_futex_wake, nr_futex_waitv, nr_futex_requeue;
 

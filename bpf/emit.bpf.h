@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
  * The only user of the rings.  A probe calls emit_begin(), fills the fields, and emit_end(); what
- * cannot be taken is counted by kind.  Safe against nested interrupts on the same CPU: positions are
+ * cannot be taken is counted by kind. Safe against nested interrupts on the same CPU: positions are
  * taken by an atomic add, and a record counts only when its header word has been stored.
  */
 #ifndef CTRACE_EMIT_BPF_H
@@ -36,7 +36,8 @@ static __always_inline struct ct_hdr *emit_begin(u32 kind, u32 bytes, u64 ts)
 	u64 pos, used;
 	void *segment;
 
-	if (!ctl) /* a CPU that came after loading: its events cannot be taken, and are not counted */
+	/* a CPU that came after loading: its events cannot be taken, and are not counted */
+	if (!ctl)
 		return NULL;
 	used = *(volatile u64 *)&ctl->head + bytes - *(volatile u64 *)&ctl->tail;
 	if (used > ring_limit) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * "Is this thread ours": one bit per thread id in an array that user space maps.  An array lookup is
- * inlined by the verifier, so a foreign thread costs a handful of instructions.  No emission here.
+ * "Is this thread ours": one bit per thread id in an array that user space maps. An array lookup is
+ * inlined by the verifier, so a foreign thread costs a handful of instructions. No emission here.
  */
 #ifndef CTRACE_FILTER_BPF_H
 #define CTRACE_FILTER_BPF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * What running threads do: a cpu-clock timer on each CPU (a software event, no hardware counters) finds
- * a traced thread and notes where it is.
+ * What running threads do: a cpu-clock timer on each CPU (a software event, no hardware counters)
+ * finds a traced thread and notes where it is.
  */
 #include "filter.bpf.h"
 #include "emit.bpf.h"
@@ -22,7 +22,8 @@ int on_sample(void *ctx)
 	if (!is_traced(task->pid))
 		return 0;
 	ts = bpf_ktime_get_ns();
-	/* the registers with which it last entered the kernel: by this interrupt, or by a system call */
+	/* the registers with which it last entered the kernel: by this interrupt, or by a system
+	 * call */
 	regs = (void *)bpf_task_pt_regs(task);
 	stack = stack_id(task, regs, ts);
 	hdr = emit_begin(CT_SAMPLE, bytes, ts);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * The scheduler: sched_switch (who leaves a CPU, why, who comes), sched_waking and sched_wakeup_new (who
- * wakes whom), sched_migrate_task.  Runs with the run queue locked: time, filter, state, emit.
+ * The scheduler: sched_switch (who leaves a CPU, why, who comes), sched_waking and sched_wakeup_new
+ * (who wakes whom), sched_migrate_task. Runs with the run queue locked: time, filter, state, emit.
  */
 #include "filter.bpf.h"
 #include "emit.bpf.h"
@@ -36,7 +36,8 @@ static __always_inline u8 state_code(u32 state)
 		return CT_STATE_TRACED;
 	if (state & TASK_PARKED)
 		return CT_STATE_PARKED;
-	/* TASK_WAKING (kernels that read the state late), frozen, an rt lock: asleep all the same */
+	/* TASK_WAKING (kernels that read the state late), frozen, an rt lock: asleep all the
+	 * same */
 	return CT_STATE_SLEEPING;
 }
 
@@ -55,8 +56,8 @@ static __always_inline void emit_counts(struct task_struct *task, u64 ts)
 	emit_end(hdr, task->pid, CT_TASK_COUNTS, bytes);
 }
 
-static __always_inline void emit_switch(u32 prev, u32 next, bool preempt, struct task_struct *prev_task,
-	struct task_struct *next_task, u64 ts)
+static __always_inline void emit_switch(u32 prev, u32 next, bool preempt,
+	struct task_struct *prev_task, struct task_struct *next_task, u64 ts)
 {
 	const u32 bytes = RECORD_BYTES(ct_switch);
 	struct ct_hdr *hdr = emit_begin(CT_SWITCH, bytes, ts);
@@ -73,8 +74,8 @@ static __always_inline void emit_switch(u32 prev, u32 next, bool preempt, struct
 	emit_end(hdr, prev, CT_SWITCH, bytes);
 }
 
-static __always_inline void emit_block(struct task_struct *prev, u32 next, struct task_struct *next_task,
-	u32 state, u64 ts)
+static __always_inline void emit_block(
+	struct task_struct *prev, u32 next, struct task_struct *next_task, u32 state, u64 ts)
 {
 	const u32 bytes = RECORD_BYTES(ct_block);
 	REGS_TYPE *regs = (void *)bpf_task_pt_regs(prev);
@@ -105,8 +106,8 @@ static __always_inline void emit_block(struct task_struct *prev, u32 next, struc
 	emit_end(hdr, prev->pid, CT_BLOCK, bytes);
 }
 
-static __always_inline int handle_switch(bool preempt, struct task_struct *prev, struct task_struct *next,
-	u32 state)
+static __always_inline int handle_switch(
+	bool preempt, struct task_struct *prev, struct task_struct *next, u32 state)
 {
 	u32 prev_tid = prev->pid, next_tid = next->pid;
 	bool ours = is_traced(prev_tid);
@@ -125,10 +126,12 @@ static __always_inline int handle_switch(bool preempt, struct task_struct *prev,
 	return 0;
 }
 
-/* The state the thread left with is an argument since 5.18 (fa2c3254d7cf); reading it from the task, as
- * the second form does, may find that a waker has overwritten it.  User space loads the one that fits. */
+/* The state the thread left with is an argument since 5.18 (fa2c3254d7cf); reading it from the
+ * task, as the second form does, may find that a waker has overwritten it. User space loads the one
+ * that fits. */
 SEC("?tp_btf/sched_switch")
-int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int state)
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+	unsigned int state)
 {
 	return handle_switch(preempt, prev, next, state);
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * User stacks, cheaply.  Walking frame pointers in the kernel costs a microsecond and loses the caller
- * of pthread_mutex_lock (glibc keeps no frame pointers), so nothing is walked here: the first time a
- * stack is met, its top CT_STACK_COPY_BYTES are copied and user space unwinds them with .eh_frame; after
- * that its fingerprint gives the same id again.
+ * User stacks, cheaply. Walking frame pointers in the kernel costs a microsecond and loses the
+ * caller of pthread_mutex_lock (glibc keeps no frame pointers), so nothing is walked here: the
+ * first time a stack is met, its top CT_STACK_COPY_BYTES are copied and user space unwinds them
+ * with .eh_frame; after that its fingerprint gives the same id again.
  *
- * The fingerprint covers the instruction pointer, the depth (distance from the thread pointer, which
- * glibc keeps at the stack's end) and, of the CT_STACK_KEY_BYTES above sp, the words that look like
- * code addresses, with their places.  Locals and heap pointers do not enter, so the same line waiting
- * with other data keeps its id; another caller changes a return address and gets another id.  What
- * "looks like code" is: inside the main program's text, or between lo and hi of the process's spans
- * entry (user space sets it from the mappings it is told of; before that, the top of the mmap area).
- * A wrong guess costs a copy, never a wrong stack, but for two deep call chains that agree in their
- * top 512 bytes and in depth.
+ * The fingerprint covers the instruction pointer, the depth (distance from the thread pointer,
+ * which glibc keeps at the stack's end) and, of the CT_STACK_KEY_BYTES above sp, the words that
+ * look like code addresses, with their places. Locals and heap pointers do not enter, so the same
+ * line waiting with other data keeps its id; another caller changes a return address and gets
+ * another id. What "looks like code" is: inside the main program's text, or between lo and hi of
+ * the process's spans entry (user space sets it from the mappings it is told of; before that, the
+ * top of the mmap area). A wrong guess costs a copy, never a wrong stack, but for two deep call
+ * chains that agree in their top 512 bytes and in depth.
  */
 #ifndef CTRACE_STACK_BPF_H
 #define CTRACE_STACK_BPF_H
@@ -20,11 +20,12 @@
 #include "emit.bpf.h"
 
 #define LIBS_GUESS (64ull << 20) /* where libraries are mapped, below mmap_base */
-#define STACK_REACH (8ull << 20) /* above sp: pointers to locals, where libraries lie below stacks */
+/* above sp: pointers to locals, where libraries lie below stacks */
+#define STACK_REACH (8ull << 20)
 #define HASH_MUL 0x9e3779b97f4a7c15ull
 
-/* What stands for the program and its layout: a fork keeps both the open file and the random top of the
- * stack, so that 400 processes forked from one share their stacks; an exec changes them. */
+/* What stands for the program and its layout: a fork keeps both the open file and the random top of
+ * the stack, so that 400 processes forked from one share their stacks; an exec changes them. */
 static __always_inline u64 program_identity(struct mm_struct *mm)
 {
 	u64 file = 0;
@@ -57,7 +58,8 @@ static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm
 	return hash ^ hash >> 32;
 }
 
-/* Where the stack ends: at the thread pointer for a pthread, at the arguments for the first thread. */
+/* Where the stack ends: at the thread pointer for a pthread, at the arguments for the first
+ * thread. */
 static __always_inline u64 stack_top(struct task_struct *task, struct mm_struct *mm, u64 sp)
 {
 	u64 tls = thread_pointer(task), start = mm->start_stack;
@@ -68,8 +70,8 @@ static __always_inline u64 stack_top(struct task_struct *task, struct mm_struct 
 }
 
 /* Copies a new stack into the ring; its id, or 0 when it could not be had. */
-static __always_inline u32 copy_stack(struct task_struct *task, struct mm_struct *mm, REGS_TYPE *regs,
-	u64 ts, u64 key)
+static __always_inline u32 copy_stack(
+	struct task_struct *task, struct mm_struct *mm, REGS_TYPE *regs, u64 ts, u64 key)
 {
 	u64 sp = REG_SP(regs), top = stack_top(task, mm, sp), want;
 	u32 cpu = bpf_get_smp_processor_id(), bytes, id;

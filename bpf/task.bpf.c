@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
- * Life of tasks, and with it membership of the traced set: what a traced thread creates is traced from
- * its first instruction; a thread leaves the set with its last switch (sched.bpf.c).
+ * Life of tasks, and with it membership of the traced set: what a traced thread creates is traced
+ * from its first instruction; a thread leaves the set with its last switch (sched.bpf.c).
  */
 #include "filter.bpf.h"
 #include "emit.bpf.h"

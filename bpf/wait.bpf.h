@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
  * Why a thread blocks, from what is still there when it leaves the CPU: the registers with which it
- * entered the kernel (system call and arguments), the futex word and its owner, the kind of file behind
- * its descriptor.  Evidence only; what it means is decided in user/model/.
+ * entered the kernel (system call and arguments), the futex word and its owner, the kind of file
+ * behind its descriptor. Evidence only; what it means is decided in user/model/.
  */
 #ifndef CTRACE_WAIT_BPF_H
 #define CTRACE_WAIT_BPF_H
@@ -62,10 +62,11 @@ static __always_inline void read_futex_args(REGS_TYPE *regs, int nr, struct fute
 }
 
 /*
- * Owner of the lock at a futex word.  Layouts: glibc nptl/pthread_mutex_t and pthread_rwlock_t, 2.17 to
- * 2.41: mutex { lock, count, owner, ... } waits on lock with value 2; robust and PI mutexes and musl's keep
- * the tid in the word itself; rwlock { readers, writers, wrphase_futex, writers_futex, pad, pad,
- * cur_writer } waits on wrphase_futex (readers, 8-aligned) or writers_futex (writers) with value 3.
+ * Owner of the lock at a futex word. Layouts: glibc nptl/pthread_mutex_t and pthread_rwlock_t, 2.17
+ * to 2.41: mutex { lock, count, owner, ... } waits on lock with value 2; robust and PI mutexes and
+ * musl's keep the tid in the word itself; rwlock { readers, writers, wrphase_futex, writers_futex,
+ * pad, pad, cur_writer } waits on wrphase_futex (readers, 8-aligned) or writers_futex (writers)
+ * with value 3.
  */
 static __always_inline u32 lock_owner(const struct futex_args *a, const u32 words[6])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The contract between bpf/ and user/: what a record in a ring looks like and how a ring is laid
- * out.  Expands ctrace_events.def into ids, structs and static asserts.  Declarations only; no libc,
+ * out. Expands ctrace_events.def into ids, structs and static asserts. Declarations only; no libc,
  * no vmlinux.h, no libbpf header: whoever includes it has defined u8, u16, u32, u64 and i32 before
  * (user/: ct_base.h; bpf/: kernel.bpf.h).
  */
@@ -90,7 +90,8 @@ enum ct_file {
 #define CT_WAKE_HARDIRQ 1u /* sent from a hardware interrupt: hdr's waker only happened to run */
 #define CT_WAKE_SOFTIRQ 2u /* from a soft interrupt */
 #define CT_WAKE_NMI 4u
-#define CT_WAKE_QUEUED 8u  /* the woken one had not left its run queue: it may not have slept at all */
+/* the woken one had not left its run queue: it may not have slept at all */
+#define CT_WAKE_QUEUED 8u
 #define CT_WAKE_NEW 16u	   /* first wake-up of a new thread */
 #define CT_WAKE_FOREIGN 32u /* waker is 0 because another program's thread ran, not the idle task */
 
@@ -105,7 +106,8 @@ enum ct_file {
  *   next:  |........[ the next record: its start is what the last one left over ]
  *
  * The writer (BPF, possibly nested in an interrupt) reserves with an atomic add on head, fills the
- * record and stores its header word last.  The reader takes finished records, zeroes them, moves tail.
+ * record and stores its header word last. The reader takes finished records, zeroes them, moves
+ * tail.
  */
 #define CT_SEG_BYTES (1u << 20)
 #define CT_SEG_SLACK (32u << 10)
@@ -114,11 +116,13 @@ enum ct_file {
 struct ct_ring_ctl {
 	u64 head;      /* bytes reserved so far; writer */
 	u64 lost_ts;   /* time of the newest loss; writer */
-	u64 lost_since; /* time of the first loss after the reader last looked (it stores 0); both */
+	/* time of the first loss after the reader last looked (it stores 0); both */
+	u64 lost_since;
 	u64 stacks_dropped; /* stacks not taken because the budget of this tick was used up */
 	u64 stacks_failed;  /* stacks not taken because user memory could not be read */
 	u64 busy;	    /* set by the writer when it rang the doorbell, cleared by the reader */
-	u64 stack_budget;   /* stacks that may still be copied; the reader refills it at each drain */
+	/* stacks that may still be copied; the reader refills it at each drain */
+	u64 stack_budget;
 	u64 pad0;
 	u64 lost[CT_KIND_MAX]; /* events lost, by kind; writer */
 	u64 tail;	       /* bytes consumed; reader, on a cache line of its own */

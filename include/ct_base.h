@@ -78,12 +78,14 @@ void ct_debug(const char *fmt, ...) CT_PRINTF(1, 2); /* only with -v */
 
 /* ---- figures for people (base/fmt.c); buf is returned; no locale ---- */
 #define CT_FMT_LEN 32
-char *ct_fmt_ns(char buf[CT_FMT_LEN], ct_ns ns);	    /* "999 ns", "1.23 us", "45.6 ms", "7.89 s", "3 min 20 s" */
+/* "999 ns", "1.23 us", "45.6 ms", "7.89 s", "3 min 20 s" */
+char *ct_fmt_ns(char buf[CT_FMT_LEN], ct_ns ns);
 char *ct_fmt_count(char buf[CT_FMT_LEN], u64 n);	    /* "12,345" */
 char *ct_fmt_bytes(char buf[CT_FMT_LEN], u64 n);	    /* "1.2 MiB" */
-char *ct_fmt_share(char buf[CT_FMT_LEN], u64 part, u64 whole); /* "12.3 %", "<0.1 %", "0 %", "100 %" */
-/* Text from outside (names of threads, files, symbols) made harmless for a terminal: control bytes and
- * invalid UTF-8 become "\xNN".  Returned in a buffer of the caller's; truncated to fit. */
+/* "12.3 %", "<0.1 %", "0 %", "100 %" */
+char *ct_fmt_share(char buf[CT_FMT_LEN], u64 part, u64 whole);
+/* Text from outside (names of threads, files, symbols) made harmless for a terminal: control bytes
+ * and invalid UTF-8 become "\xNN". Returned in a buffer of the caller's; truncated to fit. */
 char *ct_fmt_safe(char *buf, size_t size, const char *s);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The exporters: facts in, bytes out.  One table, read by `ctrace export`, its --help and the README.
- * An exporter writes to the FILE it is given and does no arithmetic beyond formatting; same trace, same
- * bytes, whatever the locale, time zone or machine.
+ * The exporters: facts in, bytes out. One table, read by `ctrace export`, its --help and the
+ * README. An exporter writes to the FILE it is given and does no arithmetic beyond formatting; same
+ * trace, same bytes, whatever the locale, time zone or machine.
  */
 #ifndef CT_EXPORT_H
 #define CT_EXPORT_H
@@ -12,7 +12,8 @@
 
 struct ct_export_in {
 	const struct ct_facts *facts;
-	struct ct_source *source; /* for exporters that want the events themselves; rewound by them */
+	/* for exporters that want the events themselves; rewound by them */
+	struct ct_source *source;
 };
 
 struct ct_exporter {
@@ -33,6 +34,7 @@ struct ct_report_opts {
 };
 int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out);
 /* Of it, only who waits for ever; nothing when nobody does. */
-int ct_report__write_hangs(const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out);
+int ct_report__write_hangs(
+	const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out);
 
 #endif

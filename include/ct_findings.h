@@ -10,15 +10,15 @@
 
 /* ---- parallelism: how many threads ran at once (analysis/parallelism.c) ---- */
 struct ct_parallelism {
-	ct_ns *running_ns; /* [n]: time with exactly n threads of the program on a CPU */
-	u32 cnt;	   /* entries; running_ns[cnt - 1] is the most that ever ran */
+	ct_ns *running_ns;   /* [n]: time with exactly n threads of the program on a CPU */
+	u32 cnt;	     /* entries; running_ns[cnt - 1] is the most that ever ran */
 	double mean_running; /* mean over the run */
 	ct_ns duration_ns;
 	ct_ns wait_cpu_ns; /* time with at least one thread runnable and not running */
 	/* Alone: exactly one thread ran, a CPU was free for another one, and some thread waited. */
 	ct_ns alone_ns;
 	ct_ns alone_state_ns[CT_STATES]; /* of it, with some thread in that state; they overlap */
-	ct_ns *alone_thread_ns; /* of it, time with this thread running; [threads] */
+	ct_ns *alone_thread_ns;		 /* of it, time with this thread running; [threads] */
 };
 void ct_parallelism__compute(struct ct_parallelism *p, const struct ct_model *m);
 void ct_parallelism__clear(struct ct_parallelism *p);
@@ -30,18 +30,19 @@ struct ct_site { /* a line that waits for a lock */
 	ct_ns wait_ns;
 	ct_ns max_ns;
 };
-struct ct_blame { /* waiter's time, while owner held the lock */
-	u32 waiter;  /* thread index */
-	u32 owner;   /* thread index; CT_NONE: nobody known held it */
-	u32 waits;   /* waits of which a part falls on this owner */
+struct ct_blame {   /* waiter's time, while owner held the lock */
+	u32 waiter; /* thread index */
+	u32 owner;  /* thread index; CT_NONE: nobody known held it */
+	u32 waits;  /* waits of which a part falls on this owner */
 	ct_ns wait_ns;
 };
 struct ct_contention {
-	u32 lock; /* index into model->locks */
-	CT_VEC(struct ct_site) sites;	    /* most wait time first */
-	CT_VEC(struct ct_blame) blamed;	    /* most wait time first */
-	ct_ns hold_running_ns, hold_runnable_ns, hold_blocked_ns; /* what holders did while others waited */
-	ct_ns hold_state_ns[CT_STATES];	    /* the same by state */
+	u32 lock;			/* index into model->locks */
+	CT_VEC(struct ct_site) sites;	/* most wait time first */
+	CT_VEC(struct ct_blame) blamed; /* most wait time first */
+	/* what holders did while others waited */
+	ct_ns hold_running_ns, hold_runnable_ns, hold_blocked_ns;
+	ct_ns hold_state_ns[CT_STATES]; /* the same by state */
 };
 struct ct_contentions {
 	CT_VEC(struct ct_contention) at; /* most wait time first; locks with no wait are left out */
@@ -76,8 +77,16 @@ void ct_wakers__compute(struct ct_wakers *w, const struct ct_model *m);
 void ct_wakers__clear(struct ct_wakers *w);
 
 /* ---- kind of work of a thread (analysis/kind.c) ---- */
-enum ct_work_kind { CT_WORK_IDLE, CT_WORK_CPU, CT_WORK_IO, CT_WORK_MIXED, CT_WORK_WAITING, CT_WORK_KINDS };
-const char *ct_work_kind_name(enum ct_work_kind k); /* "idle", "cpu-bound", "io-bound", "mixed", "waiting" */
+enum ct_work_kind {
+	CT_WORK_IDLE,
+	CT_WORK_CPU,
+	CT_WORK_IO,
+	CT_WORK_MIXED,
+	CT_WORK_WAITING,
+	CT_WORK_KINDS
+};
+/* "idle", "cpu-bound", "io-bound", "mixed", "waiting" */
+const char *ct_work_kind_name(enum ct_work_kind k);
 enum ct_work_kind ct_thread_kind(const struct ct_thread *t);
 
 /* The same for the whole program, and the way of programming that fits such work. */
@@ -99,8 +108,8 @@ struct ct_path_segment {
 	ct_ns start_ns, end_ns;
 	u32 thread;
 	u32 state; /* enum ct_state of the thread */
-	u32 lock;  /* blocked on a lock: that one; else the lock that this thread held meanwhile and that
-		      the path's next thread waited for; CT_NONE */
+	u32 lock;  /* blocked on a lock: that one; else the lock that this thread held meanwhile and
+		      that the path's next thread waited for; CT_NONE */
 	u32 frame; /* where it waits; running: where a sample found it; 0: unknown */
 };
 struct ct_path_share {
@@ -109,25 +118,27 @@ struct ct_path_share {
 	u32 threads; /* reasons: how many; `thread` is the one with most */
 };
 struct ct_critical_path {
-	ct_ns duration_ns; /* of the run; what the segments, the shares and the lines each add up to */
-	CT_VEC(struct ct_path_segment) segments; /* by time; each begins where the one before ends */
-	CT_VEC(struct ct_path_share) shares;	 /* by (thread, state, lock), most first; no frame */
-	CT_VEC(struct ct_path_share) reasons;	 /* by (state, lock), most first */
-	CT_VEC(struct ct_path_share) lines;	 /* by (frame, state, lock), most first; no thread */
+	/* of the run; what the segments, the shares and the lines each add up to */
+	ct_ns duration_ns;
+	/* by time; each begins where the one before ends */
+	CT_VEC(struct ct_path_segment) segments;
+	CT_VEC(struct ct_path_share) shares;  /* by (thread, state, lock), most first; no frame */
+	CT_VEC(struct ct_path_share) reasons; /* by (state, lock), most first */
+	CT_VEC(struct ct_path_share) lines;   /* by (frame, state, lock), most first; no thread */
 };
 void ct_critical_path__compute(struct ct_critical_path *p, const struct ct_model *m);
 void ct_critical_path__clear(struct ct_critical_path *p);
 
 /* ---- what-if: the recorded work replayed with one thing changed (analysis/what_if.c) ---- */
-enum ct_change { /* explicit: exports and their readers know these numbers */
-	CT_CHANGE_NONE = 0,	   /* the replay itself: the baseline */
-	CT_CHANGE_LOCK_FREE = 1,   /* nobody waits for the lock */
-	CT_CHANGE_LOCK_SPLIT = 2,  /* `parts` locks in its place, each use takes one of them */
-	CT_CHANGE_CPUS = 3,	   /* `parts` CPUs; 0: as many as there are threads */
-	CT_CHANGE_IO_FREE = 4,	   /* I/O and sleeps take no time */
-	CT_CHANGE_IO_OVERLAP = 5,  /* they take as long, but no thread stops for them */
-	CT_CHANGE_HALF_WORK = 6,   /* `thread` computes half as long */
-	CT_CHANGE_EVEN_WORK = 7,   /* the threads of its role share the computing evenly */
+enum ct_change {		  /* explicit: exports and their readers know these numbers */
+	CT_CHANGE_NONE = 0,	  /* the replay itself: the baseline */
+	CT_CHANGE_LOCK_FREE = 1,  /* nobody waits for the lock */
+	CT_CHANGE_LOCK_SPLIT = 2, /* `parts` locks in its place, each use takes one of them */
+	CT_CHANGE_CPUS = 3,	  /* `parts` CPUs; 0: as many as there are threads */
+	CT_CHANGE_IO_FREE = 4,	  /* I/O and sleeps take no time */
+	CT_CHANGE_IO_OVERLAP = 5, /* they take as long, but no thread stops for them */
+	CT_CHANGE_HALF_WORK = 6,  /* `thread` computes half as long */
+	CT_CHANGE_EVEN_WORK = 7,  /* the threads of its role share the computing evenly */
 	CT_CHANGES
 };
 struct ct_prediction {
@@ -140,12 +151,12 @@ struct ct_prediction {
 	double speedup;	   /* recorded duration / duration_ns */
 };
 struct ct_what_if {
-	ct_ns duration_ns;   /* of the recorded run */
-	ct_ns baseline_ns;   /* of its replay with nothing changed */
+	ct_ns duration_ns;     /* of the recorded run */
+	ct_ns baseline_ns;     /* of its replay with nothing changed */
 	double baseline_error; /* of that against the recorded work: -0.1: a tenth too short */
-	u32 forced_cnt;	     /* locks the replay broke open: holders were inferred wrongly */
-	u32 cpus;	     /* of the replay; fewer than the run's if others kept some busy */
-	bool usable;	     /* false: the replay differs too much, nothing is predicted */
+	u32 forced_cnt;	       /* locks the replay broke open: holders were inferred wrongly */
+	u32 cpus;	       /* of the replay; fewer than the run's if others kept some busy */
+	bool usable;	       /* false: the replay differs too much, nothing is predicted */
 	CT_VEC(struct ct_prediction) at; /* most saved first */
 };
 void ct_what_if__compute(struct ct_what_if *w, const struct ct_model *m);
@@ -179,14 +190,16 @@ struct ct_hang_member {
 	u32 wait;  /* that it is in */
 	u32 owner; /* for whom: DEADLOCK: the next member; ABANDONED: who has ended; STUCK: CT_NONE,
 		      or the thread it joins */
-	u32 holds; /* DEADLOCK: lock that it has and the member before it wants; CT_NONE: is joined */
+	/* DEADLOCK: lock that it has and the member before it wants; CT_NONE: is joined */
+	u32 holds;
 	u32 took;  /* last wait of its own for that lock; CT_NONE: it took it without one, or before
 		      the recording */
 };
 struct ct_hang {
 	u32 kind;    /* enum ct_hang_kind */
 	u32 process; /* of the first member */
-	ct_ns since_ns, until_ns; /* it held from the last one's going to wait until the first was ended */
+	/* it held from the last one's going to wait until the first was ended */
+	ct_ns since_ns, until_ns;
 	bool since_before; /* it held already when recording began */
 	bool to_end;	   /* until the recording ended; else until the program was ended */
 	bool seen;	   /* false: events were lost meanwhile */
@@ -224,8 +237,8 @@ enum ct_finding_kind { /* a row of the table in findings.c each; the order break
 	CT_FIND_CPU_BOUND,
 	CT_FINDINGS
 };
-const char *ct_finding_id(enum ct_finding_kind k);	/* "lock-contention" */
-const char *ct_finding_lesson(enum ct_finding_kind k);	/* in the course's words; "" */
+const char *ct_finding_id(enum ct_finding_kind k);	 /* "lock-contention" */
+const char *ct_finding_lesson(enum ct_finding_kind k);	 /* in the course's words; "" */
 enum ct_finding_kind ct_finding_kind_of(const char *id); /* CT_FINDINGS: no such id */
 
 enum ct_severity { CT_SEV_INFO, CT_SEV_LOW, CT_SEV_MEDIUM, CT_SEV_HIGH, CT_SEVERITIES };
@@ -233,12 +246,13 @@ const char *ct_severity_name(enum ct_severity s); /* "info", "low", "medium", "h
 
 struct ct_finding {
 	u8 kind;     /* enum ct_finding_kind */
-	u8 severity; /* enum ct_severity; of a consequence at most low: its cause carries the weight */
+	/* enum ct_severity; of a consequence at most low: its cause carries the weight */
+	u8 severity;
 	bool seen;   /* false: inferred */
 	ct_ns cost_ns; /* wall time that is lost to it at most; of info rows: that it is about */
 	double share;  /* cost_ns / the run's duration */
-	u32 hang;  /* index into hangs: threads that wait for ever; CT_NONE */
-	u32 cause; /* index of the finding that this one follows from; CT_NONE */
+	u32 hang;      /* index into hangs: threads that wait for ever; CT_NONE */
+	u32 cause;     /* index of the finding that this one follows from; CT_NONE */
 	CT_VEC(u32) threads; /* indices, those concerned most first */
 	CT_VEC(u32) locks;   /* indices */
 	CT_VEC(u32) frames;  /* the lines, most concerned first */
@@ -247,11 +261,14 @@ struct ct_finding {
 	char *title, *evidence, *advice;
 };
 struct ct_finding_list {
-	CT_VEC(struct ct_finding) at; /* most cost first, a consequence after its cause; info last */
+	/* most cost first, a consequence after its cause; info last */
+	CT_VEC(struct ct_finding) at;
 };
 struct ct_facts;
 /* Needs all other facts.  O(slices x log threads + waits + samples). */
 void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f);
+/* Those about threads that wait for ever alone: all that a look at one moment can find. */
+void ct_findings__of_hangs(struct ct_finding_list *l, const struct ct_facts *f);
 void ct_findings__clear(struct ct_finding_list *l);
 
 /* The figures that the findings are judged by. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The model: what the events of a trace mean.  Threads with gap-free states, locks, waits, wakes.
- * Built once from a ct_source and const afterwards; no I/O, no clock, no environment.  All times are
- * ns on the trace's clock; every cross-reference is an index into one of the model's arrays, CT_NONE
- * for "none".  A share of what is here is inferred (the holder of a lock between two sightings): each
- * such thing carries a flag.
+ * Built once from a ct_source and const afterwards; no I/O, no clock, no environment. All times are
+ * ns on the trace's clock; every cross-reference is an index into one of the model's arrays,
+ * CT_NONE for "none". A share of what is here is inferred (the holder of a lock between two
+ * sightings): each such thing carries a flag.
  */
 #ifndef CT_MODEL_H
 #define CT_MODEL_H
@@ -12,7 +12,8 @@
 #include "ct_base.h"
 #include "ct_trace.h"
 
-/* State of a thread in a slice.  Order is the order of columns and legends; names are the contract's. */
+/* State of a thread in a slice. Order is the order of columns and legends; names are the
+ * contract's. */
 enum ct_state {
 	CT_RUNNING,  /* on a CPU */
 	CT_RUNNABLE, /* woken or preempted, waits for a CPU (run-queue latency) */
@@ -43,13 +44,15 @@ static inline bool ct_state_blocked(enum ct_state s)
 #define CT_SLICE_CUT_START 1u /* began before the recording */
 #define CT_SLICE_CUT_END 2u   /* had not ended when the recording (or what is left of it) did */
 #define CT_SLICE_LOSS 4u      /* events were lost around it: state or end may be wrong */
-#define CT_SLICE_PREEMPTED 8u /* RUNNABLE because the CPU was taken away, not because it was woken */
+/* RUNNABLE because the CPU was taken away, not because it was woken */
+#define CT_SLICE_PREEMPTED 8u
 
 /* One stretch of one state.  It ends where the thread's next slice starts; the last one ends at the
  * thread's end_ns. */
 struct ct_slice {
 	ct_ns start_ns;
-	u32 wait;  /* blocked: index of its ct_wait; RUNNABLE after a wait: that wait; else CT_NONE */
+	/* blocked: index of its ct_wait; RUNNABLE after a wait: that wait; else CT_NONE */
+	u32 wait;
 	u16 cpu;   /* RUNNING: where; else the CPU it last ran on */
 	u8 state;  /* enum ct_state */
 	u8 flags;  /* CT_SLICE_* */
@@ -61,7 +64,8 @@ struct ct_wait {
 	ct_ns end_ns;	/* when it was woken (the waking), or the thread's end when it never was */
 	u32 thread;	/* who waits */
 	u32 lock;	/* what for; CT_NONE: no futex */
-	u32 owner;	/* thread that held it when the wait began, as seen in the owner word; CT_NONE: unknown */
+	/* thread that held it when the wait began, as seen in the owner word; CT_NONE: unknown */
+	u32 owner;
 	u32 waker;	/* thread that ended it; CT_NONE: none of the traced */
 	u32 stack;	/* user stack id of the waiter; 0: none */
 	u32 target;	/* JOIN: the thread waited for; else CT_NONE */
@@ -71,17 +75,28 @@ struct ct_wait {
 	u8 file;	/* enum ct_file */
 	u8 flags;	/* CT_WAIT_* */
 	u8 wake_flags;	/* CT_WAKE_* of the waking */
-	u32 frame;	/* frame id of the program's line that waits: first frame outside the C library
+	u32 frame; /* frame id of the program's line that waits: first frame outside the C library
 			   and the language's lock wrappers; 0: unknown */
 	u32 fd;		/* descriptor of arg0 when file != CT_FILE_NONE */
 };
 #define CT_WAIT_TIMED 1u     /* has a timeout */
 #define CT_WAIT_WOKEN 2u     /* a waking ended it (else: the recording did) */
-#define CT_WAIT_SPURIOUS 4u  /* the same thread waits for the same thing again without having got it */
-#define CT_WAIT_TIMED_OUT 8u /* ended by its timeout (seen in the futex result, or a timer woke it) */
+/* the same thread waits for the same thing again without having got it */
+#define CT_WAIT_SPURIOUS 4u
+/* ended by its timeout (seen in the futex result, or a timer woke it) */
+#define CT_WAIT_TIMED_OUT 8u
 #define CT_WAIT_FOUND 16u    /* it was waiting already when recording began */
 
-enum ct_lock_kind { CT_LK_MUTEX, CT_LK_RWLOCK, CT_LK_COND, CT_LK_SEM, CT_LK_BARRIER, CT_LK_JOIN, CT_LK_FUTEX, CT_LK_KINDS };
+enum ct_lock_kind {
+	CT_LK_MUTEX,
+	CT_LK_RWLOCK,
+	CT_LK_COND,
+	CT_LK_SEM,
+	CT_LK_BARRIER,
+	CT_LK_JOIN,
+	CT_LK_FUTEX,
+	CT_LK_KINDS
+};
 const char *ct_lock_kind_name(enum ct_lock_kind k); /* "mutex", "rwlock", "cond", ... */
 
 /* Who held a lock when.  Holds of one lock do not overlap (readers of a rwlock are not holds). */
@@ -91,12 +106,14 @@ struct ct_hold {
 	u32 flags; /* CT_HOLD_* */
 };
 #define CT_HOLD_SEEN 1u	      /* the owner word named this thread during the stretch */
-#define CT_HOLD_START_SEEN 2u /* its start is a hand-over that was observed; else it is an upper bound */
+/* its start is a hand-over that was observed; else it is an upper bound */
+#define CT_HOLD_START_SEEN 2u
 #define CT_HOLD_END_SEEN 4u   /* its end is an observed release (a wake by the holder) */
 
 struct ct_lock {
 	u32 id;	     /* 1, 2, ... in order of first appearance: "L1" */
-	u32 process; /* index of the process; for shared (cross-process) futexes the first one seen */
+	/* index of the process; for shared (cross-process) futexes the first one seen */
+	u32 process;
 	u64 addr;
 	u8 kind; /* enum ct_lock_kind */
 	bool shared; /* other processes may use it, too (a futex that is not private) */
@@ -122,7 +139,8 @@ struct ct_thread {
 	u32 flags;	  /* CT_THREAD_* */
 	u32 exit_code;	  /* as wait(2) */
 	ct_ns state_ns[CT_STATES]; /* sums; they add up to end_ns - start_ns */
-	ct_ns cpu_ns;	  /* the kernel's own account of its CPU time during the recording; 0: unknown */
+	/* the kernel's own account of its CPU time during the recording; 0: unknown */
+	ct_ns cpu_ns;
 	u64 voluntary, involuntary; /* switches recorded */
 	u64 kernel_voluntary, kernel_involuntary; /* by the kernel's counters in the same time */
 	u64 before_voluntary, before_involuntary; /* before recording began */
@@ -197,7 +215,8 @@ static inline ct_ns ct_slice_end(const struct ct_thread *t, u32 i)
 	return i + 1 < t->slices.cnt ? t->slices.at[i + 1].start_ns : t->end_ns;
 }
 
-/* "big_lock", "table+40", "heap by push (queue.c:12)", "stack of worker-2", "0x7f..."; buf returned. */
+/* "big_lock", "table+40", "heap by push (queue.c:12)", "stack of worker-2", "0x7f..."; buf
+ * returned. */
 char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf, size_t size);
 /* "push (queue.c:12)", "push (libqueue.so+0x1234)", "libqueue.so+0x1234"; buf returned. */
 char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The trace: what is written while recording and read back in time order.  The writer takes raw ring
+ * The trace: what is written while recording and read back in time order. The writer takes raw ring
  * records; the source gives decoded events, one after the other, whether it reads a .ctrace file, a
- * text trace or memory.  Layout of the file: user/trace/format.h.  Errors: negative errno from the
+ * text trace or memory. Layout of the file: user/trace/format.h. Errors: negative errno from the
  * system; -EBADMSG corrupt, -EPROTO not a trace, -EPROTONOSUPPORT made by a newer ctrace, -ENODATA
  * empty; each with a sentence for the user in *why.
  */
@@ -41,7 +41,8 @@ struct ct_syscall_name {
 };
 
 struct ct_run {
-	char **argv; /* NULL-terminated; the program and its arguments; for -p the processes' names */
+	/* NULL-terminated; the program and its arguments; for -p the processes' names */
+	char **argv;
 	u32 pid;     /* of the program, or the first one attached to */
 	bool attached;
 	bool ended;	    /* false: the recording ended before the program did */
@@ -90,8 +91,8 @@ struct ct_names {
 	struct ct_strtab *strings;
 	CT_VEC(struct ct_frame) frames;	    /* at[0] is the unknown frame */
 	CT_VEC(u32) stack_frames;	    /* frame ids of all stacks, innermost first */
-	CT_VEC(u32) stack_start;	    /* stack id -> first index in stack_frames; at[cnt-1] is a
-					       sentinel; ids beyond: unknown stack */
+	/* stack id -> first index in stack_frames; at[cnt-1] is a sentinel; ids beyond: unknown */
+	CT_VEC(u32) stack_start;
 	CT_VEC(struct ct_addr_name) addrs;  /* sorted by (tgid, addr) */
 	CT_VEC(struct ct_syscall_name) syscalls; /* names, owned (free) */
 };
@@ -115,8 +116,8 @@ int ct_writer__records(struct ct_writer *w, u32 cpu, const void *records, size_t
 int ct_writer__sync(struct ct_writer *w, ct_ns until);
 /* The same without waiting for enough to be worth it: what was handed in can be read back now. */
 int ct_writer__flush(struct ct_writer *w, ct_ns until);
-/* Writes names as they are now, for a trace whose writer may be killed (syscalls, at the start); the
- * newest names in a file are the ones that count. */
+/* Writes names as they are now, for a trace whose writer may be killed (syscalls, at the start);
+ * the newest names in a file are the ones that count. */
 int ct_writer__names(struct ct_writer *w, const struct ct_names *names);
 /* The final chunks: names, and the run as it ended.  After it the file is complete. */
 int ct_writer__finish(struct ct_writer *w, const struct ct_run *run, const struct ct_names *names);
@@ -137,7 +138,7 @@ bool ct_source__complete(const struct ct_source *s); /* false: its writer did no
 const char *ct_source__damage(const struct ct_source *s);
 void ct_source__free(struct ct_source *s);
 
-/* ---- text form, both ways (trace/text.c): one line per event; grammar at the top of text.c ---- */
+/* ---- text form, both ways (trace/text.c): one line per event; grammar at the top of text.c --- */
 #include <stdio.h>
 int ct_text__write(struct ct_source *s, FILE *out);
 

@@ -194,6 +194,44 @@ bad:
 	return ct_asprintf("--buffer takes a size from 64K to 1G, not '%s'", value);
 }
 
+static char *explain_finding(const char *id, int len)
+{
+	static const char *const later[] = { "lock-order", "lost-update", "unprotected-sharing" };
+	char *list = ct_strdup("any"), *why;
+
+	for (size_t i = 0; i < CT_COUNT(later); i++)
+		if (!strncmp(later[i], id, len) && !later[i][len])
+			return ct_asprintf("the finding '%s' is not in this version", later[i]);
+	for (u32 k = 0; k < CT_FINDINGS; k++) {
+		char *longer = ct_asprintf("%s %s", list, ct_finding_id(k));
+
+		free(list);
+		list = longer;
+	}
+	why = ct_asprintf(
+		"no finding is called '%.*s'; --fail-on takes some of: %s", len, id, list);
+	free(list);
+	return why;
+}
+
+static char *set_fail_on(struct ct_opts *opts, const char *value)
+{
+	for (const char *at = value;; at++) {
+		int len = strcspn(at, ",");
+		char *id = ct_strndup(at, len);
+		enum ct_finding_kind kind = ct_finding_kind_of(id);
+		bool any = !strcmp(id, "any");
+
+		free(id);
+		if (!any && kind == CT_FINDINGS)
+			return explain_finding(at, len);
+		opts->fail_on |= any ? CT_FAIL_ON_ANY : 1u << kind;
+		at += len;
+		if (!*at)
+			return NULL;
+	}
+}
+
 /* ---- the options ---- */
 
 #define FLAG(field) .flag = offsetof(struct ct_opts, field)
@@ -226,6 +264,9 @@ static const struct option_row rows[] = {
 	{ OPT_AS_ROOT, "as-root", NULL, RECORD, COMMON, FLAG(as_root),
 		.meaning = "under sudo, run the program as root; without it, it\n"
 			   "runs as the user who called sudo" },
+	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
+		.meaning = "exit with 90 when one of these findings is made; any\n"
+			   "stands for those of medium or high severity" },
 	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT, COMMON, FLAG(quiet),
 		.meaning = "no report, no notes; errors only" },
 	{ 'v', NULL, NULL, ANY, COMMON, FLAG(verbose), .meaning = "say more" },
@@ -237,7 +278,6 @@ static const struct option_row rows[] = {
 	{ OPT_NO_HTML, "no-html", NULL, RECORD, SILENT, FLAG(no_html) },
 	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
-	{ OPT_FAIL_ON, "fail-on", "ID", ANY, LATER, .meaning = NULL },
 	{ OPT_MAX_SIZE, "max-size", "SIZE", ANY, LATER, .meaning = NULL },
 	{ 'r', NULL, "N", ANY, LATER, .meaning = NULL },
 	{ OPT_LABEL, "label", "KEY=VALUE", ANY, LATER, .meaning = NULL },
@@ -421,8 +461,9 @@ static void take_pid(struct parse *p, const char *word)
 	u64 pid;
 
 	if (p->opts->pid)
-		p->why = ct_asprintf(
-			"why takes one process, and '%s' is one more; try 'ctrace why --help'", word);
+		p->why = ct_asprintf("why takes one process, and '%s' is one more; "
+				     "try 'ctrace why --help'",
+			word);
 	else if (!parse_u64(word, &pid, &rest) || *rest || !pid || pid > PID_MAX)
 		p->why = ct_asprintf(
 			"'%s' is not a process id; why takes a number: why 1234", word);
@@ -671,8 +712,9 @@ static void help_run(FILE *out)
 	      "  ctrace report server.ctrace              read it again; needs no root\n"
 	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
 	      "\nThe report goes to standard error; in a pipe, or with NO_COLOR, without colours.\n"
-	      "The exit status is the program's (128 + signal when one killed it); 125 when\n"
-	      "ctrace failed, 126 when the program cannot be run, 127 when it does not exist.\n",
+	      "The exit status is the program's (128 + signal when one killed it); 90 when\n"
+	      "--fail-on names a finding that was made, 125 when ctrace failed, 126 when the\n"
+	      "program cannot be run, 127 when it does not exist.\n",
 		out);
 }
 

@@ -11,6 +11,7 @@
 #include "ct_base.h"
 
 #define CT_EXIT_FAILED 125 /* ctrace itself failed; as env(1) has it */
+#define CT_FAIL_ON_ANY (1u << 31) /* any finding of medium or high severity */
 #define CT_EXIT_FOUND 90   /* what was looked for was found: why: a deadlock or the like */
 
 enum ct_command {
@@ -42,6 +43,7 @@ struct ct_opts {
 	const char *trace;  /* REPORT, EXPORT */
 	const char *format; /* EXPORT: -f; NULL: none was given */
 	u32 pid;	    /* WHY */
+	u32 fail_on; /* bits by enum ct_finding_kind, and CT_FAIL_ON_ANY; 0: not given */
 	bool quiet, verbose;
 	bool json; /* the report as JSON on stdout */
 	bool no_html;

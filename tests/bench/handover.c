@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The dearest thing for a tracer of context switches: two threads that hand a futex to and fro and do
- * nothing else.  handover CPUS COUNT: both threads on CPU 0 (CPUS 1) or wherever they like (2); prints
- * nanoseconds per switch, measured by itself.
+ * The dearest thing for a tracer of context switches: two threads that hand a futex to and fro and
+ * do nothing else. handover CPUS COUNT: both threads on CPU 0 (CPUS 1) or wherever they like (2);
+ * prints nanoseconds per switch, measured by itself.
  */
 #define _GNU_SOURCE
 #include <linux/futex.h>
@@ -64,6 +64,7 @@ int main(int argc, char **argv)
 	}
 	pthread_join(thread, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	printf("%.1f\n", ((to.tv_sec - from.tv_sec) * 1e9 + (to.tv_nsec - from.tv_nsec)) / (2.0 * count));
+	printf("%.1f\n",
+		((to.tv_sec - from.tv_sec) * 1e9 + (to.tv_nsec - from.tv_nsec)) / (2.0 * count));
 	return 0;
 }

@@ -4,8 +4,9 @@
 
     sudo make bench            or   tests/bench/run.py [ROUNDS]
 
-Machines are noisy: every round runs each contender once, one after the other; shown are medians over
-the rounds, and the difference to the untraced median.  A benchmark, not a test: it never fails on a figure.
+Machines are noisy: every round runs each contender once, one after the other; shown are medians
+over the rounds, and the difference to the untraced median.  A benchmark, not a test: it never fails
+on a figure.
 """
 import os
 import shutil
@@ -28,7 +29,8 @@ def contenders(directory):
         ("untraced", [], None),
         ("ctrace", base, trace),
         ("ctrace --futex=switch", base + ["--futex=switch"], trace),
-        ("ctrace --futex=switch --stack=off", base + ["--futex=switch", "--stack=off", "--cpu-samples=off"], trace),
+        ("ctrace --futex=switch --stack=off",
+         base + ["--futex=switch", "--stack=off", "--cpu-samples=off"], trace),
     ]
     if shutil.which("perf"):
         data = os.path.join(directory, "perf.data")
@@ -45,7 +47,8 @@ def build_handover(directory):
 
 def handover(prefix, program, cpus):
     """ns per switch, by the program's own clock; the file's size when there is one."""
-    run = subprocess.run(prefix + [program, cpus, COUNT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.run(prefix + [program, cpus, COUNT], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
     lines = [line for line in run.stdout.split("\n") if line.replace(".", "").isdigit()]
     return float(lines[-1]) if lines else None
 
@@ -96,11 +99,13 @@ def main():
                 sizes[name] = os.path.getsize(path) / (2.0 * int(COUNT))
 
         print(f"{rounds} rounds, medians; {os.cpu_count()} CPUs, {os.uname().release}")
-        for cpus, title in (("1", "a futex handed to and fro on one CPU"), ("2", "the same, on any CPU")):
+        for cpus, title in (("1", "a futex handed to and fro on one CPU"),
+                            ("2", "the same, on any CPU")):
             rows = measure(who, rounds, lambda prefix: handover(prefix, program, cpus), note_size)
             table(title + ", per switch", "ns", rows, sizes)
         if shutil.which("hackbench"):
-            rows = measure(who, rounds, lambda prefix: wall(prefix, ["hackbench", "-g", "4", "-l", "400"]))
+            work = ["hackbench", "-g", "4", "-l", "400"]
+            rows = measure(who, rounds, lambda prefix: wall(prefix, work))
             table("hackbench -g 4 -l 400, start and end of the tracer included", "ms", rows)
 
 

@@ -98,8 +98,8 @@ static inline void check_slices_at(const struct ct_thread *t, const struct want 
 		const struct ct_slice *s = &t->slices.at[i];
 		if (s->start_ns != want[i].start || s->state != want[i].state ||
 			s->flags != want[i].flags) {
-			print_error("slice %u of %u: %llu %s flags %u, expected %llu %s flags %u\n", i,
-				t->tid, (unsigned long long)s->start_ns, ct_state_name(s->state),
+			print_error("slice %u of %u: %llu %s flags %u, expected %llu %s flags %u\n",
+				i, t->tid, (unsigned long long)s->start_ns, ct_state_name(s->state),
 				s->flags, (unsigned long long)want[i].start,
 				ct_state_name(want[i].state), want[i].flags);
 			_fail(file, line);

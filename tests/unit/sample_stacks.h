@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Running a sample program (samples/) until it blocks, and taking the registers and stack of each of its
- * threads from outside: what the probes do, without BPF.  Needs the right to ptrace one's child.
+ * Running a sample program (samples/) until it blocks, and taking the registers and stack of each
+ * of its threads from outside: what the probes do, without BPF. Needs the right to ptrace one's
+ * child.
  */
 #ifndef SAMPLE_STACKS_H
 #define SAMPLE_STACKS_H
@@ -177,7 +178,8 @@ static bool settle(const struct sample *s, u32 tid)
 }
 
 /* Hands the stacks of all threads to `take`, with ids from 1 in the order of tids; how many. */
-static u32 sample_stacks(struct sample *s, void (*take)(void *arg, struct ct_snapshot *snap), void *arg)
+static u32 sample_stacks(
+	struct sample *s, void (*take)(void *arg, struct ct_snapshot *snap), void *arg)
 {
 	char path[64];
 	char *bytes = ct_alloc(STACK_BYTES);

@@ -328,7 +328,8 @@ static const struct {
 	{ "--watch x prog", "'--watch' is not in this version" },
 	{ "--watch", "'--watch' is not in this version" },
 	{ "--locks prog", "'--locks' is not in this version" },
-	{ "--fail-on=any prog", "'--fail-on' is not in this version" },
+	{ "--fail-on=lost-update prog", "the finding 'lost-update' is not in this version" },
+	{ "--fail-on any why 12", "'--fail-on' is not an option of why; try 'ctrace why --help'" },
 	{ "--max-size 1G prog", "'--max-size' is not in this version" },
 	{ "-r 3 prog", "'-r' is not in this version" },
 	{ "--label a=b prog", "'--label' is not in this version" },
@@ -438,15 +439,45 @@ static void test_demo(void **state)
 	ct_cli__clear(&o);
 }
 
+static void test_fail_on(void **state)
+{
+	struct ct_opts o;
+	struct words w;
+	char *why;
+
+	(void)state;
+	parse(&o, &w, "prog");
+	assert_int_equal(o.fail_on, 0);
+	ct_cli__clear(&o);
+	parse(&o, &w, "--fail-on=deadlock,lock-contention prog");
+	assert_int_equal(o.fail_on, 1u << CT_FIND_DEADLOCK | 1u << CT_FIND_LOCK_CONTENTION);
+	ct_cli__clear(&o);
+	parse(&o, &w, "report x.ctrace --fail-on any");
+	assert_int_equal(o.fail_on, CT_FAIL_ON_ANY);
+	ct_cli__clear(&o);
+
+	char *unknown[] = { "ctrace", "--fail-on", "stuck,no-such", "prog", NULL };
+	assert_int_equal(ct_cli__parse(&o, 4, unknown, &why), -EINVAL);
+	assert_non_null(strstr(why, "no finding is called 'no-such'"));
+	assert_non_null(strstr(why, " deadlock ")); /* names the choices */
+	assert_null(strchr(why, '\n'));
+	free(why);
+	ct_cli__clear(&o);
+	unknown[2] = "";
+	assert_int_equal(ct_cli__parse(&o, 4, unknown, &why), -EINVAL);
+	free(why);
+	ct_cli__clear(&o);
+}
+
 static void test_help_has_all_that_is_here_and_no_more(void **state)
 {
 	static const char *const here[] = { "-p PID", "-d SECONDS", "-o FILE", "--json",
 		"--futex=", "--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ",
-		"-h, --help", "-V, --version", "--buffer=SIZE", "ctrace report", "ctrace export",
-		"ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
-	static const char *const absent[] = { "--watch", "--locks", "--fail-on", "--max-size",
-		"-r ", "--label", "--redact", "--no-html", "ctrace view", "ctrace diff",
-		"ctrace room", "ctrace check" };
+		"-h, --help", "-V, --version", "--buffer=SIZE", "--fail-on=ID", "ctrace report",
+		"ctrace export", "ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
+	static const char *const absent[] = { "--watch", "--locks", "--max-size", "-r ", "--label",
+		"--redact", "--no-html", "ctrace view", "ctrace diff", "ctrace room",
+		"ctrace check" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 
 	(void)state;
@@ -487,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_help_fits_the_screen),
 		cmocka_unit_test(test_why),
 		cmocka_unit_test(test_demo),
+		cmocka_unit_test(test_fail_on),
 		cmocka_unit_test(test_help_has_all_that_is_here_and_no_more),
 		cmocka_unit_test(test_help_of_export_lists_the_formats),
 	};

@@ -159,8 +159,8 @@ static void test_json_keys(void **state)
 	assert_keys(json_object_get(root, "parallelism"),
 		"mean_running running_ns wait_cpu_ns alone_ns alone_waiting_ns alone_threads");
 	assert_keys(at(root, "critical_path", 0), "tid reason lock ns share");
-	assert_keys(at(root, "what_if", 0),
-		"change duration_ns speedup at_least_ns saves_at_most_ns kind lock tid parts assumes");
+	assert_keys(at(root, "what_if", 0), "change duration_ns speedup at_least_ns "
+					    "saves_at_most_ns kind lock tid parts assumes");
 	assert_keys(at(root, "lines", 0),
 		"function file line reason waits wait_ns max_wait_ns threads");
 	assert_keys(at(root, "wakers", 0), "waker wakee wakes ended_ns");
@@ -568,7 +568,8 @@ static void test_change_texts(void **state)
 		struct ct_prediction p;
 		const char *text;
 	} cases[] = {
-		{ { .change = CT_CHANGE_LOCK_FREE, .lock = 0, .thread = CT_NONE }, "no waits on L1" },
+		{ { .change = CT_CHANGE_LOCK_FREE, .lock = 0, .thread = CT_NONE },
+			"no waits on L1" },
 		{ { .change = CT_CHANGE_LOCK_SPLIT, .lock = 0, .thread = CT_NONE, .parts = 16 },
 			"L1 split in 16" },
 		{ { .change = CT_CHANGE_CPUS, .lock = CT_NONE, .thread = CT_NONE, .parts = 1 },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/model/locks.c, holds.c and user/analysis/contention.c: who held a lock when, and who is charged
- * with whose waiting.  The sums are worked out in the first comments of the traces.
+ * user/model/locks.c, holds.c and user/analysis/contention.c: who held a lock when, and who is
+ * charged with whose waiting. The sums are worked out in the first comments of the traces.
  */
 #include "model_load.h"
 
@@ -10,7 +10,8 @@ struct hold {
 	u32 tid, flags;
 };
 
-static void check_holds_at(const struct ct_model *m, u64 addr, const struct hold *want, u32 cnt, int line)
+static void check_holds_at(
+	const struct ct_model *m, u64 addr, const struct hold *want, u32 cnt, int line)
 {
 	const struct ct_lock *l = lock_at(m, addr);
 

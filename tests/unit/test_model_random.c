@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The model on traces of a simulated machine: CPUs, a scheduler, threads that take glibc's mutex (with
- * its barging, lost races and wakings that come before the sleep), sleep and are preempted.  The
- * simulation knows the truth: who held which lock when, how often each thread was switched.  Fixed
- * seeds, so a failure repeats.
+ * The model on traces of a simulated machine: CPUs, a scheduler, threads that take glibc's mutex
+ * (with its barging, lost races and wakings that come before the sleep), sleep and are preempted.
+ * The simulation knows the truth: who held which lock when, how often each thread was switched.
+ * Fixed seeds, so a failure repeats.
  *
  *   - states add up, counts match, nothing contradicts
  *   - lock-wait time is charged to the thread that held the lock
@@ -124,7 +124,8 @@ static u32 pick_next(struct sim *s)
 
 static void come_to_cpu(struct sim *s, u32 cpu, u32 t)
 {
-	s->cpu[cpu] = (struct sim_cpu){ .thread = t, .since = s->now, .slice_end = s->now + 3000000 };
+	s->cpu[cpu] =
+		(struct sim_cpu){ .thread = t, .since = s->now, .slice_end = s->now + 3000000 };
 	if (t != CT_NONE)
 		s->th[t].place = ON_CPU;
 }
@@ -163,7 +164,8 @@ static void wake_waiter(struct sim *s, u32 cpu, u32 me)
 		memmove(l->queue, l->queue + 1, --l->queued * sizeof(*l->queue));
 		if (s->th[t].place == ASLEEP) {
 			send_waking(s, t, cpu, how);
-		} else if (s->th[t].place != ON_CPU || rnd(s, 2)) { /* it had not left its run queue: it does not sleep */
+			/* it had not left its run queue: it does not sleep */
+		} else if (s->th[t].place != ON_CPU || rnd(s, 2)) {
 			strcat(how, " flags=queued");
 			emit(s, cpu, "waking %u %s", tid_of(t), how);
 			s->th[t].phase = SLOW;
@@ -174,8 +176,8 @@ static void wake_waiter(struct sim *s, u32 cpu, u32 me)
 		}
 	}
 	if (s->plan->calls)
-		emit(s, cpu, "futex %u nr=futex result=%u addr=0x%x op=0x81 val=1", tid_of(me), woken,
-			0x5000 + s->th[me].lock * 64);
+		emit(s, cpu, "futex %u nr=futex result=%u addr=0x%x op=0x81 val=1", tid_of(me),
+			woken, 0x5000 + s->th[me].lock * 64);
 }
 
 static void start_thinking(struct sim *s, u32 t)
@@ -358,10 +360,11 @@ static void step(struct sim *s)
 
 static void begin(struct sim *s)
 {
-	fprintf(s->out, "run argv=./sim pid=100 start=1000 cpus=%u futex=%s libc=glibc\n"
-			"syscall 202 futex\nsyscall 230 clock_nanosleep\n"
-			"frame 1 function=a file=/a.c line=1\nframe 2 function=b file=/b.c line=2\n"
-			"stack 1 1\nstack 2 2\n",
+	fprintf(s->out,
+		"run argv=./sim pid=100 start=1000 cpus=%u futex=%s libc=glibc\n"
+		"syscall 202 futex\nsyscall 230 clock_nanosleep\n"
+		"frame 1 function=a file=/a.c line=1\nframe 2 function=b file=/b.c line=2\n"
+		"stack 1 1\nstack 2 2\n",
 		s->plan->cpus, s->plan->calls ? "calls" : "switch");
 	s->now = 1000;
 	for (u32 c = 0; c < s->plan->cpus; c++)
@@ -389,14 +392,17 @@ static void simulate(struct sim *s, const char *path)
 	fclose(s->out);
 }
 
-static struct loaded load_sim(struct sim *s, const struct plan *plan, u64 seed, u64 events, double drop)
+static struct loaded load_sim(
+	struct sim *s, const struct plan *plan, u64 seed, u64 events, double drop)
 {
 	char path[] = "/tmp/ct_model.XXXXXX";
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
 	close(fd);
-	*s = (struct sim){ .plan = plan, .rng = seed * 0x9e3779b97f4a7c15ull + 1, .max_events = events,
+	*s = (struct sim){ .plan = plan,
+		.rng = seed * 0x9e3779b97f4a7c15ull + 1,
+		.max_events = events,
 		.drop = drop };
 	for (u32 t = 0; t < MAX_THREADS; t++)
 		s->th[t].timer = NEVER;
@@ -412,17 +418,17 @@ static void free_truth(struct sim *s)
 		ct_vec_free(&s->truth[i]);
 }
 
-/* ---- the truth about blame ---------------------------------------------------------------------- */
+/* ---- the truth about blame ------------------------------------------------------------------- */
 
 struct score {
-	u64 held;  /* lock-wait time while somebody held the lock */
-	u64 right; /* of it, charged to that one */
-	u64 wrong; /* charged to somebody else; the rest is nobody's */
+	u64 held;   /* lock-wait time while somebody held the lock */
+	u64 right;  /* of it, charged to that one */
+	u64 wrong;  /* charged to somebody else; the rest is nobody's */
 	u64 freely; /* lock-wait time while nobody held the lock */
 };
 
-static void score_overlap(struct score *sc, const struct ct_model *m, const struct ct_lock *l, u64 a, u64 b,
-	u32 holder, u32 *hold)
+static void score_overlap(struct score *sc, const struct ct_model *m, const struct ct_lock *l,
+	u64 a, u64 b, u32 holder, u32 *hold)
 {
 	while (*hold < l->holds.cnt && l->holds.at[*hold].end_ns <= a)
 		*hold += 1;
@@ -472,8 +478,8 @@ static void score_lock(struct score *sc, const struct sim *s, const struct ct_mo
 }
 
 /* A hold that begins and ends while a woken waiter is on its way to a CPU leaves no trace.  That is
- * rare where holds are longer than wake-ups.  Where they are shorter most are of this kind, and of the
- * little time in which the lock is held at all only so much is charged rightly. */
+ * rare where holds are longer than wake-ups. Where they are shorter most are of this kind, and of
+ * the little time in which the lock is held at all only so much is charged rightly. */
 static const struct plan plans[] = {
 	{ "two threads, two CPUs", 2, 2, 10000, 10000, 0, false, 0.9999 },
 	{ "as many CPUs as threads", 4, 4, 6000, 60000, 0, false, 0.995 },
@@ -508,7 +514,8 @@ static void test_whole(void **state)
 					plans[i].name, 100.0 * sc.right / sc.held,
 					100.0 * sc.wrong / sc.held, 100.0 * sc.freely / sc.held);
 			else if (sc.right < plans[i].least * sc.held)
-				fail_msg("%s, seed %" PRIu64 ": %.2f %% of the lock-wait time is charged "
+				fail_msg("%s, seed %" PRIu64
+					 ": %.2f %% of the lock-wait time is charged "
 					 "rightly, %.2f %% wrongly",
 					plans[i].name, seed, 100.0 * sc.right / sc.held,
 					100.0 * sc.wrong / sc.held);
@@ -566,8 +573,9 @@ static void test_speed(void **state)
 	struct ct_facts f;
 	start = seconds();
 	ct_facts__compute(&f, l.m);
-	print_message("%" PRIu64 " events: reading %.0f ns, model %.0f ns, facts %.0f ns an event\n", cnt,
-		read / cnt * 1e9, (built - read) / cnt * 1e9, (seconds() - start) / cnt * 1e9);
+	print_message("%" PRIu64
+		      " events: reading %.0f ns, model %.0f ns, facts %.0f ns an event\n",
+		cnt, read / cnt * 1e9, (built - read) / cnt * 1e9, (seconds() - start) / cnt * 1e9);
 	ct_facts__clear(&f);
 	free_truth(&s);
 	unload(&l);

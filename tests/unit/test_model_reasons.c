@@ -103,9 +103,10 @@ static void test_stacks(void **state)
 
 static void test_syscalls(void **state)
 {
-	static const enum ct_state want[] = { CT_IO_NET, CT_PIPE, CT_IO_DISK, CT_OTHER, CT_POLL, CT_POLL,
-		CT_POLL, CT_IO_NET, CT_CHILD, CT_CHILD, CT_SEM, CT_PIPE, CT_IO_DISK, CT_SLEEP,
-		CT_IO_DISK, CT_OTHER, CT_FAULT, CT_FAULT, CT_IO_DISK, CT_STOPPED, CT_OTHER };
+	static const enum ct_state want[] = { CT_IO_NET, CT_PIPE, CT_IO_DISK, CT_OTHER, CT_POLL,
+		CT_POLL, CT_POLL, CT_IO_NET, CT_CHILD, CT_CHILD, CT_SEM, CT_PIPE, CT_IO_DISK,
+		CT_SLEEP, CT_IO_DISK, CT_OTHER, CT_FAULT, CT_FAULT, CT_IO_DISK, CT_STOPPED,
+		CT_OTHER };
 	struct loaded l = load("syscalls");
 
 	for (u32 i = 0; i < CT_COUNT(want); i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/model/threads.c: states to the nanosecond.  Each test is a trace of tests/traces whose story and
- * arithmetic are in its first comment.
+ * user/model/threads.c: states to the nanosecond. Each test is a trace of tests/traces whose story
+ * and arithmetic are in its first comment.
  */
 #include "model_load.h"
 
@@ -48,11 +48,12 @@ static void test_wake_early(void **state)
 	struct loaded l = load("wake_early");
 
 	check_slices(thread(l.m, 101), { 1000, CT_RUNNABLE, CT_SLICE_CUT_START },
-		{ 1050, CT_RUNNING, 0 }, { 2000, CT_FAULT, 0 }, { 2000, CT_RUNNABLE, 0 }, { 2400, CT_RUNNING, CT_SLICE_CUT_END });
+		{ 1050, CT_RUNNING, 0 }, { 2000, CT_FAULT, 0 }, { 2000, CT_RUNNABLE, 0 },
+		{ 2400, CT_RUNNING, CT_SLICE_CUT_END });
 	assert_int_equal(wait_of(l.m, 101, 0)->waker, thread_idx(l.m, 100));
-	check_slices(thread(l.m, 102), { 1000, CT_RUNNING, CT_SLICE_CUT_START }, { 3000, CT_FAULT, 0 },
-		{ 3500, CT_RUNNABLE, 0 }, { 3600, CT_RUNNING, 0 }, { 5000, CT_FAULT, 0 },
-		{ 5000, CT_RUNNABLE, 0 }, { 5600, CT_RUNNING, 0 },
+	check_slices(thread(l.m, 102), { 1000, CT_RUNNING, CT_SLICE_CUT_START },
+		{ 3000, CT_FAULT, 0 }, { 3500, CT_RUNNABLE, 0 }, { 3600, CT_RUNNING, 0 },
+		{ 5000, CT_FAULT, 0 }, { 5000, CT_RUNNABLE, 0 }, { 5600, CT_RUNNING, 0 },
 		{ 6920, CT_RUNNABLE, CT_SLICE_PREEMPTED }, { 6950, CT_RUNNING, 0 },
 		{ 7000, CT_FAULT, 0 }, { 7300, CT_RUNNABLE, 0 },
 		{ 7300, CT_RUNNING, CT_SLICE_CUT_END });
@@ -95,8 +96,9 @@ static void test_loss(void **state)
 	const struct ct_thread *t = thread(l.m, 101);
 
 	check_slices(t, { 1000, CT_RUNNABLE, CT_SLICE_CUT_START }, { 1100, CT_RUNNING, 0 },
-		{ 1150, CT_FAULT, 0 }, { 1180, CT_RUNNABLE, 0 }, { 1200, CT_RUNNING, CT_SLICE_LOSS },
-		{ 3500, CT_OTHER, CT_SLICE_LOSS }, { 4000, CT_RUNNABLE, 0 }, { 4100, CT_RUNNING, 0 },
+		{ 1150, CT_FAULT, 0 }, { 1180, CT_RUNNABLE, 0 },
+		{ 1200, CT_RUNNING, CT_SLICE_LOSS }, { 3500, CT_OTHER, CT_SLICE_LOSS },
+		{ 4000, CT_RUNNABLE, 0 }, { 4100, CT_RUNNING, 0 },
 		{ 5000, CT_FAULT, CT_SLICE_CUT_END });
 	assert_true(t->flags & CT_THREAD_LOSS);
 	/* 102 might have been affected as well: nobody knows whose events they were */
@@ -160,8 +162,9 @@ static void test_attach(void **state)
 	struct loaded l = load("attach");
 	const struct ct_wait *w = wait_of(l.m, 101, 0);
 
-	check_slices(thread(l.m, 101), { 1000, CT_LOCK, CT_SLICE_CUT_START }, { 3000, CT_RUNNABLE, 0 },
-		{ 3050, CT_RUNNING, 0 }, { 4000, CT_SLEEP, CT_SLICE_CUT_END });
+	check_slices(thread(l.m, 101), { 1000, CT_LOCK, CT_SLICE_CUT_START },
+		{ 3000, CT_RUNNABLE, 0 }, { 3050, CT_RUNNING, 0 },
+		{ 4000, CT_SLEEP, CT_SLICE_CUT_END });
 	assert_int_equal(w->start_ns, 1000);
 	assert_int_equal(w->owner, thread_idx(l.m, 102));
 	assert_int_equal(w->waker, thread_idx(l.m, 102));
@@ -170,8 +173,8 @@ static void test_attach(void **state)
 	check_slices(thread(l.m, 103), { 1000, CT_SLEEP, cut });
 	check_slices(thread(l.m, 104), { 1000, CT_RUNNING, cut });
 	check_slices(thread(l.m, 105), { 1000, CT_OTHER, cut });
-	check_slices(thread(l.m, 106), { 1000, CT_OTHER, CT_SLICE_CUT_START }, { 1100, CT_RUNNABLE, 0 },
-		{ 1150, CT_RUNNING, CT_SLICE_CUT_END });
+	check_slices(thread(l.m, 106), { 1000, CT_OTHER, CT_SLICE_CUT_START },
+		{ 1100, CT_RUNNABLE, 0 }, { 1150, CT_RUNNING, CT_SLICE_CUT_END });
 	check_slices(thread(l.m, 107), { 1300, CT_RUNNABLE, CT_SLICE_CUT_END });
 	assert_int_equal(l.m->threads.at[0].tid, 101); /* by start, then tid */
 	assert_int_equal(l.m->waits.at[l.m->waits.cnt - 1].start_ns, 4000);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/symbols: the lines and names that real programs state about themselves, in every way programs are
- * built (samples/); mappings over time; files that vanish, lie or are damaged; speed.
+ * user/symbols: the lines and names that real programs state about themselves, in every way
+ * programs are built (samples/); mappings over time; files that vanish, lie or are damaged; speed.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -161,8 +161,9 @@ static u32 check_data(const struct sample *s, const struct resolved *r, u32 what
 		if (ok)
 			continue;
 		wrong++;
-		print_message("  %s %s: kind %u symbol '%s' offset %llu thread %u\n", d->kind, d->name,
-			name.kind, str(r, name.symbol), (unsigned long long)name.offset, name.thread);
+		print_message("  %s %s: kind %u symbol '%s' offset %llu thread %u\n", d->kind,
+			d->name, name.kind, str(r, name.symbol), (unsigned long long)name.offset,
+			name.thread);
 	}
 	return wrong;
 }
@@ -255,7 +256,8 @@ static void test_inlined(void **state)
 			tid = s.sites[i].tid;
 	u32 stack = stack_of(&s, tid);
 	u32 at = 0;
-	while (frame_at(&r, stack, at) && strcmp(str(&r, frame_at(&r, stack, at)->function), names[0]))
+	while (frame_at(&r, stack, at) &&
+		strcmp(str(&r, frame_at(&r, stack, at)->function), names[0]))
 		at++;
 	for (u32 i = 0; i < 3; i++) {
 		const struct ct_frame *f = frame_at(&r, stack, at + i);
@@ -323,8 +325,15 @@ static void test_stripped_offsets(void **state)
 static u32 count_frames(const u64 *stack, u32 words)
 {
 	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
-	struct ct_snapshot snap = { .id = 1, .tid = 7, .tgid = 7, .ts = 2, .ip = BASE + 1, .sp = STACK,
-		.bp = STACK + 16, .bytes = stack, .len = words * 8 };
+	struct ct_snapshot snap = { .id = 1,
+		.tid = 7,
+		.tgid = 7,
+		.ts = 2,
+		.ip = BASE + 1,
+		.sp = STACK,
+		.bp = STACK + 16,
+		.bytes = stack,
+		.len = words * 8 };
 	u32 cnt;
 	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon");
 	ct_symbolizer__stack(r.sym, &snap);
@@ -366,8 +375,15 @@ static void test_vdso(void **state)
 	}
 	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
 	u64 stack[4] = { BASE + 1 };
-	struct ct_snapshot snap = { .id = 1, .tid = 7, .tgid = 7, .ts = 2, .sp = STACK, .lr = BASE + 1,
-		.ip = STACK + 0x10000 + sym->addr, .bytes = stack, .len = sizeof(stack) };
+	struct ct_snapshot snap = { .id = 1,
+		.tid = 7,
+		.tgid = 7,
+		.ts = 2,
+		.sp = STACK,
+		.lr = BASE + 1,
+		.ip = STACK + 0x10000 + sym->addr,
+		.bytes = stack,
+		.len = sizeof(stack) };
 	ct_symbolizer__map(r.sym, 1, 7, STACK + 0x10000, 0x2000, 0x7ff0000, "[vdso]");
 	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon");
 	ct_symbolizer__stack(r.sym, &snap);
@@ -471,7 +487,8 @@ static void test_unreadable(void **state)
 		const struct ct_frame *f = &r.names->frames.at[id];
 		assert_int_equal(f->function, 0);
 		assert_int_equal(f->offset, 0x2123);
-		assert_int_equal(strncmp(str(&r, f->module), paths[i], strlen(str(&r, f->module))), 0);
+		assert_int_equal(
+			strncmp(str(&r, f->module), paths[i], strlen(str(&r, f->module))), 0);
 		assert_null(strstr(str(&r, f->module), "deleted"));
 		assert_string_not_equal(str(&r, f->module), "");
 		done(&r);
@@ -520,7 +537,8 @@ static void test_heap_guess(void **state)
 		r.sym->areas.scanned.cnt = 0;
 		for (u32 k = 0; k < s.datum_cnt; k++) {
 			ct_symbolizer__address(r.sym, r.names, (u32)s.pid, s.data[k].addr, &name);
-			assert_int_equal(name.kind == CT_ADDR_HEAP, !strcmp(s.data[k].kind, "heap"));
+			assert_int_equal(
+				name.kind == CT_ADDR_HEAP, !strcmp(s.data[k].kind, "heap"));
 		}
 		ct_symbolizer__address(r.sym, r.names, (u32)s.pid, 0x500000000000, &name);
 		assert_int_equal(name.kind, CT_ADDR_UNKNOWN);
@@ -585,7 +603,8 @@ static void test_times(void **state)
 	};
 	struct resolved r;
 	for (u32 i = 0; i < CT_COUNT(rows); i++) {
-		const char *found = module_at(rows[i].tgid, rows[i].ts, rows[i].addr, &r, tell_story);
+		const char *found =
+			module_at(rows[i].tgid, rows[i].ts, rows[i].addr, &r, tell_story);
 		if (strcmp(found, rows[i].module))
 			print_message("  row %u: %s\n", i, found);
 		assert_string_equal(found, rows[i].module);
@@ -620,7 +639,8 @@ static void test_demangle_bomb(void **state)
 	char bomb[512] = "_Z1fI1a";
 	for (int i = 0; i < 30; i++)
 		snprintf(bomb + strlen(bomb), sizeof(bomb) - strlen(bomb), "1pIS%c_S%c_E",
-			"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i], "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i]);
+			"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i],
+			"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i]);
 	strcat(bomb, "Evv");
 	char *text = ct_demangle(bomb);
 	assert_true(strlen(text) <= 1024);
@@ -839,7 +859,8 @@ static void test_rate(void **state)
 	u32 cnt, last;
 	ct_names__stack(r.names, 1, &cnt);
 	ct_names__stack(r.names, STACKS - STACKS % k.at.cnt - k.at.cnt + 1, &last);
-	print_message("rate: %.0f stacks/s (%u, of %u frames and more)\n", STACKS / took, STACKS, cnt);
+	print_message(
+		"rate: %.0f stacks/s (%u, of %u frames and more)\n", STACKS / took, STACKS, cnt);
 	assert_int_equal(cnt, last);
 	assert_true(cnt > 3);
 	assert_int_equal(r.sym->traces.cnt, k.at.cnt);

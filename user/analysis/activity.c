@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How busy the CPUs were with the program's own threads, in one sweep: when a CPU was to spare, who
- * queued for a CPU behind threads of the program itself and not of others, when nothing ran because of
- * a single wait, and what a switch costs.
+ * queued for a CPU behind threads of the program itself and not of others, when nothing ran because
+ * of a single wait, and what a switch costs.
  *
- * Whose fault a wait for a CPU is: each CPU has a clock that runs while a thread of the program is on
- * it.  What that clock shows more at the end of a thread's wait is the time that it queued behind its
- * own kind; the rest goes to other programs.  The CPU is the one that it gets in the end, or the one
- * that it was on before, whichever was busier.
+ * Whose fault a wait for a CPU is: each CPU has a clock that runs while a thread of the program is
+ * on it. What that clock shows more at the end of a thread's wait is the time that it queued behind
+ * its own kind; the rest goes to other programs. The CPU is the one that it gets in the end, or the
+ * one that it was on before, whichever was busier.
  *
  * Cost of a switch: the slices that end in a voluntary switch cannot be shorter than the way in and
- * the way out, so the shortest of them, by the 5th percentile, say what a switch costs with all that
- * belongs to it (the recording, too).
+ * the way out, so the shortest of them, by the 5th percentile, say what a switch costs with all
+ * that belongs to it (the recording, too).
  */
 #include "findings_int.h"
 #include "sweep.h"
@@ -108,8 +108,9 @@ static void add_step(struct watch *w, bool spare, ct_ns from_ns)
 		return;
 	if (last)
 		before_ns = last->spare_ns + (last->spare ? from_ns - last->at_ns : 0);
-	*ct_vec_push(&a->steps) =
-		(struct ct_activity_step){ .at_ns = from_ns, .spare_ns = before_ns, .spare = spare };
+	*ct_vec_push(&a->steps) = (struct ct_activity_step){
+		.at_ns = from_ns, .spare_ns = before_ns, .spare = spare
+	};
 }
 
 /* The current slice of a thread at the sweep's time. */
@@ -133,7 +134,8 @@ static void add_sole(struct watch *w, ct_ns ns)
 	u32 t = (u32)w->outside_sum;
 	u32 wait;
 
-	if (w->outside != 1 || s->in_state[CT_RUNNING] || s->in_state[CT_RUNNABLE] || count_peers(s))
+	if (w->outside != 1 || s->in_state[CT_RUNNING] || s->in_state[CT_RUNNABLE] ||
+		count_peers(s))
 		return;
 	wait = wait_now(&w->m->threads.at[t], s->from_ns);
 	if (wait == CT_NONE)
@@ -199,9 +201,11 @@ static void measure_switches(struct ct_activity *a, const struct ct_model *m)
 		const struct ct_thread *th = &m->threads.at[t];
 		a->switches += th->voluntary + th->involuntary;
 		for (u32 i = 0; i + 1 < th->slices.cnt; i++) {
-			if (th->slices.at[i].state != CT_RUNNING || !ct_state_blocked(th->slices.at[i + 1].state))
+			if (th->slices.at[i].state != CT_RUNNING ||
+				!ct_state_blocked(th->slices.at[i + 1].state))
 				continue;
-			ct_ns cell = (ct_slice_end(th, i) - th->slices.at[i].start_ns) / COST_STEP_NS;
+			ct_ns cell =
+				(ct_slice_end(th, i) - th->slices.at[i].start_ns) / COST_STEP_NS;
 			cells[cell < COST_CELLS ? cell : COST_CELLS]++;
 			all++;
 		}
@@ -220,8 +224,8 @@ static void measure_switches(struct ct_activity *a, const struct ct_model *m)
 	}
 }
 
-/* CPUs that took more than a trifle of the program's time: a program that binds itself to one CPU has
- * no other to spare, whatever the machine has. */
+/* CPUs that took more than a trifle of the program's time: a program that binds itself to one CPU
+ * has no other to spare, whatever the machine has. */
 static u32 count_used(const struct ct_model *m, u32 cpu_cnt)
 {
 	ct_ns *ran_ns = ct_alloc(cpu_cnt * sizeof(*ran_ns)), all_ns = 0;
@@ -238,7 +242,8 @@ static u32 count_used(const struct ct_model *m, u32 cpu_cnt)
 		}
 	}
 	for (u32 i = 0; i < cpu_cnt; i++)
-		used += (double)ran_ns[i] * 1000 >= (double)all_ns * (double)ct_threshold(CT_T_USED_PERMILLE);
+		used += (double)ran_ns[i] * 1000 >=
+			(double)all_ns * (double)ct_threshold(CT_T_USED_PERMILLE);
 	free(ran_ns);
 	return !used ? 1 : used < most ? used : most;
 }

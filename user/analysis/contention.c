@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What each lock cost, on which lines, and who made whom wait.  A wait is split over the holds that it
- * overlaps, so a long queue is charged to those who held the lock, not to the one who happened to wake
- * the waiter; what falls on no hold is nobody's (CT_NONE).
+ * What each lock cost, on which lines, and who made whom wait. A wait is split over the holds that
+ * it overlaps, so a long queue is charged to those who held the lock, not to the one who happened
+ * to wake the waiter; what falls on no hold is nobody's (CT_NONE).
  *
- * A lock's waits are taken thread by thread: within one they do not overlap and are in order of time,
- * so finding the first hold of each is a merge.  O(waits x log waits + overlaps of waits with holds)
- * for each lock; memory O(threads) besides the result.
+ * A lock's waits are taken thread by thread: within one they do not overlap and are in order of
+ * time, so finding the first hold of each is a merge. O(waits x log waits + overlaps of waits with
+ * holds) for each lock; memory O(threads) besides the result.
  */
 #include "ct_findings.h"
 
@@ -25,7 +25,7 @@ struct work {
 	struct ct_table *site_idx;
 };
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void add_site(struct work *w, const struct ct_wait *wait)
 {
@@ -54,7 +54,7 @@ static int compare_sites(const void *a, const void *b)
 	return x->frame < y->frame ? -1 : x->frame > y->frame;
 }
 
-/* ---- blame ------------------------------------------------------------------------------------ */
+/* ---- blame ----------------------------------------------------------------------------------- */
 
 static void charge(struct work *w, u32 owner, u32 wait, ct_ns ns)
 {
@@ -165,7 +165,7 @@ static int compare_blames(const void *a, const void *b)
 	return x->owner < y->owner ? -1 : x->owner > y->owner;
 }
 
-/* ---- what holders did meanwhile ----------------------------------------------------------------- */
+/* ---- what holders did meanwhile -------------------------------------------------------------- */
 
 static u32 find_slice(const struct ct_thread *th, ct_ns t)
 {
@@ -234,7 +234,7 @@ static void sum_holder_states(struct ct_contention *c)
 	}
 }
 
-/* ---- all --------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static void compute_lock(struct work *w)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the table of findings (what each is called, its lesson, who searches for it), their severity,
- * what follows from what, and the ranking.  The searches are in findings_*.c, the figures they judge
- * by in thresholds.c.
+ * Owns the table of findings (what each is called, its lesson, who searches for it), their
+ * severity, what follows from what, and the ranking.  The searches are in findings_*.c, the figures
+ * they judge by in thresholds.c.
  *
  * Severity is by share of the run: what a fix could give at most.  Three things lower it: rows that
- * describe the kind of work are information only; a consequence is never above low, because its cause
- * carries the weight; and where events were lost in such numbers that the cost is a guess, the finding
- * is information, and says so.
+ * describe the kind of work are information only; a consequence is never above low, because its
+ * cause carries the weight; and where events were lost in such numbers that the cost is a guess,
+ * the finding is information, and says so.
  */
 #include <string.h>
 
@@ -30,53 +30,54 @@ static const struct finding_row {
 	{ CT_FIND_STUCK, "stuck", NULL, CT_SEV_HIGH,
 		"Everyone waits for ever, and no key is involved: a signal was missed." },
 	{ CT_FIND_THUNDERING_HERD, "thundering-herd", ct_find_herd, CT_SEV_HIGH,
-		"Many are woken and one can proceed: the others get up, look, and go to sleep again." },
+		"Many are woken and one can proceed: the others get up, look, and go to sleep "
+		"again." },
 	{ CT_FIND_PRIORITY_INVERSION, "priority-inversion", ct_find_priority_inversion, CT_SEV_HIGH,
 		"A thread of high priority waits for a lock, and its holder is kept off the CPU by "
 		"threads that are less important than the one that waits." },
 	{ CT_FIND_LOCK_HELD_WHILE_BLOCKED, "lock-held-while-blocked", ct_find_held_while_blocked,
 		CT_SEV_HIGH,
-		"Hold locks as briefly as possible: a lock that is held during a wait makes everyone "
-		"else wait, too." },
+		"Hold locks as briefly as possible: a lock that is held during a wait makes "
+		"everyone else wait, too." },
 	{ CT_FIND_LOCK_CONTENTION, "lock-contention", ct_find_contention, CT_SEV_HIGH,
-		"Everyone queues on one key: the threads take turns, and more of them only make the "
-		"queue longer." },
+		"Everyone queues on one key: the threads take turns, and more of them only make "
+		"the queue longer." },
 	{ CT_FIND_LOCK_CONVOY, "lock-convoy", ct_find_convoy, CT_SEV_HIGH,
-		"Serialised on one lock: the queue never empties, so that each use of the lock costs a "
-		"sleep, a wake-up and two switches, however short it is." },
+		"Serialised on one lock: the queue never empties, so that each use of the lock "
+		"costs a sleep, a wake-up and two switches, however short it is." },
 	{ CT_FIND_SERIALIZED, "serialized", ct_find_serialized, CT_SEV_HIGH,
 		"A correct program that is no better than a single-threaded one: locking brought "
 		"safety, and took the parallelism." },
 	{ CT_FIND_BUSY_WAIT, "busy-wait", ct_find_spinning, CT_SEV_HIGH,
-		"Waiting that burns the CPU: it asks again and again for what another thread will do, "
-		"and may even keep that thread off the CPU." },
+		"Waiting that burns the CPU: it asks again and again for what another thread will "
+		"do, and may even keep that thread off the CPU." },
 	{ CT_FIND_BLOCKED_EVENT_LOOP, "blocked-event-loop", ct_find_blocked_loops, CT_SEV_HIGH,
-		"Never block the receptionist: while the event loop waits for one thing, nobody else is "
-		"served." },
+		"Never block the receptionist: while the event loop waits for one thing, nobody "
+		"else is served." },
 	{ CT_FIND_ASYNC_ON_CPU_WORK, "async-on-cpu-work", ct_find_computing_loops, CT_SEV_HIGH,
-		"Async gives no help to heavy compute: an event loop overlaps waiting, and computing is "
-		"no waiting." },
+		"Async gives no help to heavy compute: an event loop overlaps waiting, and "
+		"computing is no waiting." },
 	{ CT_FIND_WAITING_NOT_OVERLAPPED, "waiting-not-overlapped", ct_find_waits_in_sequence,
 		CT_SEV_HIGH,
-		"Waiting wastes time unless something else is done meanwhile: waits can overlap, one "
-		"thread is enough for it." },
+		"Waiting wastes time unless something else is done meanwhile: waits can overlap, "
+		"one thread is enough for it." },
 	{ CT_FIND_IMBALANCE, "imbalance", ct_find_imbalance, CT_SEV_HIGH,
-		"Many hands, uneven loads: some finish early and wait, and the slowest one decides when "
-		"all is done." },
+		"Many hands, uneven loads: some finish early and wait, and the slowest one decides "
+		"when all is done." },
 	{ CT_FIND_SWITCH_STORM, "switch-storm", ct_find_storm, CT_SEV_HIGH,
-		"The juggling costs more than it saves: each change from one thread to the next takes "
-		"time in which nobody works." },
+		"The juggling costs more than it saves: each change from one thread to the next "
+		"takes time in which nobody works." },
 	{ CT_FIND_OVERSUBSCRIBED, "oversubscribed", ct_find_crowd, CT_SEV_MEDIUM,
 		"More threads are not faster: computing goes as fast as there are CPUs, the other "
 		"threads stand in line." },
 	{ CT_FIND_HEALTHY, "healthy", ct_find_healthy, CT_SEV_INFO,
 		"Nothing waits for long that need not wait." },
 	{ CT_FIND_IO_BOUND, "io-bound", ct_find_io_bound, CT_SEV_INFO,
-		"I/O-bound: the time goes into waiting. Match the tool to the bottleneck: overlap the "
-		"waits; more cores do not help." },
+		"I/O-bound: the time goes into waiting. Match the tool to the bottleneck: overlap "
+		"the waits; more cores do not help." },
 	{ CT_FIND_CPU_BOUND, "cpu-bound", ct_find_cpu_bound, CT_SEV_INFO,
-		"CPU-bound: the time goes into computing. Match the tool to the bottleneck: many hands "
-		"on many cores; async does not help." },
+		"CPU-bound: the time goes into computing. Match the tool to the bottleneck: many "
+		"hands on many cores; async does not help." },
 };
 _Static_assert(CT_COUNT(rows) == CT_FINDINGS, "each finding has a row");
 
@@ -177,7 +178,8 @@ static enum ct_severity judge(const struct ct_search *s, enum ct_finding_kind ki
 	return severity < most ? severity : most;
 }
 
-struct ct_finding *ct_found__new(struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns, bool seen)
+struct ct_finding *ct_found__new(
+	struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns, bool seen)
 {
 	struct ct_finding *f = ct_vec_push(&s->out->at);
 
@@ -266,7 +268,8 @@ static u32 find_cause(const struct ct_finding_list *l, u32 effect)
 		for (u32 i = 0; i < l->at.cnt; i++) {
 			const struct ct_finding *f = &l->at.at[i];
 			if (i == effect || causes[c].effect != l->at.at[effect].kind ||
-				causes[c].cause != f->kind || f->severity < l->at.at[effect].severity ||
+				causes[c].cause != f->kind ||
+				f->severity < l->at.at[effect].severity ||
 				!causes[c].belong(&l->at.at[effect], f))
 				continue;
 			if (best == CT_NONE || f->cost_ns > l->at.at[best].cost_ns)
@@ -289,11 +292,11 @@ static void link_causes(struct ct_finding_list *l)
 
 struct rank {
 	struct ct_finding f;
-	u32 index;	 /* before */
-	u32 root;	 /* index of the first cause */
-	u32 depth;	 /* steps from it */
-	ct_ns root_ns;	 /* its cost */
-	u8 group;	 /* 0: threads that wait for ever; 1: costs; 2: healthy; 3: information */
+	u32 index;     /* before */
+	u32 root;      /* index of the first cause */
+	u32 depth;     /* steps from it */
+	ct_ns root_ns; /* its cost */
+	u8 group;      /* 0: threads that wait for ever; 1: costs; 2: healthy; 3: information */
 };
 
 static u8 group_of(const struct ct_finding *f)
@@ -356,11 +359,13 @@ static void rank_findings(struct ct_finding_list *l)
 void ct_find_hangs(struct ct_search *s)
 {
 	static const u8 kinds[CT_HANG_KINDS] = { [CT_HANG_DEADLOCK] = CT_FIND_DEADLOCK,
-		[CT_HANG_ABANDONED] = CT_FIND_ABANDONED_LOCK, [CT_HANG_STUCK] = CT_FIND_STUCK };
+		[CT_HANG_ABANDONED] = CT_FIND_ABANDONED_LOCK,
+		[CT_HANG_STUCK] = CT_FIND_STUCK };
 
 	for (u32 i = 0; i < s->f->hangs.at.cnt; i++) {
 		const struct ct_hang *h = &s->f->hangs.at.at[i];
-		struct ct_finding *f = ct_found__new(s, kinds[h->kind], h->until_ns - h->since_ns, true);
+		struct ct_finding *f =
+			ct_found__new(s, kinds[h->kind], h->until_ns - h->since_ns, true);
 
 		f->severity = CT_SEV_HIGH; /* for ever, however short the recording was */
 		f->seen = h->seen;
@@ -388,7 +393,9 @@ static const char *say_turns(struct ct_search *s)
 		cnt += ct_thread_kind(&s->m->threads.at[t]) == CT_WORK_CPU;
 	if (cnt < 2 || s->act.cpus > 1)
 		return "";
-	return ct_say(s, ": %u of them took turns on one CPU, which is concurrency and not parallelism", cnt);
+	return ct_say(s,
+		": %u of them took turns on one CPU, which is concurrency and not parallelism",
+		cnt);
 }
 
 /* Which thread sets the pace, where one clearly does. */
@@ -398,7 +405,8 @@ static const char *say_pace(struct ct_search *s)
 	u32 first = CT_NONE, second = CT_NONE;
 
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
-		if (first == CT_NONE || threads[t].state_ns[CT_RUNNING] > threads[first].state_ns[CT_RUNNING]) {
+		if (first == CT_NONE ||
+			threads[t].state_ns[CT_RUNNING] > threads[first].state_ns[CT_RUNNING]) {
 			second = first;
 			first = t;
 		} else if (second == CT_NONE ||
@@ -408,7 +416,8 @@ static const char *say_pace(struct ct_search *s)
 	}
 	if (second == CT_NONE)
 		return "";
-	ct_ns most_ns = threads[first].state_ns[CT_RUNNING], next_ns = threads[second].state_ns[CT_RUNNING];
+	ct_ns most_ns = threads[first].state_ns[CT_RUNNING],
+	      next_ns = threads[second].state_ns[CT_RUNNING];
 	if (!ct_worth(s, next_ns) || !ct_is_share(most_ns - next_ns, next_ns, CT_T_PACE_SHARE))
 		return "";
 	return ct_say(s, "; %s computes most, %s, and sets the pace", ct_say_thread(s, first),
@@ -426,15 +435,15 @@ void ct_find_healthy(struct ct_search *s)
 	u32 cnt = s->m->threads.cnt;
 	bool brief = s->duration_ns < ct_threshold_ns(CT_T_COST_MS);
 	f->title = ct_strdup("nothing here costs much time");
-	f->evidence = ct_asprintf(
-		"%s thread%s; %s ran at a time on average%s%s; %s%s.", ct_say_count(s, cnt),
-		cnt == 1 ? "" : "s", ct_say_ratio(s, s->f->parallelism.mean_running), say_turns(s),
-		say_pace(s),
-		brief ? "too short a run to lose time in, " :
-			"none of the known ways to lose time takes a tenth of the run of ",
+	f->evidence = ct_asprintf("%s thread%s; %s ran at a time on average%s%s; %s%s.",
+		ct_say_count(s, cnt), cnt == 1 ? "" : "s",
+		ct_say_ratio(s, s->f->parallelism.mean_running), say_turns(s), say_pace(s),
+		brief ? "too short a run to lose time in, "
+		      : "none of the known ways to lose time takes a tenth of the run of ",
 		ct_say_ns(s, s->duration_ns));
-	f->advice = ct_strdup("Leave it as it is; if it must be faster, do less work or use a better "
-			      "algorithm.");
+	f->advice =
+		ct_strdup("Leave it as it is; if it must be faster, do less work or use a better "
+			  "algorithm.");
 }
 
 static void link_waits(struct ct_search *s)
@@ -456,8 +465,8 @@ static void say_losses(struct ct_search *s)
 		struct ct_finding *f = &s->out->at.at[i];
 		if (!f->evidence)
 			continue;
-		char *more = ct_asprintf("%s %s events were lost, so the figures may be off%s.", f->evidence,
-			ct_say_count(s, s->m->lost_events),
+		char *more = ct_asprintf("%s %s events were lost, so the figures may be off%s.",
+			f->evidence, ct_say_count(s, s->m->lost_events),
 			guesses(s) ? ", too many for a verdict" : "");
 		free(f->evidence);
 		f->evidence = more;
@@ -466,8 +475,9 @@ static void say_losses(struct ct_search *s)
 
 void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 {
-	struct ct_search s = { .f = f, .m = f->m, .out = l,
-		.duration_ns = f->m->end_ns - f->m->start_ns };
+	struct ct_search s = {
+		.f = f, .m = f->m, .out = l, .duration_ns = f->m->end_ns - f->m->start_ns
+	};
 
 	*l = (struct ct_finding_list){ 0 };
 	ct_activity__compute(&s.act, s.m);
@@ -489,6 +499,19 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	free(s.told);
 	free(s.marks);
 	ct_activity__clear(&s.act);
+}
+
+void ct_findings__of_hangs(struct ct_finding_list *l, const struct ct_facts *f)
+{
+	struct ct_search s = {
+		.f = f, .m = f->m, .out = l, .duration_ns = f->m->end_ns - f->m->start_ns
+	};
+
+	*l = (struct ct_finding_list){ 0 };
+	s.told = ct_alloc((size_t)s.m->waits.cnt + 1);
+	ct_find_hangs(&s);
+	rank_findings(l);
+	free(s.told);
 }
 
 void ct_findings__clear(struct ct_finding_list *l)

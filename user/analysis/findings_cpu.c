@@ -3,8 +3,8 @@
  * Findings on how CPUs are used: too many switches, too many threads, work dealt out unevenly.
  *
  * Time that a thread was runnable because other programs had the CPUs is never the program's fault:
- * queues count behind its own threads only (activity.c), uneven loads are compared by CPU time, not by
- * when the threads were done.
+ * queues count behind its own threads only (activity.c), uneven loads are compared by CPU time, not
+ * by when the threads were done.
  */
 #include <string.h>
 
@@ -47,20 +47,23 @@ void ct_find_storm(struct ct_search *s)
 	u64 most_cnt = s->m->threads.at[most].voluntary + s->m->threads.at[most].involuntary;
 	struct ct_finding *f = ct_found__new(s, CT_FIND_SWITCH_STORM, cost_ns, a->switch_measured);
 	for (u32 t = 0; t < s->m->threads.cnt; t++)
-		if ((s->m->threads.at[t].voluntary + s->m->threads.at[t].involuntary) * 10 >= most_cnt)
+		if ((s->m->threads.at[t].voluntary + s->m->threads.at[t].involuntary) * 10 >=
+			most_cnt)
 			*ct_vec_push(&f->threads) = t;
 	ct_found__frame(f, line->frame);
 	f->title = ct_strdup("switching costs as much as the work");
-	f->evidence = ct_asprintf(
-		"%s switches, one for every %s of computing, at %s or more each (%s) make %s, %s of the "
-		"CPU time; most are where a thread %s%s.",
-		ct_say_count(s, a->switches), ct_say_ns(s, a->cpu_ns / (a->switches ? a->switches : 1)),
+	f->evidence = ct_asprintf("%s switches, one for every %s of computing, at %s or more each "
+				  "(%s) make %s, %s of the "
+				  "CPU time; most are where a thread %s%s.",
+		ct_say_count(s, a->switches),
+		ct_say_ns(s, a->cpu_ns / (a->switches ? a->switches : 1)),
 		ct_say_ns(s, a->switch_ns),
 		a->switch_measured ? "measured in this run, recording included" : "assumed",
-		ct_say_ns(s, cost_ns), ct_say_share(s, cost_ns < a->cpu_ns ? cost_ns : a->cpu_ns, a->cpu_ns),
-		does, where);
-	f->advice = ct_asprintf("Hand over more at once%s: collect a hundred pieces of work for each wake-up, or "
-				"let one thread do both sides.",
+		ct_say_ns(s, cost_ns),
+		ct_say_share(s, cost_ns < a->cpu_ns ? cost_ns : a->cpu_ns, a->cpu_ns), does, where);
+	f->advice = ct_asprintf(
+		"Hand over more at once%s: collect a hundred pieces of work for each wake-up, or "
+		"let one thread do both sides.",
 		where);
 }
 
@@ -75,7 +78,7 @@ static bool wants_cpu(const struct ct_thread *t)
 void ct_find_crowd(struct ct_search *s)
 {
 	const struct ct_model *m = s->m;
-	ct_ns queue_ns = 0, on_cpu_ns = 0;
+	ct_ns queue_ns = 0, wait_ns = 0, on_cpu_ns = 0;
 	u32 cnt = 0, cpus = m->run->cpus ? m->run->cpus : 1;
 	u64 preempted = 0;
 
@@ -84,32 +87,37 @@ void ct_find_crowd(struct ct_search *s)
 			continue;
 		cnt++;
 		queue_ns += s->act.own_queue_ns[t];
+		wait_ns += m->threads.at[t].state_ns[CT_RUNNABLE];
 		on_cpu_ns += m->threads.at[t].state_ns[CT_RUNNING];
 		preempted += m->threads.at[t].involuntary;
 	}
 	if (cnt <= cpus * ct_threshold(CT_T_CROWD_PER_CPU) ||
 		!ct_is_share(s->act.crowded_ns, s->duration_ns, CT_T_CROWD_SHARE) ||
+		!ct_is_share(queue_ns, wait_ns, CT_T_CROWD_OWN_SHARE) ||
 		!ct_worth(s, queue_ns / cnt))
 		return;
 	struct ct_finding *f = ct_found__new(s, CT_FIND_OVERSUBSCRIBED, queue_ns / cnt, true);
 	for (u32 t = 0; t < m->threads.cnt; t++)
 		if (wants_cpu(&m->threads.at[t]))
 			*ct_vec_push(&f->threads) = t;
-	f->title = ct_asprintf("%u computing threads for %u CPU%s", cnt, cpus, cpus == 1 ? "" : "s");
-	f->evidence = ct_asprintf(
-		"For %s of the run, %s threads on average wanted one of %u CPU%s; each of %u computing "
-		"threads ran for %s and stood in line behind its fellows for %s on average, and they "
-		"were preempted %s times.",
-		ct_say_share(s, s->act.crowded_ns, s->duration_ns), ct_say_ratio(s, s->act.crowd), cpus,
-		cpus == 1 ? "" : "s", cnt, ct_say_ns(s, on_cpu_ns / cnt), ct_say_ns(s, queue_ns / cnt),
-		ct_say_count(s, preempted));
-	f->advice = ct_asprintf("Start %u of these threads, one for each CPU, and share the same work among them.",
+	f->title =
+		ct_asprintf("%u computing threads for %u CPU%s", cnt, cpus, cpus == 1 ? "" : "s");
+	f->evidence = ct_asprintf("For %s of the run, %s threads on average wanted one of %u "
+				  "CPU%s; each of %u computing "
+				  "threads ran for %s and stood in line behind its fellows for %s "
+				  "on average, and they "
+				  "were preempted %s times.",
+		ct_say_share(s, s->act.crowded_ns, s->duration_ns), ct_say_ratio(s, s->act.crowd),
+		cpus, cpus == 1 ? "" : "s", cnt, ct_say_ns(s, on_cpu_ns / cnt),
+		ct_say_ns(s, queue_ns / cnt), ct_say_count(s, preempted));
+	f->advice = ct_asprintf(
+		"Start %u of these threads, one for each CPU, and share the same work among them.",
 		cpus);
 }
 
 /* ---- imbalance ---- */
 
-struct role { /* threads that do the same: same process, same start function, names alike */
+struct role {	   /* threads that do the same: same process, same start function, names alike */
 	u32 first; /* thread */
 	u32 cnt;
 	ct_ns most_ns, sum_ns; /* CPU time */
@@ -121,7 +129,8 @@ static size_t stem_length(const char *name)
 {
 	size_t len = strlen(name);
 
-	while (len && ((name[len - 1] >= '0' && name[len - 1] <= '9') || strchr("-_ #:", name[len - 1])))
+	while (len &&
+		((name[len - 1] >= '0' && name[len - 1] <= '9') || strchr("-_ #:", name[len - 1])))
 		len--;
 	return len;
 }
@@ -144,16 +153,17 @@ static bool may_start_alike(const struct ct_model *m, u32 a, u32 b)
 static bool same_role(const struct ct_model *m, u32 a, u32 b)
 {
 	const struct ct_thread *x = &m->threads.at[a], *y = &m->threads.at[b];
-	const char *p = ct_strtab__get(m->strings, x->name), *q = ct_strtab__get(m->strings, y->name);
+	const char *p = ct_strtab__get(m->strings, x->name),
+		   *q = ct_strtab__get(m->strings, y->name);
 	size_t len = stem_length(p);
 
 	return x->process == y->process && x->parent == y->parent && may_start_alike(m, a, b) &&
 	       len == stem_length(q) && !memcmp(p, q, len);
 }
 
-/* CPU time that was the thread's own.  A hypervisor that takes the CPU away meanwhile is not seen in
- * the switches, hardly in the kernel's account, but in the samples, which it cannot tick: the least of
- * the three counts. */
+/* CPU time that was the thread's own.  A hypervisor that takes the CPU away meanwhile is not seen
+ * in the switches, hardly in the kernel's account, but in the samples, which it cannot tick: the
+ * least of the three counts. */
 static ct_ns *measure_work(const struct ct_model *m)
 {
 	ct_ns *work_ns = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*work_ns));
@@ -188,8 +198,8 @@ static int compare_gaps(const void *a, const void *b)
 
 /* Waits of the role at barriers, and from a thread's end to the moment when the one who joins it or
  * another of the role goes on. */
-static bool makes_gap(const struct ct_search *s, const u32 *role_of, u32 role, const struct ct_wait *w,
-	struct gap *g)
+static bool makes_gap(const struct ct_search *s, const u32 *role_of, u32 role,
+	const struct ct_wait *w, struct gap *g)
 {
 	u32 target = w->target;
 
@@ -231,7 +241,8 @@ static ct_ns sum_gaps(const struct ct_search *s, const u32 *role_of, u32 role)
 	return sum_ns;
 }
 
-static void tell_imbalance(struct ct_search *s, const u32 *role_of, u32 role, const struct role *r, ct_ns cost_ns)
+static void tell_imbalance(
+	struct ct_search *s, const u32 *role_of, u32 role, const struct role *r, ct_ns cost_ns)
 {
 	const char *who = ct_say_thread(s, r->busiest);
 	ct_ns others_ns = (r->sum_ns - r->most_ns) / (r->cnt - 1);
@@ -243,19 +254,23 @@ static void tell_imbalance(struct ct_search *s, const u32 *role_of, u32 role, co
 		if (role_of[t] == role && t != r->busiest)
 			*ct_vec_push(&f->threads) = t;
 	for (u32 i = 0; i < s->f->lines.at.cnt && !line; i++)
-		if (s->f->lines.at.at[i].state == CT_BARRIER || s->f->lines.at.at[i].state == CT_JOIN)
+		if (s->f->lines.at.at[i].state == CT_BARRIER ||
+			s->f->lines.at.at[i].state == CT_JOIN)
 			line = &s->f->lines.at.at[i];
 	if (line)
 		ct_found__frame(f, line->frame);
 	for (u32 i = 0; i < s->m->waits.cnt; i++)
-		if (s->m->waits.at[i].state == CT_BARRIER && role_of[s->m->waits.at[i].thread] == role)
+		if (s->m->waits.at[i].state == CT_BARRIER &&
+			role_of[s->m->waits.at[i].thread] == role)
 			ct_found__lock(f, s->m->waits.at[i].lock);
 	f->title = ct_asprintf("%s does more than the others of its kind", who);
-	f->evidence = ct_asprintf("%s computed for %s, the other %u of its kind for %s on average; they were done "
-				  "early and waited%s, and sharing the work evenly would save up to %s.",
+	f->evidence = ct_asprintf(
+		"%s computed for %s, the other %u of its kind for %s on average; they were done "
+		"early and waited%s, and sharing the work evenly would save up to %s.",
 		who, ct_say_ns(s, r->most_ns), r->cnt - 1, ct_say_ns(s, others_ns),
 		line ? ct_say_at(s, line->frame) : "", ct_say_ns(s, cost_ns));
-	f->advice = ct_asprintf("Cut the work of %s into smaller pieces and let whoever is free take the next one.",
+	f->advice = ct_asprintf(
+		"Cut the work of %s into smaller pieces and let whoever is free take the next one.",
 		who);
 }
 

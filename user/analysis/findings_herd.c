@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Thundering herds: one thread wakes many that wait for the same thing; nearly all look, find nothing,
- * and wait for it again.
+ * Thundering herds: one thread wakes many that wait for the same thing; nearly all look, find
+ * nothing, and wait for it again.
  *
- * Waits for one condition variable, futex or descriptor that the same thread ended microseconds apart
- * are one wake-up.  A woken thread went back when its next wait, but for the mutex on the way, is for
- * the same thing, and it computed next to nothing in between.  At least one of the herd must have
- * gone on: where all come back at once, each has done its share of something short (a barrier made of
- * a condition variable).  The cost is the wall time from the wake-up until the last idle one slept.
+ * Waits for one condition variable, futex or descriptor that the same thread ended microseconds
+ * apart are one wake-up. A woken thread went back when its next wait, but for the mutex on the way,
+ * is for the same thing, and it computed next to nothing in between. At least one of the herd must
+ * have gone on: where all come back at once, each has done its share of something short (a barrier
+ * made of a condition variable). The cost is the wall time from the wake-up until the last idle one
+ * slept.
  */
 #include <string.h>
 
@@ -88,7 +89,8 @@ static struct member follow(struct hunt *h, u32 wait)
 	struct member member = { .wait = wait, .again = CT_NONE };
 	u32 i = h->s->next[wait];
 
-	while (i != CT_NONE && (m->waits.at[i].state == CT_LOCK || m->waits.at[i].state == CT_RWLOCK))
+	while (i != CT_NONE &&
+		(m->waits.at[i].state == CT_LOCK || m->waits.at[i].state == CT_RWLOCK))
 		i = h->s->next[i];
 	ct_ns until_ns = i == CT_NONE ? m->threads.at[w->thread].end_ns : m->waits.at[i].start_ns;
 	member.ran_ns = ran_between(&m->threads.at[w->thread], w->end_ns, until_ns);
@@ -104,7 +106,8 @@ static struct herd *herd_for(struct hunt *h, const struct open *o)
 
 	if (i == CT_NONE) {
 		i = h->herds.cnt;
-		h->herds.at = ct_vec_grow(h->herds.at, &h->herds.cnt, &h->herds.cap, sizeof(*h->herds.at));
+		h->herds.at = ct_vec_grow(
+			h->herds.at, &h->herds.cnt, &h->herds.cap, sizeof(*h->herds.at));
 		*ct_vec_push(&h->example) = o->waits.at[0];
 		ct_table__set(h->herd_of, o->key_a, o->key_b, i);
 	}
@@ -217,8 +220,9 @@ static void take_waits(struct hunt *h)
 	for (u32 i = 0; i < ends.cnt; i++) {
 		const struct ct_wait *w = &m->waits.at[ends.at[i].wait];
 		struct open *o = open_for(h, w);
-		if (o->waits.cnt && (o->waker != w->waker || has_member(h, o, w->thread) ||
-					    w->end_ns - o->last_ns > ct_threshold_ns(CT_T_HERD_GAP_US)))
+		if (o->waits.cnt &&
+			(o->waker != w->waker || has_member(h, o, w->thread) ||
+				w->end_ns - o->last_ns > ct_threshold_ns(CT_T_HERD_GAP_US)))
 			close_wakeup(h, o);
 		*ct_vec_push(&o->waits) = ends.at[i].wait;
 		o->waker = w->waker;
@@ -236,7 +240,8 @@ static void list_herd(struct ct_search *s, struct ct_finding *f, const struct ct
 	ct_marks__clear(s);
 	for (u32 i = 0; i < s->m->waits.cnt; i++) {
 		u32 thread = s->m->waits.at[i].thread;
-		if (same_thing(s->m, w, &s->m->waits.at[i]) && thread != w->waker && ct_marks__set(s, thread))
+		if (same_thing(s->m, w, &s->m->waits.at[i]) && thread != w->waker &&
+			ct_marks__set(s, thread))
 			*ct_vec_push(&f->threads) = thread;
 	}
 }
@@ -245,7 +250,8 @@ static void tell_herd(struct hunt *h, const struct herd *herd, u32 example)
 {
 	struct ct_search *s = h->s;
 	const struct ct_wait *w = &s->m->waits.at[example];
-	const char *what = w->lock != CT_NONE ? ct_say_lock(s, w->lock) : ct_say(s, "descriptor %u", w->fd);
+	const char *what =
+		w->lock != CT_NONE ? ct_say_lock(s, w->lock) : ct_say(s, "descriptor %u", w->fd);
 	const char *waker = ct_say_thread(s, w->waker), *where = ct_say_at(s, w->frame);
 	struct ct_finding *f = ct_found__new(s, CT_FIND_THUNDERING_HERD, herd->cost_ns, true);
 
@@ -255,13 +261,16 @@ static void tell_herd(struct hunt *h, const struct herd *herd, u32 example)
 	ct_found__frame(f, w->frame);
 	f->title = ct_asprintf("many are woken by %s, one proceeds", what);
 	f->evidence = ct_asprintf(
-		"%s times %s woke up to %u threads that waited for %s%s; of %s woken, %s (%s) found "
-		"nothing to do and waited again. For %s of the run such a herd was on its feet.",
+		"%s times %s woke up to %u threads that waited for %s%s; of %s woken, %s (%s) "
+		"found nothing to do and waited again. For %s of the run such a herd was on its "
+		"feet.",
 		ct_say_count(s, herd->times), waker, herd->max_woken, what, where,
 		ct_say_count(s, herd->woken), ct_say_count(s, herd->back),
-		ct_say_share(s, herd->back, herd->woken), ct_say_share(s, herd->cost_ns, s->duration_ns));
-	f->advice = ct_asprintf("Wake as many as there is work for: signal instead of broadcast for %s, or a "
-				"semaphore that counts the work.",
+		ct_say_share(s, herd->back, herd->woken),
+		ct_say_share(s, herd->cost_ns, s->duration_ns));
+	f->advice = ct_asprintf(
+		"Wake as many as there is work for: signal instead of broadcast for %s, or a "
+		"semaphore that counts the work.",
 		what);
 }
 
@@ -279,7 +288,8 @@ void ct_find_herd(struct ct_search *s)
 
 	take_waits(&h);
 	for (u32 i = 0; i < h.herds.cnt; i++) {
-		if (h.herds.at[i].times < ct_threshold(CT_T_HERD_TIMES) || !ct_worth(s, h.herds.at[i].cost_ns))
+		if (h.herds.at[i].times < ct_threshold(CT_T_HERD_TIMES) ||
+			!ct_worth(s, h.herds.at[i].cost_ns))
 			continue;
 		tell_herd(&h, &h.herds.at[i], h.example.at[i]);
 		found = true;

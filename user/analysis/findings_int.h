@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Private to the findings: what their searches share.  A search looks at the facts, and for each thing
- * that it finds calls ct_found__new() and fills in cost, threads, locks, lines and words; findings.c
- * judges severity, links causes and ranks.  Files by family: findings_locks.c, findings_herd.c,
- * findings_priority.c, findings_loops.c, findings_waits.c, findings_cpu.c, findings_spin.c.
+ * Private to the findings: what their searches share.  A search looks at the facts, and for each
+ * thing that it finds calls ct_found__new() and fills in cost, threads, locks, lines and words;
+ * findings.c judges severity, links causes and ranks.  Files by family: findings_locks.c,
+ * findings_herd.c, findings_priority.c, findings_loops.c, findings_waits.c, findings_cpu.c,
+ * findings_spin.c.
  */
 #ifndef CT_FINDINGS_INT_H
 #define CT_FINDINGS_INT_H
@@ -42,6 +43,7 @@ enum ct_threshold_id {
 	CT_T_SWITCH_SLICES,
 	CT_T_CROWD_PER_CPU,
 	CT_T_CROWD_SHARE,
+	CT_T_CROWD_OWN_SHARE,
 	CT_T_ROLE_THREADS,
 	CT_T_UNEVEN_SHARE,
 	CT_T_USED_PERMILLE,
@@ -68,14 +70,15 @@ struct ct_sole_wait { /* nothing runs, and this thread's wait for the outside is
 };
 struct ct_activity {
 	CT_VEC(struct ct_activity_step) steps;
-	ct_ns *own_queue_ns; /* [threads] runnable while another of the program's threads had the CPU */
+	ct_ns *own_queue_ns; /* [threads] runnable while another of the program's threads had the
+				CPU */
 	ct_ns crowded_ns;    /* with more than CT_T_CROWD_PER_CPU threads for each CPU */
 	double crowd;	     /* mean of threads running or queued meanwhile */
 	struct ct_sole_wait *sole; /* [threads] */
-	ct_ns cpu_ns;	     /* all threads, running */
-	u32 cpus; /* that the program could use: those that it did use, at most the run's */
-	u64 switches;	     /* all threads, both kinds */
-	ct_ns switch_ns;     /* what one costs at least, from the trace itself */
+	ct_ns cpu_ns;		   /* all threads, running */
+	u32 cpus;	 /* that the program could use: those that it did use, at most the run's */
+	u64 switches;	 /* all threads, both kinds */
+	ct_ns switch_ns; /* what one costs at least, from the trace itself */
 	bool switch_measured; /* else: too few short slices, and it is CT_T_SWITCH_COST_MIN_NS */
 };
 void ct_activity__compute(struct ct_activity *a, const struct ct_model *m);
@@ -89,14 +92,15 @@ struct ct_search {
 	const struct ct_model *m;
 	ct_ns duration_ns;
 	struct ct_activity act;
-	u8 *told; /* [waits] another finding accounts for this wait already */
+	u8 *told;  /* [waits] another finding accounts for this wait already */
 	u8 *marks; /* [threads] of ct_marks */
 	u32 *next; /* [waits] the same thread's next wait; CT_NONE */
 	struct ct_finding_list *out;
 	CT_VEC(char *) scratch; /* of ct_say */
 };
 /* Valid until the next call, or a change of the list. */
-struct ct_finding *ct_found__new(struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns, bool seen);
+struct ct_finding *ct_found__new(
+	struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns, bool seen);
 void ct_found__thread(struct ct_finding *f, u32 thread); /* each once; CT_NONE and 0 are left out */
 void ct_found__lock(struct ct_finding *f, u32 lock);
 void ct_found__frame(struct ct_finding *f, u32 frame);
@@ -131,9 +135,9 @@ void ct_find_healthy(struct ct_search *s);
 const char *ct_say(struct ct_search *s, const char *fmt, ...) CT_PRINTF(2, 3);
 const char *ct_say_ns(struct ct_search *s, ct_ns ns);
 const char *ct_say_count(struct ct_search *s, u64 n);
-const char *ct_say_share(struct ct_search *s, u64 part, u64 whole); /* "97 %", "3.2 %" */
-const char *ct_say_ratio(struct ct_search *s, double x);	    /* "1.03" */
-const char *ct_say_thread(struct ct_search *s, u32 thread);	    /* "worker-1" */
+const char *ct_say_share(struct ct_search *s, u64 part, u64 whole);	 /* "97 %", "3.2 %" */
+const char *ct_say_ratio(struct ct_search *s, double x);		 /* "1.03" */
+const char *ct_say_thread(struct ct_search *s, u32 thread);		 /* "worker-1" */
 const char *ct_say_threads(struct ct_search *s, const u32 *at, u32 cnt); /* "a, b and 3 more" */
 const char *ct_say_lock(struct ct_search *s, u32 lock);
 const char *ct_say_at(struct ct_search *s, u32 frame); /* " at push (queue.c:12)"; "" */

@@ -3,11 +3,11 @@
  * Findings on mutexes and rwlocks: contention, holders that block, convoys, programs that run one
  * thread at a time because of a lock.
  *
- * A queue's time is wall time with at least one waiter.  Of it, these parts are not the lock's fault:
- * what fell to another finding (deadlock, herd); when the program's own threads used all CPUs, so that
- * nobody could have run instead; when the holder was kept off the CPU for longer than a wake-up takes,
- * by others.  Times in which the holder was blocked are held-while-blocked, the rest is contention.
- * All are unions over time: what several waiters lose together counts once.
+ * A queue's time is wall time with at least one waiter. Of it, these parts are not the lock's
+ * fault: what fell to another finding (deadlock, herd); when the program's own threads used all
+ * CPUs, so that nobody could have run instead; when the holder was kept off the CPU for longer than
+ * a wake-up takes, by others. Times in which the holder was blocked are held-while-blocked, the
+ * rest is contention. All are unions over time: what several waiters lose together counts once.
  */
 #include <string.h>
 
@@ -56,8 +56,8 @@ static void add_blocked(struct queue *q, const struct ct_search *s, const struct
 }
 
 /* The hold h within [from, to), in which somebody waits. */
-static void add_hold(struct queue *q, const struct ct_search *s, const struct ct_hold *h, ct_ns from_ns,
-	ct_ns to_ns)
+static void add_hold(struct queue *q, const struct ct_search *s, const struct ct_hold *h,
+	ct_ns from_ns, ct_ns to_ns)
 {
 	const struct ct_thread *t = &s->m->threads.at[h->thread];
 	ct_ns latency_ns = ct_threshold_ns(CT_T_WAKE_LATENCY_US);
@@ -79,7 +79,8 @@ static void add_hold(struct queue *q, const struct ct_search *s, const struct ct
 	}
 }
 
-static void add_stretch(struct queue *q, const struct ct_search *s, ct_ns from_ns, ct_ns to_ns, u32 *hold)
+static void add_stretch(
+	struct queue *q, const struct ct_search *s, ct_ns from_ns, ct_ns to_ns, u32 *hold)
 {
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 
@@ -204,12 +205,14 @@ static void tell_held(struct ct_search *s, const struct queue *q, const struct c
 	ct_found__thread(f, q->blocked_thread);
 	list_people(s, f, c);
 	f->title = ct_asprintf("%s is held by a thread that %s", lock, does);
-	f->evidence = ct_asprintf("For %s, %s of the run, others waited for %s while its holder was blocked: "
-				  "for example %s, which %s%s.",
-		ct_say_ns(s, q->blocked_ns), ct_say_share(s, q->blocked_ns, s->duration_ns), lock, who,
-		does, where);
-	f->advice = ct_asprintf("Do what %s%s before taking %s or after giving it back, and go in with the "
-				"result.",
+	f->evidence = ct_asprintf(
+		"For %s, %s of the run, others waited for %s while its holder was blocked: "
+		"for example %s, which %s%s.",
+		ct_say_ns(s, q->blocked_ns), ct_say_share(s, q->blocked_ns, s->duration_ns), lock,
+		who, does, where);
+	f->advice = ct_asprintf(
+		"Do what %s%s before taking %s or after giving it back, and go in with the "
+		"result.",
 		does, where, lock);
 }
 
@@ -222,7 +225,8 @@ void ct_find_held_while_blocked(struct ct_search *s)
 		if (!is_key(&s->m->locks.at[c->lock]))
 			continue;
 		study_queue(&q, s, c->lock);
-		if (ct_worth(s, q.blocked_ns) && ct_is_share(q.blocked_ns, q.all_ns, CT_T_HELD_SHARE))
+		if (ct_worth(s, q.blocked_ns) &&
+			ct_is_share(q.blocked_ns, q.all_ns, CT_T_HELD_SHARE))
 			tell_held(s, &q, c);
 	}
 }
@@ -251,12 +255,15 @@ static const char *say_prediction(struct ct_search *s, u32 lock)
 
 	for (u32 i = 0; w->usable && i < w->at.cnt; i++)
 		if (w->at.at[i].change == CT_CHANGE_LOCK_FREE && w->at.at[i].lock == lock)
-			return ct_say(s, " Without these waits it would have taken about %s instead of %s.",
-				ct_say_ns(s, w->at.at[i].duration_ns), ct_say_ns(s, s->duration_ns));
+			return ct_say(s,
+				" Without these waits it would have taken about %s instead of %s.",
+				ct_say_ns(s, w->at.at[i].duration_ns),
+				ct_say_ns(s, s->duration_ns));
 	return "";
 }
 
-static void tell_contention(struct ct_search *s, const struct queue *q, const struct ct_contention *c)
+static void tell_contention(
+	struct ct_search *s, const struct queue *q, const struct ct_contention *c)
 {
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 	const char *lock = ct_say_lock(s, q->lock), *site = first_site(s, c);
@@ -264,17 +271,19 @@ static void tell_contention(struct ct_search *s, const struct queue *q, const st
 	u32 waiters = count_waiters(s, c);
 
 	f->title = ct_asprintf("everyone queues for %s", lock);
-	f->evidence = ct_asprintf(
-		"%u thread%s waited %s time%s for %s, %s in all and up to %u at once, most%s; for %s of "
-		"the run somebody stood in the queue.%s",
-		waiters, waiters == 1 ? "" : "s", ct_say_count(s, q->waits), q->waits == 1 ? "" : "s",
-		lock, ct_say_ns(s, q->wait_ns), l->max_waiters, *site ? site : " in code without names",
-		ct_say_share(s, q->all_ns, s->duration_ns), say_prediction(s, q->lock));
+	f->evidence = ct_asprintf("%u thread%s waited %s time%s for %s, %s in all and up to %u at "
+				  "once, most%s; for %s of "
+				  "the run somebody stood in the queue.%s",
+		waiters, waiters == 1 ? "" : "s", ct_say_count(s, q->waits),
+		q->waits == 1 ? "" : "s", lock, ct_say_ns(s, q->wait_ns), l->max_waiters,
+		*site ? site : " in code without names", ct_say_share(s, q->all_ns, s->duration_ns),
+		say_prediction(s, q->lock));
 	if (l->kind == CT_LK_RWLOCK)
 		list_wakers(s, f, q->lock);
-	f->advice = ct_asprintf("Hold %s for less: take out of it what shares nothing%s, give each part of "
-				"the data a lock of its own, or let each thread collect by itself and "
-				"merge at the end.",
+	f->advice = ct_asprintf(
+		"Hold %s for less: take out of it what shares nothing%s, give each part of "
+		"the data a lock of its own, or let each thread collect by itself and "
+		"merge at the end.",
 		lock, *site ? ct_say(s, ", starting%s", site) : "");
 }
 
@@ -299,7 +308,8 @@ static bool is_convoy(const struct ct_search *s, const struct queue *q)
 	ct_ns span_ns = q->last_ns - q->first_ns;
 
 	return q->waits >= ct_threshold(CT_T_CONVOY_WAITS) &&
-	       ct_is_share(q->all_ns, span_ns, CT_T_CONVOY_BUSY_SHARE) && ct_worth(s, queue_cost(q)) &&
+	       ct_is_share(q->all_ns, span_ns, CT_T_CONVOY_BUSY_SHARE) &&
+	       ct_worth(s, queue_cost(q)) &&
 	       q->all_ns / q->waits <= ct_threshold_ns(CT_T_CONVOY_HOLD_US);
 }
 
@@ -317,14 +327,15 @@ void ct_find_convoy(struct ct_search *s)
 		const char *lock = ct_say_lock(s, c->lock);
 		struct ct_finding *f = new_finding(s, CT_FIND_LOCK_CONVOY, queue_cost(&q), true, c);
 		f->title = ct_asprintf("the queue for %s never empties", lock);
-		f->evidence = ct_asprintf(
-			"From the first wait to the last, somebody queued for %s %s of the time, %s "
-			"waiters on average, and it was handed over every %s.",
+		f->evidence = ct_asprintf("From the first wait to the last, somebody queued for %s "
+					  "%s of the time, %s "
+					  "waiters on average, and it was handed over every %s.",
 			lock, ct_say_share(s, q.all_ns, q.last_ns - q.first_ns),
 			ct_say_ratio(s, (double)q.wait_ns / (double)q.all_ns),
 			ct_say_ns(s, q.all_ns / q.waits));
-		f->advice = ct_asprintf("Take %s less often: do several pieces of work each time, or let each "
-					"thread have its own share and merge at the end.",
+		f->advice = ct_asprintf(
+			"Take %s less often: do several pieces of work each time, or let each "
+			"thread have its own share and merge at the end.",
 			lock);
 	}
 }
@@ -348,11 +359,12 @@ void ct_find_serialized(struct ct_search *s)
 	const char *lock = ct_say_lock(s, c->lock);
 	struct ct_finding *f = new_finding(s, CT_FIND_SERIALIZED, alone_ns, true, c);
 	f->title = ct_strdup("many threads, one at a time");
-	f->evidence = ct_asprintf("%u threads took part, and %s ran on average on %u CPUs; for %s, %s of the "
-				  "run, exactly one ran and a CPU was free while others waited for a "
-				  "lock, mostly %s.",
+	f->evidence = ct_asprintf(
+		"%u threads took part, and %s ran on average on %u CPUs; for %s, %s of the "
+		"run, exactly one ran and a CPU was free while others waited for a "
+		"lock, mostly %s.",
 		f->threads.cnt, ct_say_ratio(s, p->mean_running), s->m->run->cpus,
 		ct_say_ns(s, alone_ns), ct_say_share(s, alone_ns, s->duration_ns), lock);
-	f->advice = ct_asprintf("Make %s guard less, or do the work in one thread: it would take no longer.",
-		lock);
+	f->advice = ct_asprintf(
+		"Make %s guard less, or do the work in one thread: it would take no longer.", lock);
 }

@@ -5,10 +5,10 @@
  *     |--poll--|run|--poll--|run|--sleep--|run|--poll--|     a handler that blocks
  *     |poll|----------run----------|poll|-----run------|     one that computes
  *
- * A loop's clients are the threads whose waits it ends.  With clients in sight, a stall counts while
- * two of them wait at least: one is being served, the next one is not.  A loop whose clients are
+ * A loop's clients are the threads whose waits it ends. With clients in sight, a stall counts while
+ * two of them wait at least: one is being served, the next one is not. A loop whose clients are
  * elsewhere is judged by the stalls alone; nobody knows whether anybody waited, so it is inferred,
- * and never more than low.  Where a single thread of another process wakes the loop, the two hold a
+ * and never more than low. Where a single thread of another process wakes the loop, the two hold a
  * dialogue, and nobody else is kept waiting.
  */
 #include <string.h>
@@ -110,7 +110,8 @@ static ct_ns others_wait(const struct loop *l, ct_ns from_ns, ct_ns to_ns)
 	ct_ns first_end_ns = 0, second_end_ns = 0, sum_ns = 0, at_ns = from_ns;
 
 	/* Sorted by start: the two latest ends so far bound the time with two waiting. */
-	for (u32 i = skip_ended(l, from_ns); i < l->waits.cnt && l->waits.at[i].start_ns < to_ns; i++) {
+	for (u32 i = skip_ended(l, from_ns); i < l->waits.cnt && l->waits.at[i].start_ns < to_ns;
+		i++) {
 		const struct client_wait *w = &l->waits.at[i];
 		ct_ns until_ns;
 		if (w->end_ns <= from_ns)
@@ -168,7 +169,8 @@ static void study_turns(struct loop *l, const struct ct_thread *t)
 	ct_ns burst_ns = 0;
 	u32 last = t->slices.cnt;
 
-	/* What follows the last rest is no turn any more: the thread ends, or does something else. */
+	/* What follows the last rest is no turn any more: the thread ends, or does something
+	 * else. */
 	while (last && t->slices.at[last - 1].state != CT_POLL)
 		last--;
 	for (u32 i = 0; i < t->slices.cnt; i++) {
@@ -206,7 +208,7 @@ static bool polls(struct loop *l, const struct ct_model *m, u32 thread)
 	return l->turns > 0;
 }
 
-/* Fills l; false: the thread is no event loop.  Of one that serves clients, a single rest is enough:
+/* Fills l; false: the thread is no event loop. Of one that serves clients, a single rest is enough:
  * the more it has to do, the less it rests. */
 static bool is_loop(struct loop *l, struct ct_search *s, u32 thread)
 {
@@ -239,14 +241,16 @@ static void tell_blocked(struct ct_search *s, const struct loop *l)
 	}
 	f->title = ct_asprintf("the event loop %s blocks in a handler", who);
 	f->evidence = ct_asprintf(
-		"%s, which rested %s times in poll, %s%s between two rests: %s times it was blocked like "
-		"that for longer than a millisecond, at worst for %s, and for %s of the run %s.",
+		"%s, which rested %s times in poll, %s%s between two rests: %s times it was "
+		"blocked like that for longer than a millisecond, at worst for %s, and for %s of "
+		"the run %s.",
 		who, ct_say_count(s, l->turns), does, where, ct_say_count(s, l->stalls),
 		ct_say_ns(s, l->stall_max_ns), ct_say_share(s, l->stall_ns, s->duration_ns),
-		l->clients ? "two or more of those it serves waited meanwhile" :
-			     "whoever it serves had to wait");
-	f->advice = ct_asprintf("Do not let %s wait%s: start it and let its end be one more event (a timer, a "
-				"socket, a pipe), or hand it to another thread.",
+		l->clients ? "two or more of those it serves waited meanwhile"
+			   : "whoever it serves had to wait");
+	f->advice = ct_asprintf(
+		"Do not let %s wait%s: start it and let its end be one more event (a timer, a "
+		"socket, a pipe), or hand it to another thread.",
 		who, where);
 }
 
@@ -255,7 +259,8 @@ void ct_find_blocked_loops(struct ct_search *s)
 	struct loop l;
 
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
-		if (is_loop(&l, s, t) && l.stalls >= ct_threshold(CT_T_LOOP_STALLS) && ct_worth(s, l.stall_ns))
+		if (is_loop(&l, s, t) && l.stalls >= ct_threshold(CT_T_LOOP_STALLS) &&
+			ct_worth(s, l.stall_ns))
 			tell_blocked(s, &l);
 		ct_vec_free(&l.waits);
 	}
@@ -287,7 +292,8 @@ static u32 busiest_stack(const struct ct_search *s, u32 thread)
 static u32 add_places(struct ct_finding *f, const struct ct_search *s, u32 thread)
 {
 	u32 cnt = 0;
-	const u32 *frames = s->m->names ? ct_names__stack(s->m->names, busiest_stack(s, thread), &cnt) : NULL;
+	const u32 *frames =
+		s->m->names ? ct_names__stack(s->m->names, busiest_stack(s, thread), &cnt) : NULL;
 
 	for (u32 i = 0; i < cnt && i < CALLERS; i++)
 		ct_found__frame(f, frames[i]);
@@ -303,14 +309,15 @@ static void tell_computing(struct ct_search *s, const struct loop *l)
 
 	ct_found__thread(f, l->thread);
 	f->title = ct_asprintf("the event loop %s computes instead of waiting", who);
-	f->evidence = ct_asprintf(
-		"Of %s, %s rested %s in poll and computed %s, in bursts of up to %s, %s of them longer "
-		"than 10 ms%s%s; nobody else was served meanwhile.",
+	f->evidence = ct_asprintf("Of %s, %s rested %s in poll and computed %s, in bursts of up to "
+				  "%s, %s of them longer "
+				  "than 10 ms%s%s; nobody else was served meanwhile.",
 		ct_say_ns(s, life_ns), who, ct_say_share(s, l->rest_ns, life_ns),
 		ct_say_share(s, l->run_ns, life_ns), ct_say_ns(s, l->burst_max_ns),
 		ct_say_count(s, l->bursts), *where ? ", mostly" : "", where);
-	f->advice = ct_asprintf("Give the computing%s to threads, one for each CPU, and let %s only take "
-				"requests and hand out answers.",
+	f->advice = ct_asprintf(
+		"Give the computing%s to threads, one for each CPU, and let %s only take "
+		"requests and hand out answers.",
 		where, who);
 }
 
@@ -319,7 +326,8 @@ void ct_find_computing_loops(struct ct_search *s)
 	struct loop l;
 
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
-		if (is_loop(&l, s, t) && ct_worth(s, l.burst_ns) && l.bursts >= ct_threshold(CT_T_LOOP_STALLS) &&
+		if (is_loop(&l, s, t) && ct_worth(s, l.burst_ns) &&
+			l.bursts >= ct_threshold(CT_T_LOOP_STALLS) &&
 			!ct_is_share(l.rest_ns, l.end_ns - l.first_ns, CT_T_LOOP_REST_SHARE) &&
 			l.burst_ns * 2 >= l.run_ns && l.run_ns > l.stall_ns)
 			tell_computing(s, &l);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Priority inversion: a thread waits for a lock whose holder is runnable and has no CPU, while on that
- * CPU a thread runs that is more important than the holder and not more important than the waiter.
+ * Priority inversion: a thread waits for a lock whose holder is runnable and has no CPU, while on
+ * that CPU a thread runs that is more important than the holder and not more important than the
+ * waiter.
  *
- * The CPU is the one that the holder was on last.  Lanes hold, for each CPU, who ran on it when; they
- * are only made where threads differ in priority.  O(slices log slices), and O(log) for each time that
- * a holder was kept off its CPU.
+ * The CPU is the one that the holder was on last. Lanes hold, for each CPU, who ran on it when;
+ * they are only made where threads differ in priority. O(slices log slices), and O(log) for each
+ * time that a holder was kept off its CPU.
  */
 #include "findings_int.h"
 
@@ -43,8 +44,9 @@ static void fill_lanes(struct lanes *l, const struct ct_model *m)
 		const struct ct_thread *th = &m->threads.at[t];
 		for (u32 i = 0; i < th->slices.cnt; i++)
 			if (th->slices.at[i].state == CT_RUNNING)
-				*ct_vec_push(&l->at) = (struct lane_slice){ th->slices.at[i].start_ns,
-					ct_slice_end(th, i), th->slices.at[i].cpu, t };
+				*ct_vec_push(&l->at) =
+					(struct lane_slice){ th->slices.at[i].start_ns,
+						ct_slice_end(th, i), th->slices.at[i].cpu, t };
 	}
 	if (l->at.cnt)
 		qsort(l->at.at, l->at.cnt, sizeof(*l->at.at), compare_slices);
@@ -72,10 +74,10 @@ struct look {
 	struct inversion inv;
 };
 
-/* Time in [from, to) in which a thread of a rank between ran on the CPU; *between is the one that did
- * for longest. */
-static ct_ns kept_off(const struct look *k, const struct ct_wait *w, u32 holder, u32 cpu, ct_ns from_ns,
-	ct_ns to_ns, u32 *between)
+/* Time in [from, to) in which a thread of a rank between ran on the CPU; *between is the one that
+ * did for longest. */
+static ct_ns kept_off(const struct look *k, const struct ct_wait *w, u32 holder, u32 cpu,
+	ct_ns from_ns, ct_ns to_ns, u32 *between)
 {
 	const struct ct_thread *threads = k->s->m->threads.at;
 	ct_ns sum_ns = 0, longest_ns = 0;
@@ -106,10 +108,12 @@ static void add_wait(struct look *k, const struct ct_wait *w, const struct ct_ho
 	u32 between = CT_NONE, one = CT_NONE;
 	ct_ns most_ns = 0;
 
-	for (u32 i = ct_slice_find(holder, from_ns); i < holder->slices.cnt && from_ns < to_ns; i++) {
+	for (u32 i = ct_slice_find(holder, from_ns); i < holder->slices.cnt && from_ns < to_ns;
+		i++) {
 		ct_ns end_ns = ct_slice_end(holder, i) < to_ns ? ct_slice_end(holder, i) : to_ns;
 		if (holder->slices.at[i].state == CT_RUNNABLE) {
-			ct_ns ns = kept_off(k, w, h->thread, holder->slices.at[i].cpu, from_ns, end_ns, &one);
+			ct_ns ns = kept_off(
+				k, w, h->thread, holder->slices.at[i].cpu, from_ns, end_ns, &one);
 			sum_ns += ns;
 			if (ns > most_ns) {
 				most_ns = ns;
@@ -142,17 +146,21 @@ static void tell_inversion(struct look *k, u32 lock)
 	ct_found__thread(f, v->between);
 	ct_found__lock(f, lock);
 	ct_found__frame(f, v->frame);
-	f->title = ct_asprintf("%s waits for %s behind the less important %s", waiter, name, between);
-	f->evidence = ct_asprintf(
-		"In %s wait%s for %s, %s in all, the holder %s (kernel priority %u) was ready to run and "
-		"off the CPU because %s (%u) had it, while %s (%u; lower goes first) waited%s; %s at "
-		"worst.",
-		ct_say_count(s, v->waits), v->waits == 1 ? "" : "s", name, ct_say_ns(s, v->cost_ns), holder,
-		s->m->threads.at[v->holder].prio, between, s->m->threads.at[v->between].prio, waiter,
-		s->m->threads.at[v->waiter].prio, ct_say_at(s, v->frame), ct_say_ns(s, v->longest_ns));
-	f->advice = ct_asprintf("Make %s a priority-inheritance mutex (pthread_mutexattr_setprotocol, "
-				"PTHREAD_PRIO_INHERIT), or do not let %s and %s share it.",
-		name, waiter, holder);
+	f->title =
+		ct_asprintf("%s waits for %s behind the less important %s", waiter, name, between);
+	f->evidence = ct_asprintf("In %s wait%s for %s, %s in all, the holder %s (kernel priority "
+				  "%u) was ready to run and "
+				  "off the CPU because %s (%u) had it, while %s (%u; lower goes "
+				  "first) waited%s; %s at "
+				  "worst.",
+		ct_say_count(s, v->waits), v->waits == 1 ? "" : "s", name, ct_say_ns(s, v->cost_ns),
+		holder, s->m->threads.at[v->holder].prio, between,
+		s->m->threads.at[v->between].prio, waiter, s->m->threads.at[v->waiter].prio,
+		ct_say_at(s, v->frame), ct_say_ns(s, v->longest_ns));
+	f->advice =
+		ct_asprintf("Make %s a priority-inheritance mutex (pthread_mutexattr_setprotocol, "
+			    "PTHREAD_PRIO_INHERIT), or do not let %s and %s share it.",
+			name, waiter, holder);
 }
 
 static void look_at(struct look *k, u32 lock)
@@ -167,7 +175,8 @@ static void look_at(struct look *k, u32 lock)
 		while (hold < l->holds.cnt && l->holds.at[hold].end_ns <= w->start_ns)
 			hold++;
 		for (u32 h = hold; h < l->holds.cnt && l->holds.at[h].start_ns < w->end_ns; h++)
-			if (m->threads.at[w->thread].prio < m->threads.at[l->holds.at[h].thread].prio)
+			if (m->threads.at[w->thread].prio <
+				m->threads.at[l->holds.at[h].thread].prio)
 				add_wait(k, w, &l->holds.at[h]);
 	}
 	if (k->inv.waits >= ct_threshold(CT_T_INVERSION_WAITS) && ct_worth(k->s, k->inv.cost_ns))

@@ -47,8 +47,9 @@ const char *ct_say_count(struct ct_search *s, u64 n)
 const char *ct_say_share(struct ct_search *s, u64 part, u64 whole)
 {
 	if (whole && (double)part * 100 >= (double)whole * 9.5)
-		return part >= whole ? "100 %" :
-				       ct_say(s, "%u %%", (u32)((double)part * 100 / (double)whole + 0.5));
+		return part >= whole ? "100 %"
+				     : ct_say(s, "%u %%",
+					       (u32)((double)part * 100 / (double)whole + 0.5));
 	return keep(s, ct_fmt_share(ct_alloc(CT_FMT_LEN), part, whole));
 }
 
@@ -88,7 +89,8 @@ const char *ct_say_threads(struct ct_search *s, const u32 *at, u32 cnt)
 	const char *text = cnt ? ct_say_thread(s, at[0]) : "no thread";
 
 	for (u32 i = 1; i < shown; i++)
-		text = ct_say(s, "%s%s%s", text, i + 1 == cnt ? " and " : ", ", ct_say_thread(s, at[i]));
+		text = ct_say(
+			s, "%s%s%s", text, i + 1 == cnt ? " and " : ", ", ct_say_thread(s, at[i]));
 	return shown == cnt ? text : ct_say(s, "%s and %" PRIu32 " more", text, cnt - shown);
 }
 
@@ -119,14 +121,23 @@ const char *ct_say_at(struct ct_search *s, u32 frame)
 const char *ct_say_does(enum ct_state state)
 {
 	static const char *const does[CT_STATES] = { [CT_RUNNING] = "runs",
-		[CT_RUNNABLE] = "waits for a CPU", [CT_LOCK] = "waits for a lock",
-		[CT_RWLOCK] = "waits for a rwlock", [CT_COND] = "waits for a condition variable",
-		[CT_SEM] = "waits for a semaphore", [CT_BARRIER] = "waits at a barrier",
-		[CT_JOIN] = "waits for a thread's end", [CT_FUTEX_OTHER] = "waits for a futex",
-		[CT_SLEEP] = "sleeps", [CT_POLL] = "waits in poll", [CT_IO_DISK] = "waits for the disk",
-		[CT_IO_NET] = "waits for the network", [CT_PIPE] = "waits for a pipe",
-		[CT_CHILD] = "waits for a child process", [CT_FAULT] = "waits for memory to be read in",
-		[CT_STOPPED] = "is stopped", [CT_OTHER] = "waits in the kernel" };
+		[CT_RUNNABLE] = "waits for a CPU",
+		[CT_LOCK] = "waits for a lock",
+		[CT_RWLOCK] = "waits for a rwlock",
+		[CT_COND] = "waits for a condition variable",
+		[CT_SEM] = "waits for a semaphore",
+		[CT_BARRIER] = "waits at a barrier",
+		[CT_JOIN] = "waits for a thread's end",
+		[CT_FUTEX_OTHER] = "waits for a futex",
+		[CT_SLEEP] = "sleeps",
+		[CT_POLL] = "waits in poll",
+		[CT_IO_DISK] = "waits for the disk",
+		[CT_IO_NET] = "waits for the network",
+		[CT_PIPE] = "waits for a pipe",
+		[CT_CHILD] = "waits for a child process",
+		[CT_FAULT] = "waits for memory to be read in",
+		[CT_STOPPED] = "is stopped",
+		[CT_OTHER] = "waits in the kernel" };
 
 	return state < CT_STATES ? does[state] : "waits";
 }

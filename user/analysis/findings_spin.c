@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Busy waiting, from CPU samples.  Three kinds are told: a loop around sched_yield(2), a spin lock of
- * the C library, and a loop of the program that does nothing but look: all its samples fall on one
- * line and a handful of instructions.  The last is inferred: a loop that computes on so few
+ * Busy waiting, from CPU samples. Three kinds are told: a loop around sched_yield(2), a spin lock
+ * of the C library, and a loop of the program that does nothing but look: all its samples fall on
+ * one line and a handful of instructions. The last is inferred: a loop that computes on so few
  * instructions looks the same, so it counts only where several threads live and this one's fellows
  * do not all do the same there.
  */
@@ -150,12 +150,14 @@ static void tell_spinner(struct ct_search *s, const struct spinner *sp, enum spi
 	ct_found__thread(f, sp->thread);
 	ct_found__frame(f, sp->line_frame);
 	f->title = ct_asprintf("%s waits without sleeping", who);
-	f->evidence = ct_asprintf("%s of %s samples found %s%s, %s: some %s of CPU time, spent to wait for what "
-				  "another thread does.",
+	f->evidence = ct_asprintf(
+		"%s of %s samples found %s%s, %s: some %s of CPU time, spent to wait for what "
+		"another thread does.",
 		ct_say_count(s, part), ct_say_count(s, sp->samples), who, where, ways[kind],
 		ct_say_ns(s, cost_ns));
-	f->advice = ct_asprintf("Let %s sleep until it is told%s: a condition variable, a semaphore, or a futex "
-				"wait. Spin only for what takes a microsecond or two.",
+	f->advice = ct_asprintf(
+		"Let %s sleep until it is told%s: a condition variable, a semaphore, or a futex "
+		"wait. Spin only for what takes a microsecond or two.",
 		who, where);
 }
 
@@ -169,7 +171,8 @@ static bool is_shared(const struct ct_search *s, const struct tally *all, u32 t)
 		if (i == t || s->m->threads.at[i].process != s->m->threads.at[t].process)
 			continue;
 		fellows++;
-		alike += kind_of(sp) == SPIN_LOOP && same_line(s->m, sp->line_frame, all[t].sp.line_frame);
+		alike += kind_of(sp) == SPIN_LOOP &&
+			 same_line(s->m, sp->line_frame, all[t].sp.line_frame);
 	}
 	return alike == fellows;
 }

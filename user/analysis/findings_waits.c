@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Findings on waits for the outside (sleeps, devices, networks): waits that stand one after the other
- * although nothing else happens, and the program's kind of work.
+ * Findings on waits for the outside (sleeps, devices, networks): waits that stand one after the
+ * other although nothing else happens, and the program's kind of work.
  *
- * What counts as waiting in sequence is time in which no thread runs or could, and exactly one waits
- * for the outside, while no lock or condition is waited for (somebody else's reasons may lie behind
- * that).  Of the waits of each thread the longest one is not counted: the others could lie under it.
- * Left out is what is no waiting for results: accept(2), and of a program that was attached to, whose
- * waits may be those of a server for its clients, everything but sleeps and disks.
+ * What counts as waiting in sequence is time in which no thread runs or could, and exactly one
+ * waits for the outside, while no lock or condition is waited for (somebody else's reasons may lie
+ * behind that). Of the waits of each thread the longest one is not counted: the others could lie
+ * under it. Left out is what is no waiting for results: accept(2), and of a program that was
+ * attached to, whose waits may be those of a server for its clients, everything but sleeps and
+ * disks.
  */
 #include <string.h>
 
@@ -82,8 +83,8 @@ void ct_find_waits_in_sequence(struct ct_search *s)
 	u32 thread = sum_sequence(s, &all);
 	ct_ns cost_ns = all.ns - all.max_ns;
 
-	if (thread == CT_NONE || all.waits < ct_threshold(CT_T_SEQUENCE_WAITS) || !ct_worth(s, cost_ns) ||
-		!ct_is_share(cost_ns, s->duration_ns, CT_T_SEQUENCE_SHARE))
+	if (thread == CT_NONE || all.waits < ct_threshold(CT_T_SEQUENCE_WAITS) ||
+		!ct_worth(s, cost_ns) || !ct_is_share(cost_ns, s->duration_ns, CT_T_SEQUENCE_SHARE))
 		return;
 	const struct ct_wait *w = main_wait(s, thread);
 	const char *who = ct_say_thread(s, thread), *where = ct_say_at(s, w->frame);
@@ -94,13 +95,15 @@ void ct_find_waits_in_sequence(struct ct_search *s)
 			ct_found__thread(f, t);
 	ct_found__frame(f, w->frame);
 	f->title = ct_asprintf("%s waits for one thing after another", who);
-	f->evidence = ct_asprintf("For %s, %s of the run, nothing ran at all and one single wait was under "
-				  "way, %s times in a row: %s mostly %s%s.",
+	f->evidence = ct_asprintf(
+		"For %s, %s of the run, nothing ran at all and one single wait was under "
+		"way, %s times in a row: %s mostly %s%s.",
 		ct_say_ns(s, all.ns), ct_say_share(s, all.ns, s->duration_ns),
 		ct_say_count(s, all.waits), who, ct_say_does(w->state), where);
-	f->advice = ct_asprintf("Start the waits%s together, then take the results as they come: one event loop "
-				"for many, or a thread for each of a few. At best the run is as long as the "
-				"longest of them, %s.",
+	f->advice = ct_asprintf(
+		"Start the waits%s together, then take the results as they come: one event loop "
+		"for many, or a thread for each of a few. At best the run is as long as the "
+		"longest of them, %s.",
 		where, ct_say_ns(s, all.max_ns));
 }
 
@@ -108,14 +111,17 @@ void ct_find_waits_in_sequence(struct ct_search *s)
 
 static bool says_much(const struct ct_search *s)
 {
-	return s->duration_ns >= ct_threshold_ns(CT_T_COST_MS) * 100 / ct_threshold(CT_T_COST_SHARE) &&
+	return s->duration_ns >=
+		       ct_threshold_ns(CT_T_COST_MS) * 100 / ct_threshold(CT_T_COST_SHARE) &&
 	       s->m->threads.cnt;
 }
 
 static const char *fit_words(enum ct_fit fit)
 {
-	static const char *const words[CT_FITS] = { [CT_FIT_SEQUENTIAL] = "one thread, one thing after the other",
-		[CT_FIT_ASYNC] = "one thread that waits for many things at once (async, an event loop)",
+	static const char *const words[CT_FITS] = { [CT_FIT_SEQUENTIAL] =
+							    "one thread, one thing after the other",
+		[CT_FIT_ASYNC] =
+			"one thread that waits for many things at once (async, an event loop)",
 		[CT_FIT_THREADS] = "threads, as many as there are CPUs, or processes" };
 
 	return fit < CT_FITS ? words[fit] : "";
@@ -126,16 +132,17 @@ static struct ct_finding *new_kind(struct ct_search *s, enum ct_finding_kind kin
 	const struct ct_program_kind *k = &s->f->kind;
 	struct ct_finding *f = ct_found__new(s, kind, about_ns, true);
 
-	f->evidence = ct_asprintf("All threads together computed or waited for a CPU for %s, waited for I/O for "
-				  "%s, slept for %s and waited for each other for %s.",
+	f->evidence = ct_asprintf(
+		"All threads together computed or waited for a CPU for %s, waited for I/O for "
+		"%s, slept for %s and waited for each other for %s.",
 		ct_say_ns(s, k->cpu_ns), ct_say_ns(s, k->io_ns), ct_say_ns(s, k->sleep_ns),
 		ct_say_ns(s, k->peers_ns));
 	f->advice = ct_asprintf("What fits such work: %s.", fit_words(k->fit));
 	return f;
 }
 
-static void find_kind(struct ct_search *s, enum ct_finding_kind kind, enum ct_work_kind work, ct_ns about_ns,
-	const char *title)
+static void find_kind(struct ct_search *s, enum ct_finding_kind kind, enum ct_work_kind work,
+	ct_ns about_ns, const char *title)
 {
 	struct ct_finding *f;
 
@@ -156,7 +163,8 @@ void ct_find_io_bound(struct ct_search *s)
 	for (u32 i = 0; i < s->out->at.cnt; i++)
 		if (s->out->at.at[i].kind == CT_FIND_ASYNC_ON_CPU_WORK)
 			return;
-	find_kind(s, CT_FIND_IO_BOUND, CT_WORK_IO, p->cnt ? p->running_ns[0] : 0, "the work is I/O-bound");
+	find_kind(s, CT_FIND_IO_BOUND, CT_WORK_IO, p->cnt ? p->running_ns[0] : 0,
+		"the work is I/O-bound");
 }
 
 void ct_find_cpu_bound(struct ct_search *s)

@@ -53,7 +53,8 @@ static const struct {
 	u8 kind;
 	u8 min[GROUPS];
 } rules[] = {
-	/* of what it does or waits for, the CPU is most by far: more cores or less work would help */
+	/* of what it does or waits for, the CPU is most by far: more cores or less work would
+	 * help */
 	{ CT_WORK_CPU, { [WANTS_CPU] = 70 } },
 	/* the device is what it waits for: overlapping the waits would help */
 	{ CT_WORK_IO, { [WAITS_FOR_IO] = 50 } },

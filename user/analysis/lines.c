@@ -4,8 +4,8 @@
  */
 #include "ct_findings.h"
 
-static struct ct_line_wait *line_of(struct ct_lines *l, struct ct_table *rows, const struct ct_wait *w,
-	u32 *idx)
+static struct ct_line_wait *line_of(
+	struct ct_lines *l, struct ct_table *rows, const struct ct_wait *w, u32 *idx)
 {
 	*idx = ct_table__get(rows, w->frame, w->state);
 	if (*idx == CT_NONE) {

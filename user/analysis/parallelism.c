@@ -4,9 +4,9 @@
  * holds each thread's next change of state.  O(slices x log threads) time, O(threads) memory.
  * Threads of one CPU never overlap, so the count is that of CPUs in use by the program.
  *
- * A thread is alone when it is the only one that runs, some thread waits, and no more threads want a
- * CPU than there are: who is runnable while CPUs seem free stands behind other programs on the busy
- * ones, and nothing could be gained there.
+ * A thread is alone when it is the only one that runs, some thread waits, and no more threads want
+ * a CPU than there are: who is runnable while CPUs seem free stands behind other programs on the
+ * busy ones, and nothing could be gained there.
  */
 #include "ct_findings.h"
 

@@ -55,7 +55,8 @@ static void take_change(struct ct_sweep *s)
 	if (!ends)
 		s->in_state[th->slices.at[c->slice].state]++;
 	if (s->changed)
-		s->changed(s, c->thread, c->slice ? c->slice - 1 : CT_NONE, ends ? CT_NONE : c->slice);
+		s->changed(
+			s, c->thread, c->slice ? c->slice - 1 : CT_NONE, ends ? CT_NONE : c->slice);
 	if (ends)
 		s->heap[0] = s->heap[--s->heap_cnt];
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Private to user/analysis: all threads' slices in one pass by time.  Each step is a stretch in which
- * no thread changes its state.
+ * Private to user/analysis: all threads' slices in one pass by time. Each step is a stretch in
+ * which no thread changes its state.
  *
  *     ct_sweep__init(&s, m);
  *     while (ct_sweep__step(&s))

@@ -18,9 +18,8 @@
  * this is also seen on idle machines, where the kernel keeps threads that wake each other on one
  * CPU. */
 #define ERROR_CROWDED (-0.35)
-#define LOCKS_MAX                                                                                  \
-	3 /* locks asked about: by what they cost; who has mended three measures again             \
-	   */
+/* Locks asked about, by what they cost: who has mended three measures again. */
+#define LOCKS_MAX 3
 #define SPLIT_PARTS 16 /* so many that a handful of threads seldom meet at one of them */
 /* A lock's waits, a device's: less than this share of the run and no change there is worth a
  * replay. */

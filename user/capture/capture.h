@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Recording, seen from the commands.  A session owns the BPF programs, the rings and the perf events
- * that tell of mappings; it knows nothing of what records mean.  Life of a session:
+ * Recording, seen from the commands. A session owns the BPF programs, the rings and the perf events
+ * that tell of mappings; it knows nothing of what records mean. Life of a session:
  *
  *     open      configure, load, attach: the probes are armed, no thread is traced yet
  *     trace     set a thread's bit: from now on it and what it creates are recorded
@@ -53,7 +53,8 @@ struct ct_alarm;
 void ct_session__watch(struct ct_session *s, struct ct_alarm *alarm);
 void ct_session__trace(struct ct_session *s, u32 tid);
 void ct_session__forget(struct ct_session *s, u32 tid);
-bool ct_session__traces(const struct ct_session *s, u32 tid); /* false once it had its last switch */
+/* false once it had its last switch */
+bool ct_session__traces(const struct ct_session *s, u32 tid);
 /* Mappings, forks and execs of this process are followed from now on. */
 void ct_session__follow_images(struct ct_session *s, u32 tgid);
 /* Puts a record of ctrace's own into the stream, in time order with what is drained later. */
@@ -71,14 +72,16 @@ void ct_session__free(struct ct_session *s);
 /* ---- the program to run (capture/target.c) ---- */
 struct ct_target {
 	pid_t pid;
-	int go_fd;    /* a byte written to it lets the program start; its end makes the child give up */
+	/* a byte written to it lets the program start; its end makes the child give up */
+	int go_fd;
 	int error_fd; /* errno of a failed start comes from here; end of file: it runs */
 };
 /* Forks; the child waits for ct_target__go, then takes the user's rights (NULL: keeps ours) and the
  * signal mask that ctrace was started with. */
 int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_user *as,
 	const sigset_t *mask);
-/* Returns 0 once the program has replaced the child, or the -errno of execve or of giving up rights. */
+/* Returns 0 once the program has replaced the child, or the -errno of execve or of giving up
+ * rights. */
 int ct_target__go(struct ct_target *t);
 
 /* ---- what /proc says (capture/snapshot.c) ---- */
@@ -98,8 +101,8 @@ int ct_snapshot__stat(u32 tid, struct ct_task_stat *out); /* 0 or -errno (-ESRCH
 int ct_snapshot__adopt_root(struct ct_session *s, u32 tid);
 /* Adopts every thread of a process and of its descendants; injects what each is doing. */
 int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid);
-/* Nothing is traced any longer; injects the final counters of threads where these can be had exactly.
- * The time at which it ended. */
+/* Nothing is traced any longer; injects the final counters of threads where these can be had
+ * exactly. The time at which it ended. */
 ct_ns ct_snapshot__detach_all(struct ct_session *s);
 /* pid's name for a report: its command line's first word, or its comm. */
 char *ct_snapshot__name(u32 pid);

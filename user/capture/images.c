@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which process has which code mapped where, over time: perf's side-band records (mmap2, comm with its
- * exec mark, fork) of all CPUs, filtered by process here.  A per-process perf event would be inherited by
- * every thread and make each of its context switches dearer; a per-CPU one costs only who maps code.
- * The records of different CPUs are put in time order before they are applied, since a process may
- * fork on one CPU and exec on the next.  Also tells the probes where a process's libraries lie (spans).
+ * Which process has which code mapped where, over time: perf's side-band records (mmap2, comm with
+ * its exec mark, fork) of all CPUs, filtered by process here. A per-process perf event would be
+ * inherited by every thread and make each of its context switches dearer; a per-CPU one costs only
+ * who maps code. The records of different CPUs are put in time order before they are applied, since
+ * a process may fork on one CPU and exec on the next. Also tells the probes where a process's
+ * libraries lie (spans).
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -69,7 +70,8 @@ static int open_cpu(struct ct_images *im, u32 cpu)
 	im->fds[cpu] = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (im->fds[cpu] < 0)
 		return errno == ENODEV ? 0 : -errno; /* ENODEV: that CPU is off */
-	im->buffers[cpu] = mmap(NULL, buffer_size(), PROT_READ | PROT_WRITE, MAP_SHARED, im->fds[cpu], 0);
+	im->buffers[cpu] =
+		mmap(NULL, buffer_size(), PROT_READ | PROT_WRITE, MAP_SHARED, im->fds[cpu], 0);
 	if (im->buffers[cpu] == MAP_FAILED) {
 		im->buffers[cpu] = NULL;
 		return -errno;
@@ -223,7 +225,8 @@ static struct image_process *follow(struct ct_images *im, u32 tgid)
 
 static bool is_library(const struct image_process *p, const char *path)
 {
-	return path[0] == '/' && strncmp(path, "//", 2) && (!p->program || strcmp(p->program, path));
+	return path[0] == '/' && strncmp(path, "//", 2) &&
+	       (!p->program || strcmp(p->program, path));
 }
 
 static void widen_span(struct ct_images *im, u32 tgid, u64 lo, u64 hi)
@@ -317,8 +320,8 @@ static int by_time(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* Takes what is there; what is younger than the begin of this call waits for the next, since an older
- * record of another CPU may still come (`all`: nothing more will). */
+/* Takes what is there; what is younger than the begin of this call waits for the next, since an
+ * older record of another CPU may still come (`all`: nothing more will). */
 void ct_images__drain(struct ct_images *im, struct ct_symbolizer *sym, bool all)
 {
 	ct_ns begin = ct_now_ns();
@@ -334,10 +337,12 @@ void ct_images__drain(struct ct_images *im, struct ct_symbolizer *sym, bool all)
 	}
 	im->pending.cnt -= i;
 	if (i && im->pending.cnt)
-		memmove(im->pending.at, im->pending.at + i, im->pending.cnt * sizeof(*im->pending.at));
+		memmove(im->pending.at, im->pending.at + i,
+			im->pending.cnt * sizeof(*im->pending.at));
 }
 
-/* A process that exists: what it has mapped comes from /proc, what it maps from now on from perf. */
+/* A process that exists: what it has mapped comes from /proc, what it maps from now on from
+ * perf. */
 void ct_images__follow(struct ct_images *im, struct ct_symbolizer *sym, u32 tgid)
 {
 	struct image_process *p = follow(im, tgid);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The reader's side of the rings (layout: ct_abi.h): takes finished records in order, zeroes them and
- * moves the tail.  Runs of records go to the trace writer as they lie; stack copies go to the
- * symbolizer; the alarm sees each of the others.  Never interprets one beyond its kind and its size.
+ * The reader's side of the rings (layout: ct_abi.h): takes finished records in order, zeroes them
+ * and moves the tail. Runs of records go to the trace writer as they lie; stack copies go to the
+ * symbolizer; the alarm sees each of the others. Never interprets one beyond its kind and its size.
  * Also turns the kernel side's loss counters into LOSS records, placed where the loss was.
  */
 #include <errno.h>
@@ -140,7 +140,8 @@ int ct_rings__drain(struct ct_session *s, bool *behind)
 		s->rings.ctl[cpu].stack_budget = s->rings.stack_budget;
 	}
 	if (s->injected.len && s->writer) {
-		e = ct_writer__records(s->writer, s->rings.cpu_cnt, s->injected.at, s->injected.len);
+		e = ct_writer__records(
+			s->writer, s->rings.cpu_cnt, s->injected.at, s->injected.len);
 		err = err ? err : e;
 		s->injected.len = 0;
 	}

@@ -20,9 +20,10 @@
 #include "capture/features.h"
 #include "ctrace.skel.h"
 
-/* Ring memory of all CPUs together, and the most for one: 16 MiB hold half a second of a CPU that does
- * nothing but futex calls (600,000/s of 56 bytes).  8 MiB were too few on a machine so busy that the
- * collector, for all its priority, did not write for 0.3 s: 4,046 events of stress-ng --futex lost. */
+/* Ring memory of all CPUs together, and the most for one: 16 MiB hold half a second of a CPU that
+ * does nothing but futex calls (600,000/s of 56 bytes). 8 MiB were too few on a machine so busy
+ * that the collector, for all its priority, did not write for 0.3 s: 4,046 events of stress-ng
+ * --futex lost. */
 #define RINGS_TOTAL (32u << 20)
 #define RING_MOST (16u << 20)
 
@@ -110,10 +111,10 @@ static void configure_rings(struct ct_session *s, const struct ct_session_opts *
 
 static void mark_fd_calls(struct ct_session *s)
 {
-	static const char *const names[] = { "read", "write", "pread64", "pwrite64", "readv", "writev",
-		"preadv", "pwritev", "preadv2", "pwritev2", "splice", "tee", "vmsplice", "sendfile",
-		"copy_file_range", "getdents64", "fsync", "fdatasync", "sync_file_range", "ftruncate",
-		"fallocate", "flock", "ioctl" };
+	static const char *const names[] = { "read", "write", "pread64", "pwrite64", "readv",
+		"writev", "preadv", "pwritev", "preadv2", "pwritev2", "splice", "tee", "vmsplice",
+		"sendfile", "copy_file_range", "getdents64", "fsync", "fdatasync",
+		"sync_file_range", "ftruncate", "fallocate", "flock", "ioctl" };
 
 	for (size_t i = 0; i < CT_COUNT(names); i++) {
 		int nr = ct_syscall__number(names[i]);
@@ -194,15 +195,18 @@ static i64 percpu_offset(struct btf *btf, const char *name)
 	const struct btf_var_secinfo *v = sec ? btf_var_secinfos(sec) : NULL;
 
 	for (u32 i = 0; sec && i < btf_vlen(sec); i++)
-		if (!strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, v[i].type)->name_off), name))
+		if (!strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, v[i].type)->name_off),
+			    name))
 			return v[i].offset;
 	return -1;
 }
 
-/* Bytes from the run queue to the preemption count, both per CPU; 0: not known (see compat.bpf.h). */
+/* Bytes from the run queue to the preemption count, both per CPU; 0: not known (see
+ * compat.bpf.h). */
 static i64 find_preempt_delta(struct btf *btf)
 {
-	i64 runqueues = percpu_offset(btf, "runqueues"), count = percpu_offset(btf, "__preempt_count");
+	i64 runqueues = percpu_offset(btf, "runqueues"),
+	    count = percpu_offset(btf, "__preempt_count");
 	i32 id;
 
 	if (count < 0) {
@@ -273,8 +277,12 @@ static int on_doorbell(void *arg, void *data, size_t size)
 
 static int open_samples(struct ct_session *s, u32 hz, char **why)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE, .config = PERF_COUNT_SW_CPU_CLOCK,
-		.size = sizeof(attr), .freq = 1, .sample_freq = hz, .exclude_idle = 1 };
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.size = sizeof(attr),
+		.freq = 1,
+		.sample_freq = hz,
+		.exclude_idle = 1 };
 
 	s->sample_fds = ct_alloc(s->rings.cpu_cnt * sizeof(int));
 	s->sample_links = ct_alloc(s->rings.cpu_cnt * sizeof(void *));
@@ -285,15 +293,18 @@ static int open_samples(struct ct_session *s, u32 hz, char **why)
 		if (fd < 0 && errno == ENODEV)
 			continue;
 		if (fd < 0) {
-			*why = ct_asprintf("cannot sample running threads (perf_event_open: %s); try "
-					   "--cpu-samples=off", strerror(errno));
+			*why = ct_asprintf(
+				"cannot sample running threads (perf_event_open: %s); try "
+				"--cpu-samples=off",
+				strerror(errno));
 			return -errno;
 		}
 		link = bpf_program__attach_perf_event(s->skel->progs.on_sample, fd);
 		if (!link) {
 			close(fd);
 			*why = ct_asprintf("cannot attach to the sampling timer: %s; try "
-					   "--cpu-samples=off", strerror(errno));
+					   "--cpu-samples=off",
+				strerror(errno));
 			return -errno;
 		}
 		s->sample_links[s->sample_cnt] = link;
@@ -310,8 +321,10 @@ static int load(struct ct_session *s, char **why)
 	if (!err)
 		return 0;
 	reason = ct_features__why_not();
-	*why = reason ? reason : ct_asprintf("the kernel refused the probes: %s; 'ctrace -v' shows its "
-					     "words, 'ctrace doctor' what is missing", strerror(-err));
+	*why = reason ? reason
+		      : ct_asprintf("the kernel refused the probes: %s; 'ctrace -v' shows its "
+				    "words, 'ctrace doctor' what is missing",
+				strerror(-err));
 	return err;
 }
 
@@ -320,7 +333,8 @@ static int attach(struct ct_session *s, const struct ct_session_opts *opts, char
 	int err = ctrace_bpf__attach(s->skel);
 
 	if (err) {
-		*why = ct_asprintf("cannot attach the probes: %s; see 'ctrace doctor'", strerror(-err));
+		*why = ct_asprintf(
+			"cannot attach the probes: %s; see 'ctrace doctor'", strerror(-err));
 		return err;
 	}
 	return opts->sample_hz ? open_samples(s, opts->sample_hz, why) : 0;
@@ -346,7 +360,8 @@ int ct_session__open(struct ct_session **out, const struct ct_session_opts *opts
 	err = err ? err : map_memory(s, why);
 	if (err)
 		goto out;
-	s->doorbell = ring_buffer__new(bpf_map__fd(s->skel->maps.doorbell), on_doorbell, NULL, NULL);
+	s->doorbell =
+		ring_buffer__new(bpf_map__fd(s->skel->maps.doorbell), on_doorbell, NULL, NULL);
 	s->doorbell_fd = s->doorbell ? ring_buffer__epoll_fd(s->doorbell) : -1;
 	err = attach(s, opts, why);
 out:
@@ -385,7 +400,8 @@ void ct_session__forget(struct ct_session *s, u32 tid)
 
 bool ct_session__traces(const struct ct_session *s, u32 tid)
 {
-	return tid < CT_TID_MAX && __atomic_load_n(&s->tids[tid / 64], __ATOMIC_SEQ_CST) >> tid % 64 & 1;
+	return tid < CT_TID_MAX &&
+	       __atomic_load_n(&s->tids[tid / 64], __ATOMIC_SEQ_CST) >> tid % 64 & 1;
 }
 
 void ct_session__follow_images(struct ct_session *s, u32 tgid)
@@ -401,7 +417,9 @@ u32 ct_session__new_stack_id(struct ct_session *s)
 void ct_session__inject(struct ct_session *s, u32 kind, u32 tid, ct_ns ts, const void *fields)
 {
 	u32 size = ct_kind_size(kind);
-	struct ct_hdr hdr = { .tid = tid, .kind = kind, .words = (sizeof(hdr) + size) / 8, .ts = ts };
+	struct ct_hdr hdr = {
+		.tid = tid, .kind = kind, .words = (sizeof(hdr) + size) / 8, .ts = ts
+	};
 	size_t at = s->injected.len;
 
 	ct_buf_put(&s->injected, &hdr, sizeof(hdr));
@@ -433,8 +451,8 @@ int ct_session__pause_ms(const struct ct_session *s)
 	return s->pause_ms;
 }
 
-/* Sleeps such that a ring is a quarter full at the next drain if the rate stays: the doorbell is for
- * bursts.  At most 100 ms, so that what happens is on disk, and seen, soon. */
+/* Sleeps such that a ring is a quarter full at the next drain if the rate stays: the doorbell is
+ * for bursts. At most 100 ms, so that what happens is on disk, and seen, soon. */
 static void adapt_pause(struct ct_session *s, u64 fill, ct_ns now)
 {
 	u64 want = s->rings.limit / 4, elapsed = now - s->last_drain_ns;
@@ -455,7 +473,8 @@ int ct_session__drain(struct ct_session *s)
 		s->rings.ctl[cpu].busy = 0;
 	err = ct_rings__drain(s, &behind);
 	ct_images__drain(s->images, s->sym, s->stopped);
-	/* a probe may have taken its time stamp just before now and not yet its place in the ring */
+	/* a probe may have taken its time stamp just before now and not yet its place in the
+	 * ring */
 	if (s->writer && !err && !behind)
 		err = ct_writer__sync(s->writer, s->stopped ? now : now - 5000000);
 	s->stats.drains++;

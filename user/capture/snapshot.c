@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What can only be had from /proc while the traced threads live: their counters when tracing begins and
- * ends, and, on attach, what each is doing at that moment.  Not timelines.
+ * What can only be had from /proc while the traced threads live: their counters when tracing begins
+ * and ends, and, on attach, what each is doing at that moment. Not timelines.
  *
- * Counters and events must meet without gap: a thread's counters are read before and after its bit is
- * set; when they agree, nothing happened in between and events count from exactly there.
+ * Counters and events must meet without gap: a thread's counters are read before and after its bit
+ * is set; when they agree, nothing happened in between and events count from exactly there.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -47,8 +47,8 @@ static int parse_stat(char *text, struct ct_task_stat *out)
 		return -ESRCH;
 	*close = 0;
 	snprintf(out->name, sizeof(out->name), "%s", open + 1);
-	if (sscanf(close + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d", &out->state,
-		    &prio) != 2)
+	if (sscanf(close + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %d",
+		    &out->state, &prio) != 2)
 		return -ESRCH;
 	out->prio = prio + 100; /* /proc counts from the lowest real-time priority */
 	return 0;
@@ -73,7 +73,8 @@ int ct_snapshot__stat(u32 tid, struct ct_task_stat *out)
 	out->caught = status_field(buf, "\nSigCgt:", 16);
 	out->voluntary = status_field(buf, "\nvoluntary_ctxt_switches:", 10);
 	out->involuntary = status_field(buf, "\nnonvoluntary_ctxt_switches:", 10);
-	snprintf(path, sizeof(path), "/proc/%u/schedstat", tid); /* its first figure; may be absent */
+	/* its first figure; may be absent */
+	snprintf(path, sizeof(path), "/proc/%u/schedstat", tid);
 	if (!ct_proc__read(path, buf, sizeof(buf)))
 		out->cpu_ns = strtoull(buf, NULL, 10);
 	return 0;
@@ -100,9 +101,9 @@ static void sleep_ns(long ns)
 }
 
 /*
- * Waits until every switch that was under way on any CPU is over: the scheduler counts a switch first
- * and tells the probes a moment later, with preemption off, and this command waits for just such
- * stretches.  Where it is refused (CPUs in nohz_full) counters may be off by that one switch.
+ * Waits until every switch that was under way on any CPU is over: the scheduler counts a switch
+ * first and tells the probes a moment later, with preemption off, and this command waits for just
+ * such stretches. Where it is refused (CPUs in nohz_full) counters may be off by that one switch.
  */
 static void settle(void)
 {
@@ -119,15 +120,16 @@ struct adoptees {
 	CT_VEC(struct adoptee) at;
 };
 
-/* One try to set the bits of those not adopted yet while their counters stand still; how many of them
- * moved.  `last`: these are traced all the same. */
+/* One try to set the bits of those not adopted yet while their counters stand still; how many of
+ * them moved. `last`: these are traced all the same. */
 static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bool last)
 {
 	u32 moved = 0;
 
 	for (u32 i = from; i < list->at.cnt; i++)
 		if (!list->at.at[i].exact)
-			list->at.at[i].gone = ct_snapshot__stat(list->at.at[i].tid, &list->at.at[i].before);
+			list->at.at[i].gone =
+				ct_snapshot__stat(list->at.at[i].tid, &list->at.at[i].before);
 	settle();
 	for (u32 i = from; i < list->at.cnt; i++) {
 		struct adoptee *a = &list->at.at[i];
@@ -146,7 +148,8 @@ static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bo
 
 static void adopt_all(struct ct_session *s, struct adoptees *list, u32 from, u32 flags)
 {
-	for (u32 i = 0; adopt_round(s, list, from, i + 1 == ADOPT_TRIES) && i + 1 < ADOPT_TRIES; i++)
+	for (u32 i = 0; adopt_round(s, list, from, i + 1 == ADOPT_TRIES) && i + 1 < ADOPT_TRIES;
+		i++)
 		ct_session__drain(s); /* those adopted so far may be busy */
 	for (u32 i = from; i < list->at.cnt; i++) {
 		const struct adoptee *a = &list->at.at[i];
@@ -227,7 +230,8 @@ static int list_children(void *arg, u32 tid)
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/children", tid, tid);
-	f = fopen(path, "re"); /* absent without CONFIG_PROC_CHILDREN: then only the process itself */
+	/* absent without CONFIG_PROC_CHILDREN: then only the process itself */
+	f = fopen(path, "re");
 	while (f && fscanf(f, "%u", &child) == 1)
 		*ct_vec_push(&found->pids) = child;
 	if (f)
@@ -235,8 +239,8 @@ static int list_children(void *arg, u32 tid)
 	return 0;
 }
 
-/* Adopts every thread of a process; until none is new: one that exists was created either before its
- * creator was traced, and is found here, or after, and the fork probe has it. */
+/* Adopts every thread of a process; until none is new: one that exists was created either before
+ * its creator was traced, and is found here, or after, and the fork probe has it. */
 static int attach_process(struct attach_arg *a, u32 pid)
 {
 	for (int i = 0; i < 1000; i++) {
@@ -312,7 +316,8 @@ ct_ns ct_snapshot__detach_all(struct ct_session *s)
 	for (u32 i = 0; i < list.at.cnt; i++) {
 		struct adoptee *a = &list.at.at[i];
 
-		if (a->gone || ct_snapshot__stat(a->tid, &a->now) || !same_counts(&a->before, &a->now))
+		if (a->gone || ct_snapshot__stat(a->tid, &a->now) ||
+			!same_counts(&a->before, &a->now))
 			continue; /* its counters at the end of its events are not known */
 		struct ct_task_counts c = { .voluntary = a->now.voluntary,
 			.involuntary = a->now.involuntary, .cpu_ns = a->now.cpu_ns };

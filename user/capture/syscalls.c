@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System call numbers and names of the architecture that ctrace was built for.  The table is generated
- * from <sys/syscall.h> (user/gen/syscalls.sh).  A trace carries the names, so that what reads it needs
- * no table of every architecture.
+ * System call numbers and names of the architecture that ctrace was built for. The table is
+ * generated from <sys/syscall.h> (user/gen/syscalls.sh). A trace carries the names, so that what
+ * reads it needs no table of every architecture.
  */
 #include <string.h>
 #include <sys/syscall.h>

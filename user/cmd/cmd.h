@@ -49,6 +49,10 @@ struct ct_study {
 int ct_study__open(struct ct_study *l, const char *path);
 void ct_study__close(struct ct_study *l);
 
+/* ---- --fail-on (fail_on.c) ---- */
+/* Was one of the findings made that the options name?  Says which, unless quiet. */
+bool ct_fail_on__hit(const struct ct_opts *opts, const struct ct_finding_list *findings);
+
 /* ---- the terminal (term.c) ---- */
 /* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS
  * and the locale's character set. */

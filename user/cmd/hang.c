@@ -163,6 +163,8 @@ int ct_verdict__make(
 	v->model = ct_model__build(v->source, v->names);
 	ct_facts__compute(&v->facts, v->model);
 	drop_helped(v, look);
+	ct_findings__clear(&v->facts.findings); /* a look says nothing of what things cost */
+	ct_findings__of_hangs(&v->facts.findings, &v->facts);
 	return err;
 }
 

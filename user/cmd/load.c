@@ -27,8 +27,7 @@ static void warn_incomplete(struct ct_source *source, const char *path)
 		ct_warn("'%s' is damaged: %s; what can be read of it follows", path, damage);
 	else if (!ct_source__complete(source))
 		ct_warn("'%s' was not finished: its recording was killed, or the disk was full; "
-			"what "
-			"was written by then follows",
+			"what was written by then follows",
 			path);
 }
 

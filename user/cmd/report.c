@@ -24,6 +24,7 @@ static int write_report(const struct ct_study *l, const struct ct_opts *opts)
 int ct_cmd_report(const struct ct_opts *opts)
 {
 	struct ct_study l;
+	bool found;
 	int err;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
@@ -34,6 +35,7 @@ int ct_cmd_report(const struct ct_opts *opts)
 		err = -errno;
 	if (err)
 		ct_error("cannot write the report: %s", strerror(-err));
+	found = ct_fail_on__hit(opts, &l.facts.findings);
 	ct_study__close(&l);
-	return err ? CT_EXIT_FAILED : 0;
+	return err ? CT_EXIT_FAILED : found ? CT_EXIT_FOUND : 0;
 }

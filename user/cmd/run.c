@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The main job: record a program, or what runs already, then report.  Composes the layers and owns the
- * order of things; what each step does is theirs:
+ * The main job: record a program, or what runs already, then report.  Composes the layers and owns
+ * the order of things; what each step does is theirs:
  *
- *     arm the probes -> fork (it waits) or attach -> let go -> drain until the end -> names -> report
+ *     arm the probes -> fork (it waits) or attach -> let go -> drain until the end -> names ->
+ * report
  *
  * The report is made from the file just written, as `ctrace report` would.  Nothing that goes wrong
  * after the program has started stops the program.
@@ -32,23 +33,25 @@
 
 struct recording {
 	const struct ct_opts *opts;
-	struct ct_user user;	/* who called */
+	struct ct_user user; /* who called */
 	struct ct_session *session;
 	struct ct_symbolizer *sym;
 	struct ct_writer *writer;
 	struct ct_names *names;
 	struct ct_run run;
 	struct ct_target target;
-	char *path;		/* of the trace */
-	char *previous;		/* where the one before it was put; NULL: there was none */
+	char *path;	/* of the trace */
+	char *previous; /* where the one before it was put; NULL: there was none */
 	int fd;
-	bool created;		/* the file was not there before */
+	bool created; /* the file was not there before */
 	int signal_fd;
 	sigset_t old_mask;	/* that ctrace was started with */
-	struct ct_alarm *alarm;	/* NULL: quiet */
+	struct ct_alarm *alarm; /* NULL: quiet */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
 	bool done;
-	bool wrote_badly;	/* the trace could not be written to its end */
+	bool wrote_badly; /* the trace could not be written to its end */
+	bool judged;	  /* the findings were made */
+	bool found;	  /* one of them was what --fail-on named */
 };
 
 static ct_ns clock_ns(clockid_t id)
@@ -90,8 +93,8 @@ static int open_output(struct recording *r)
 	if (r->fd == -EEXIST)
 		r->fd = ct_rights__open_as(&r->user, r->path, O_RDWR, 0644);
 	if (r->fd < 0) {
-		ct_error("cannot write the trace to '%s': %s; name another place with -o FILE", r->path,
-			r->fd == -ELOOP ? "it is a symbolic link" : strerror(-r->fd));
+		ct_error("cannot write the trace to '%s': %s; name another place with -o FILE",
+			r->path, r->fd == -ELOOP ? "it is a symbolic link" : strerror(-r->fd));
 		return r->fd;
 	}
 	return 0;
@@ -112,8 +115,8 @@ static u32 count_cpus(pid_t pid)
 {
 	cpu_set_t set;
 
-	return sched_getaffinity(pid, sizeof(set), &set) ? (u32)sysconf(_SC_NPROCESSORS_ONLN) :
-							   (u32)CPU_COUNT(&set);
+	return sched_getaffinity(pid, sizeof(set), &set) ? (u32)sysconf(_SC_NPROCESSORS_ONLN)
+							 : (u32)CPU_COUNT(&set);
 }
 
 static char **copy_words(char *const *words, int cnt)
@@ -154,7 +157,8 @@ static void describe_run(struct recording *r)
 	}
 	run->sample_hz = o->sample_hz;
 	run->stacks = o->stacks;
-	run->futex_calls = o->futex == CT_FUTEX_DEFAULT ? !run->attached : o->futex == CT_FUTEX_CALLS;
+	run->futex_calls =
+		o->futex == CT_FUTEX_DEFAULT ? !run->attached : o->futex == CT_FUTEX_CALLS;
 	describe_machine(run);
 }
 
@@ -170,8 +174,10 @@ static void stamp_start(struct ct_run *run)
 
 static int open_session(struct recording *r)
 {
-	const struct ct_session_opts so = { .stacks = r->run.stacks, .futex_calls = r->run.futex_calls,
-		.sample_hz = r->run.sample_hz, .buffer_bytes = r->opts->buffer_bytes };
+	const struct ct_session_opts so = { .stacks = r->run.stacks,
+		.futex_calls = r->run.futex_calls,
+		.sample_hz = r->run.sample_hz,
+		.buffer_bytes = r->opts->buffer_bytes };
 	char *why = NULL;
 	int err = ct_session__open(&r->session, &so, &why);
 
@@ -180,14 +186,14 @@ static int open_session(struct recording *r)
 	free(why);
 	if (!err && r->run.futex_calls && !ct_session__has_futex_calls(r->session)) {
 		r->run.futex_calls = false;
-		ct_warn("no futex calls, only what switches tell: tracefs is not there; mount -t tracefs "
-			"nodev /sys/kernel/tracing");
+		ct_warn("no futex calls, only what switches tell: tracefs is not there; mount -t "
+			"tracefs nodev /sys/kernel/tracing");
 	}
 	return err;
 }
 
-/* The collector's own descriptors for what can happen.  Signals that end or stop are taken from here,
- * so that the program gets them first and the trace is finished whatever comes. */
+/* The collector's own descriptors for what can happen.  Signals that end or stop are taken from
+ * here, so that the program gets them first and the trace is finished whatever comes. */
 static void open_signals(struct recording *r)
 {
 	sigset_t set;
@@ -214,11 +220,12 @@ static int start_writer(struct recording *r)
 	err = err ? err : ct_writer__new(&r->writer, r->fd, &r->run);
 	r->names = ct_names__new();
 	ct_syscall__names(r->names);
-	if (!err) /* now, so that also a recording that is never finished says what its calls were */
+	/* now, so that also a recording that is never finished says what its calls were */
+	if (!err)
 		err = ct_writer__names(r->writer, r->names);
 	if (err)
-		ct_error("cannot write the trace to '%s': %s; the program runs on, unrecorded", r->path,
-			strerror(-err));
+		ct_error("cannot write the trace to '%s': %s; the program runs on, unrecorded",
+			r->path, strerror(-err));
 	return err;
 }
 
@@ -234,7 +241,8 @@ static void say_not_started(const struct recording *r, int err)
 		ct_error("cannot run '%s': it is not in PATH; did you mean './%s'?", name, name);
 	else if (err == -ENOENT && !strchr(name, '/'))
 		ct_error("cannot run '%s': no such program, and no command of ctrace; try 'ctrace "
-			 "--help'", name);
+			 "--help'",
+			name);
 	else
 		ct_error("cannot run '%s': %s", name, strerror(-err));
 }
@@ -303,7 +311,8 @@ static int start_attached(struct recording *r)
 		return CT_EXIT_FAILED;
 	}
 	if (!r->opts->quiet)
-		ct_info("recording %u process%s; Ctrl-C ends it", attached, attached == 1 ? "" : "es");
+		ct_info("recording %u process%s; Ctrl-C ends it", attached,
+			attached == 1 ? "" : "es");
 	return 0;
 }
 
@@ -328,7 +337,8 @@ static void drain(struct recording *r)
 	if (!err || r->wrote_badly)
 		return;
 	r->wrote_badly = true;
-	ct_error("cannot write more to '%s': %s; what is written so far stays readable, the program runs on",
+	ct_error("cannot write more to '%s': %s; what is written so far stays readable, the "
+		 "program runs on",
 		r->path, strerror(-err));
 }
 
@@ -367,8 +377,8 @@ static void settle_suspicion(struct recording *r, int status)
 		WIFEXITED(status) && WEXITSTATUS(status) == CT_EXIT_FOUND);
 }
 
-/* A look at processes takes a while, and reading their symbols: the collector must not wait for it, so
- * a copy of it does that. */
+/* A look at processes takes a while, and reading their symbols: the collector must not wait for it,
+ * so a copy of it does that. */
 static void raise_alarm(struct recording *r)
 {
 	struct ct_suspicion s;
@@ -409,8 +419,8 @@ static void reap(struct recording *r)
 static void pass_on(struct recording *r, const struct signalfd_siginfo *si)
 {
 	if (r->run.attached) {
-		if (si->ssi_signo == SIGINT || si->ssi_signo == SIGTERM || si->ssi_signo == SIGHUP ||
-			si->ssi_signo == SIGQUIT)
+		if (si->ssi_signo == SIGINT || si->ssi_signo == SIGTERM ||
+			si->ssi_signo == SIGHUP || si->ssi_signo == SIGQUIT)
 			r->done = true;
 		return;
 	}
@@ -438,9 +448,10 @@ static bool is_zombie(u32 pid)
 	struct stat tasks;
 
 	snprintf(path, sizeof(path), "/proc/%u/task", pid);
-	/* a leader that ended before its other threads is a zombie too: "." and ".." and it alone */
+	/* a leader that ended before its other threads is a zombie too: "." and ".." and it alone
+	 */
 	return !ct_snapshot__stat(pid, &stat) && stat.state == 'Z' && !lstat(path, &tasks) &&
-		tasks.st_nlink <= 3;
+	       tasks.st_nlink <= 3;
 }
 
 static bool all_gone(const struct recording *r)
@@ -456,8 +467,8 @@ static bool all_gone(const struct recording *r)
 
 static void record(struct recording *r)
 {
-	ct_ns end = r->opts->duration_s > 0 ?
-			    r->run.start_ns + (ct_ns)(r->opts->duration_s * 1e9) : UINT64_MAX;
+	ct_ns end = r->opts->duration_s > 0 ? r->run.start_ns + (ct_ns)(r->opts->duration_s * 1e9)
+					    : UINT64_MAX;
 	struct pollfd fds[2] = { { .fd = r->signal_fd, .events = POLLIN },
 		{ .fd = ct_session__wait_fd(r->session), .events = POLLIN } };
 
@@ -490,7 +501,8 @@ static void await_last_switch(struct recording *r)
 	for (int i = 0; i < 100 && ct_session__traces(r->session, r->run.pid); i++)
 		nanosleep(&ms, NULL);
 	r->run.end_ns = clock_ns(CLOCK_MONOTONIC);
-	nanosleep(&ms, NULL); /* its other threads died before it; let the last of them leave the CPU */
+	nanosleep(&ms,
+		NULL); /* its other threads died before it; let the last of them leave the CPU */
 }
 
 static void finish_recording(struct recording *r)
@@ -508,12 +520,14 @@ static void finish_recording(struct recording *r)
 	if (r->looker)
 		waitpid(r->looker, NULL, 0); /* what it has to say comes before the report */
 	r->looker = 0;
-	/* the file is read back before it is finished: the locks of its last second need names, too */
+	/* the file is read back before it is finished: the locks of its last second need names, too
+	 */
 	if (!r->wrote_badly)
 		ct_writer__flush(r->writer, clock_ns(CLOCK_MONOTONIC));
 	ct_session__stats(r->session, &st);
-	ct_debug("%llu records, %llu bytes, %llu stacks copied (%llu not, %llu unreadable), %llu lost, "
-		 "%llu drains", (unsigned long long)st.records, (unsigned long long)st.bytes,
+	ct_debug("%llu records, %llu bytes, %llu stacks copied (%llu not, %llu unreadable), %llu "
+		 "lost, %llu drains",
+		(unsigned long long)st.records, (unsigned long long)st.bytes,
 		(unsigned long long)st.stacks, (unsigned long long)st.stacks_dropped,
 		(unsigned long long)st.stacks_failed, (unsigned long long)st.lost,
 		(unsigned long long)st.drains);
@@ -600,21 +614,28 @@ static void finish_trace(struct recording *r)
 	m = ct_model__build(source, r->names);
 	ct_facts__compute(&facts, m);
 	print_report(r, source, &facts);
+	r->judged = true;
+	r->found = ct_fail_on__hit(r->opts, &facts.findings);
 	if (!r->opts->quiet)
 		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
-			r->previous ? ", the one before it in " : "", r->previous ? r->previous : "",
-			program_invocation_name, r->path);
+			r->previous ? ", the one before it in " : "",
+			r->previous ? r->previous : "", program_invocation_name, r->path);
 	ct_facts__clear(&facts);
 	ct_model__free(m);
 	ct_source__free(source);
 }
 
+/* --fail-on answers for the run: that nothing was found is only said when it was looked for. */
 static int exit_code(const struct recording *r)
 {
+	if (r->found)
+		return CT_EXIT_FOUND;
+	if (r->opts->fail_on && !r->judged)
+		return CT_EXIT_FAILED;
 	if (r->run.attached || !r->run.ended)
 		return 0;
-	return WIFSIGNALED(r->run.wait_status) ? 128 + WTERMSIG(r->run.wait_status) :
-						 WEXITSTATUS(r->run.wait_status);
+	return WIFSIGNALED(r->run.wait_status) ? 128 + WTERMSIG(r->run.wait_status)
+					       : WEXITSTATUS(r->run.wait_status);
 }
 
 /* -d is over and the program is not: its exit status is still ours to give. */

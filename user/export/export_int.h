@@ -47,10 +47,11 @@ char *ct_change_text(const struct ct_model *m, const struct ct_prediction *p);
 char *ct_change_words(const char *lock, const char *thread, const struct ct_prediction *p);
 const char *ct_change_assumption(enum ct_change change); /* what has to be so for it to come true */
 
-/* ---- words of findings, also of those that have theirs from the wait graph (report_findings.c) ---- */
+/* ---- words of findings, also of those that have theirs from the wait graph ---- */
 char *ct_finding_title(const struct ct_facts *facts, const struct ct_finding *f);
 char *ct_finding_evidence(const struct ct_facts *facts, const struct ct_finding *f);
-const char *ct_finding_words(const struct ct_facts *facts, const struct ct_finding *f); /* the lesson */
+/* the lesson */
+const char *ct_finding_words(const struct ct_facts *facts, const struct ct_finding *f);
 const char *ct_finding_advice(const struct ct_facts *facts, const struct ct_finding *f);
 
 /* Losses added up by CPU and kind, by those; cnt is 0 when nothing was lost. */

@@ -187,14 +187,12 @@ const char *ct_hang_lesson(const struct ct_hang *h)
 	switch (h->kind) {
 	case CT_HANG_DEADLOCK:
 		return "Deadlock: everyone waits for what another one holds, and nobody lets go. "
-		       "No lock "
-		       "is at fault; the order in which they are taken is.";
+		       "No lock is at fault; the order in which they are taken is.";
 	case CT_HANG_ABANDONED:
 		return "The key was taken home: who ends with a lock in hand locks it for ever.";
 	default:
 		return "Everyone waits, and no key is involved: a signal was sent before anybody "
-		       "waited "
-		       "for it, or one that was counted on never comes.";
+		       "waited for it, or one that was counted on never comes.";
 	}
 }
 
@@ -203,18 +201,14 @@ const char *ct_hang_advice(const struct ct_hang *h)
 	switch (h->kind) {
 	case CT_HANG_DEADLOCK:
 		return alone(h) ? "Do not lock it again: split the function into one that locks "
-				  "and one that "
-				  "expects it locked; or make the mutex recursive."
+				  "and one that expects it locked; or make the mutex recursive."
 				: "Agree on one order and take these locks in it everywhere; or "
-				  "take only one "
-				  "at a time.";
+				  "take only one at a time.";
 	case CT_HANG_ABANDONED:
 		return "Unlock on every way out of the function, also on errors and cancellation; "
-		       "or use a "
-		       "robust mutex.";
+		       "or use a robust mutex.";
 	default:
 		return "Keep what is waited for in a variable, change it under the lock, and test "
-		       "it in a loop "
-		       "before waiting; make sure that whoever is counted on arrives.";
+		       "it in a loop before waiting; make sure that whoever is counted on arrives.";
 	}
 }

@@ -2,7 +2,7 @@
 /*
  * The JSON summary, schema 1: facts only, by jansson, keys in the order of this file.  Once
  * published a key keeps its name and meaning; keys may be added.  What has not been worked out has
- * no key at all.  An empty list of findings says that the trace allows no verdict (nothing recorded,
+ * no key at all. An empty list of findings says that the trace allows no verdict (nothing recorded,
  * or too much lost): a run in which nothing is wrong has the finding `healthy`.
  *
  * All times are integer nanoseconds, counted from the run's start unless the key says duration (a
@@ -28,7 +28,7 @@
  *   what_if_replay  how well the replay that they rest on repeats the recorded run
  *   lines        waits by line and reason
  *   wakers       who woke whom, and the blocked time that this ended
- *   findings     id severity certainty cost_ns share threads locks lines evidence lesson advice; title
+ * findings id severity certainty cost_ns share threads locks lines evidence lesson advice; title
  *                because_of (id of the finding that it follows from); since_ns until_ns (of hangs)
  *
  * exit_status is what a shell would give (128 + signal); null while the program ran on, or was not
@@ -574,7 +574,8 @@ static json_t *finding_places(const struct ct_model *m, const struct ct_finding 
 
 static json_t *cause_or_null(const struct ct_finding_list *l, const struct ct_finding *f)
 {
-	return f->cause == CT_NONE ? json_null() : json_string(ct_finding_id(l->at.at[f->cause].kind));
+	return f->cause == CT_NONE ? json_null()
+				   : json_string(ct_finding_id(l->at.at[f->cause].kind));
 }
 
 static void set_hang_times(json_t *o, const struct ct_facts *facts, const struct ct_finding *f)

@@ -2,12 +2,13 @@
 /*
  * The report that people read in ten seconds, top to bottom as they ask: what ran, the verdict (who
  * waits for ever, what costs time, and what to do), where each thread's time went, which locks cost
- * what and who held them, what else was waited for, how much ran at once, and whether all of it can be
- * trusted.  Facts in plain sentences; the verdict alone judges.
+ * what and who held them, what else was waited for, how much ran at once, and whether all of it can
+ * be trusted. Facts in plain sentences; the verdict alone judges.
  *
  * Never wider than the page; the same bytes for the same trace, options and width, whatever the
  * locale.  Every text from outside goes through ct_page__safe.  Owns the order of the sections and
- * the short ones; the long ones are report_findings.c, report_hangs.c, report_threads.c and report_locks.c.
+ * the short ones; the long ones are report_findings.c, report_hangs.c, report_threads.c and
+ * report_locks.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -272,12 +273,13 @@ static void write_alone(struct ct_report *r)
 	for (u32 s = CT_LOCK; s < CT_STATES; s++)
 		what = p->alone_state_ns[s] > p->alone_state_ns[what] ? s : what;
 	char *name = ct_report__thread(r, who);
-	char *text = ct_asprintf("one ran alone, with a CPU free and others waiting, %s of the time "
-				 "(most: %s, %s); meanwhile somebody waited for %s %s of it",
-		ct_report__share(alone, p->alone_ns, p->duration_ns, r->lossy), name,
-		ct_report__share(by, p->alone_thread_ns[who], p->alone_ns, r->lossy),
-		ct_state_name(what),
-		ct_report__share(waited, p->alone_state_ns[what], p->alone_ns, r->lossy));
+	char *text =
+		ct_asprintf("one ran alone, with a CPU free and others waiting, %s of the time "
+			    "(most: %s, %s); meanwhile somebody waited for %s %s of it",
+			ct_report__share(alone, p->alone_ns, p->duration_ns, r->lossy), name,
+			ct_report__share(by, p->alone_thread_ns[who], p->alone_ns, r->lossy),
+			ct_state_name(what),
+			ct_report__share(waited, p->alone_state_ns[what], p->alone_ns, r->lossy));
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);

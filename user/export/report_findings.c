@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The report's verdict: the run in one sentence, then the findings, the costliest first, each with what
- * shows it, the idea behind it, and what to do.  A consequence stands under its cause and says only
- * what it is; what is information (kind of work, healthy) is one paragraph.  Threads that wait for
- * ever are drawn by report_hangs.c.
+ * The report's verdict: the run in one sentence, then the findings, the costliest first, each with
+ * what shows it, the idea behind it, and what to do. A consequence stands under its cause and says
+ * only what it is; what is information (kind of work, healthy) is one paragraph. Threads that wait
+ * for ever are drawn by report_hangs.c.
  *
  *     Verdict  everyone queues for big_lock: up to 812 ms, 97 % of the run
  *
@@ -22,8 +22,10 @@
 #define TEXT_COLUMN 6u
 #define SHOWN 6u /* findings; with -v, all */
 
-static const enum ct_ink inks[CT_SEVERITIES] = { [CT_SEV_INFO] = CT_INK_DIM, [CT_SEV_LOW] = CT_INK_YELLOW,
-	[CT_SEV_MEDIUM] = CT_INK_ORANGE, [CT_SEV_HIGH] = CT_INK_WARN };
+static const enum ct_ink inks[CT_SEVERITIES] = { [CT_SEV_INFO] = CT_INK_DIM,
+	[CT_SEV_LOW] = CT_INK_YELLOW,
+	[CT_SEV_MEDIUM] = CT_INK_ORANGE,
+	[CT_SEV_HIGH] = CT_INK_WARN };
 
 char *ct_finding_title(const struct ct_facts *facts, const struct ct_finding *f)
 {
@@ -58,7 +60,8 @@ static char *name_cost(const struct ct_report *r, const struct ct_finding *f)
 
 /* ---- the sentence ---- */
 
-static const struct ct_finding *find_kind(const struct ct_finding_list *l, enum ct_finding_kind kind)
+static const struct ct_finding *find_kind(
+	const struct ct_finding_list *l, enum ct_finding_kind kind)
 {
 	for (u32 i = 0; i < l->at.cnt; i++)
 		if (l->at.at[i].kind == kind)

@@ -65,7 +65,8 @@ static char *name_pattern(const char *name)
 }
 
 /* What a thread mostly did: busy (on a CPU or ready for one), or the state it waited in longest.
- * Threads of one name that differ in it are not shown as one: the odd one out is what to look for. */
+ * Threads of one name that differ in it are not shown as one: the odd one out is what to look
+ * for. */
 static u32 habit_of(const struct ct_thread *t)
 {
 	ct_ns busy = t->state_ns[CT_RUNNING] + t->state_ns[CT_RUNNABLE];

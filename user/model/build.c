@@ -4,9 +4,9 @@
  * schema: an event without a handler does not link.  Not: the rules of any one object.
  *
  * Cost: one pass, O(1) expected for each event (hash tables by tid, pid and lock address), then
- * finish.c.  Measured by `CT_MODEL_EVENTS=5000000 test_model_random` (5 million events of 32 threads
- * on two locks, -O2, a 2-core virtual machine): 0.19 us an event, sums and holders included, and
- * 80 bytes of model for each; all analyses together another 0.24 us.
+ * finish.c. Measured by `CT_MODEL_EVENTS=5000000 test_model_random` (5 million events of 32 threads
+ * on two locks, -O2, a 2-core virtual machine): 0.19 us an event, sums and holders included, and 80
+ * bytes of model for each; all analyses together another 0.24 us.
  */
 #include "model/model_int.h"
 
@@ -59,7 +59,8 @@ static void apply(struct build *b, const struct ct_event *e)
 		m->anomalies++;
 		return;
 	}
-	if (e->hdr.ts < b->ts) { /* the source promises an order; without it no time below adds up */
+	/* the source promises an order; without it no time below adds up */
+	if (e->hdr.ts < b->ts) {
 		m->anomalies++;
 		struct ct_event late = *e;
 		late.hdr.ts = b->ts;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns what is done once, when the last event has been read: threads cut by the end, loss marks, sums,
- * holders, and the order of threads and waits that ct_model.h promises.  O(model), and O(n log n) in
- * threads and losses.
+ * Owns what is done once, when the last event has been read: threads cut by the end, loss marks,
+ * sums, holders, and the order of threads and waits that ct_model.h promises. O(model), and O(n log
+ * n) in threads and losses.
  */
 #include "model/model_int.h"
 
@@ -39,7 +39,7 @@ static void end_threads(struct build *b)
 		m->anomalies += b->stray_cnt.at[i];
 }
 
-/* ---- loss -------------------------------------------------------------------------------------- */
+/* ---- loss ------------------------------------------------------------------------------------ */
 
 struct span {
 	ct_ns start, end;

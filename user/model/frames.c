@@ -14,18 +14,19 @@
 
 /* Modules, by how their file name begins, whose frames are never the program's own. */
 static const char *const library_modules[] = {
-	"libc.so", "libc-2.", "ld-linux", "ld-2.", "ld-musl", "libpthread", "libstdc++.so", "libc++.so",
-	"libc++abi", "libgcc_s", "librt", "[vdso]", "linux-vdso",
+	"libc.so", "libc-2.", "ld-linux", "ld-2.", "ld-musl", "libpthread", "libstdc++.so",
+	"libc++.so", "libc++abi", "libgcc_s", "librt", "[vdso]", "linux-vdso",
 };
 
 /* Functions, by how their names begin, that wrap a lock, a thread or a wait. */
 static const char *const wrapper_functions[] = {
 	"std::", "__gthread_", "__gnu_cxx::", "boost::mutex::", "boost::recursive_mutex::",
-	"boost::shared_mutex::", "boost::timed_mutex::", "boost::unique_lock", "boost::lock_guard",
-	"boost::condition_variable", "boost::thread::", "boost::this_thread::", "boost::posix::",
-	"boost::detail::", "boost::sync::", "absl::Mutex", "absl::CondVar", "absl::lts_", "QMutex::",
-	"QBasicMutex::", "QRecursiveMutex::", "QReadWriteLock::", "QWaitCondition::", "QSemaphore::",
-	"QThread::", "QMutexLocker", "g_mutex_", "g_rec_mutex_", "g_rw_lock_", "g_cond_", "uv_mutex_",
+	"boost::shared_mutex::", "boost::timed_mutex::", "boost::unique_lock",
+	"boost::lock_guard", "boost::condition_variable", "boost::thread::",
+	"boost::this_thread::", "boost::posix::", "boost::detail::", "boost::sync::",
+	"absl::Mutex", "absl::CondVar", "absl::lts_", "QMutex::", "QBasicMutex::",
+	"QRecursiveMutex::", "QReadWriteLock::", "QWaitCondition::", "QSemaphore::", "QThread::",
+	"QMutexLocker", "g_mutex_", "g_rec_mutex_", "g_rw_lock_", "g_cond_", "uv_mutex_",
 	"uv_cond_", "uv_sem_", "uv_rwlock_", "uv_barrier_", "SDL_LockMutex", "SDL_CondWait",
 };
 
@@ -77,10 +78,11 @@ static const struct libc_function runtime_functions[] = {
 
 /* Whole names, underscores off: more of the C library around system calls. */
 static const char *const libc_names[] = {
-	"sleep", "usleep", "thrd_sleep", "pause", "wait", "pread", "pwrite", "recv", "send", "accept",
-	"fopen", "fread", "fwrite", "fgets", "getline", "getc", "fgetc", "fflush", "puts", "printf",
-	"system", "popen", "pclose", "posix_spawn", "getaddrinfo", "syscall", "clone", "clone3",
-	"thread_start", "start", "cp_begin", "cp_end", "syscall_cp", "syscall_cp_c", "syscall_cp_asm",
+	"sleep", "usleep", "thrd_sleep", "pause", "wait", "pread", "pwrite", "recv", "send",
+	"accept", "fopen", "fread", "fwrite", "fgets", "getline", "getc", "fgetc", "fflush",
+	"puts", "printf", "system", "popen", "pclose", "posix_spawn", "getaddrinfo", "syscall",
+	"clone", "clone3", "thread_start", "start", "cp_begin", "cp_end", "syscall_cp",
+	"syscall_cp_c", "syscall_cp_asm",
 };
 
 static bool begins(const char *s, const char *prefix)
@@ -204,7 +206,8 @@ static enum hint hint_of(const struct ct_names *names, const struct ct_frame *f)
 /* Does a stack that ends in this frame reach back to where threads start? */
 static bool starts_threads(const struct ct_names *names, const struct ct_frame *f)
 {
-	static const char *const starts[] = { "start_thread", "clone", "libc_start", "start", "thread_start" };
+	static const char *const starts[] = { "start_thread", "clone", "libc_start", "start",
+		"thread_start" };
 	const char *s = strip_libc_marks(ct_strtab__get(names->strings, f->function));
 
 	for (u32 i = 0; i < CT_COUNT(starts); i++)
@@ -220,7 +223,8 @@ static u32 start_frame(const struct ct_names *names, const u32 *ids, u32 cnt)
 	if (!cnt || !starts_threads(names, &frames[ids[cnt - 1]]))
 		return 0;
 	for (u32 i = cnt; i-- > 0;)
-		if (!starts_threads(names, &frames[ids[i]]) && !is_wrapper(names, &frames[ids[i]], false))
+		if (!starts_threads(names, &frames[ids[i]]) &&
+			!is_wrapper(names, &frames[ids[i]], false))
 			return ids[i];
 	return 0;
 }

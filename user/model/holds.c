@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the reading of evidence: who held a lock when.  One pass over the evidence of a lock in order
- * of time, one over its waits.  Input and output are arrays; nothing here looks at events.
+ * Owns the reading of evidence: who held a lock when. One pass over the evidence of a lock in order
+ * of time, one over its waits. Input and output are arrays; nothing here looks at events.
  *
  * Between two pieces of evidence the holder is the one that both agree on.  Where they do not:
  *
- *     FREED by A ... SEEN B       B got in between (barging: glibc wakes a waiter but does not hand over).
+ * FREED by A ... SEEN B B got in between (barging: glibc wakes a waiter but does not hand over).
  *                                 B's from the earliest moment at which it can have taken the lock
- *     FREED by A ... RUN B        the lock was free until the woken thread ran.  The gap is B's if it is
- *                                 shorter than HANDOVER_NS: B is the next owner, whoever waits longer
+ * FREED by A ... RUN B the lock was free until the woken thread ran. The gap is B's if it is
+ * shorter than HANDOVER_NS: B is the next owner, whoever waits longer
  *                                 waits for B already, and a barger in so short a gap would as a
- *                                 rule have sent B back to sleep.  A longer gap is A's as long as it
- *                                 stays awake (all of it, if this lock's holders were seen asleep), if
- *                                 enough of this lock's long gaps have ended with A having it again;
+ * rule have sent B back to sleep. A longer gap is A's as long as it
+ * stays awake (all of it, if this lock's holders were seen asleep), if
+ * enough of this lock's long gaps have ended with A having it again;
  *                                 else nobody's
  *     SEEN A ... FREED by B       A stays: B let go before A took it, and woke late
  *     RUN A ... FREED by B        A had not got it yet: B's until then, A's from there on
@@ -25,11 +25,11 @@
 #include "model/model_int.h"
 
 #define HANDOVER_NS 50000u
-/* One in so many long gaps must be seen to end with A having the lock again.  What A takes and gives back
- * within a gap leaves no trace, so what is seen is the least of it.  Measured on five threads, two locks
- * and two CPUs, against the program's own record: of the lock-wait time while somebody held the lock,
- * 99.8 and 99.5 % (switch, calls) are charged to that thread; asking for every second gap, 97.2 and
- * 97.7 %. */
+/* One in so many long gaps must be seen to end with A having the lock again. What A takes and gives
+ * back within a gap leaves no trace, so what is seen is the least of it. Measured on five threads,
+ * two locks and two CPUs, against the program's own record: of the lock-wait time while somebody
+ * held the lock, 99.8 and 99.5 % (switch, calls) are charged to that thread; asking for every
+ * second gap, 97.2 and 97.7 %. */
 #define RETAKEN_SHARE 8u
 
 struct reader { /* of one lock's evidence */
@@ -85,7 +85,8 @@ static void emit_hold(struct reader *r, u32 t, ct_ns start, ct_ns end, u32 flags
 		start = last->end_ns;
 	if (start >= end)
 		return;
-	if (last && last->thread == t && last->end_ns == start && !(last->flags & CT_HOLD_END_SEEN)) {
+	if (last && last->thread == t && last->end_ns == start &&
+		!(last->flags & CT_HOLD_END_SEEN)) {
 		last->end_ns = end;
 		last->flags |= flags;
 		return;

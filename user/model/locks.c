@@ -3,9 +3,9 @@
  * Owns the identity of locks, their queues, and the evidence of who held them, which is collected
  * here in order of time and read in holds.c when the trace has ended.
  *
- * Identity is (process, address of the primitive); for futexes that processes share, the address.  A
- * table finds it by two keys: (process, address) is the lock last seen there; (process + kind, address)
- * tells apart what used the same memory one after the other.
+ * Identity is (process, address of the primitive); for futexes that processes share, the address. A
+ * table finds it by two keys: (process, address) is the lock last seen there; (process + kind,
+ * address) tells apart what used the same memory one after the other.
  */
 #include <errno.h>
 
@@ -18,7 +18,7 @@
  * longer in all but the smallest loops.  Decides only where nothing better is known. */
 #define RETRY_NS 10000u
 
-/* ---- identity --------------------------------------------------------------------------------- */
+/* ---- identity -------------------------------------------------------------------------------- */
 
 static u64 key_of(u32 process, bool shared, u32 kind_plus_1)
 {
@@ -90,7 +90,8 @@ static ct_ns earliest_hold(struct build *b, u32 lock, u32 t)
 	return lo < b->ts ? lo : b->ts;
 }
 
-static u32 add_evidence(struct build *b, u32 lock, enum evidence_kind kind, u32 t, ct_ns at, ct_ns from)
+static u32 add_evidence(
+	struct build *b, u32 lock, enum evidence_kind kind, u32 t, ct_ns at, ct_ns from)
 {
 	struct lock_now *l = &b->locks.at[lock];
 	u32 idx = l->evidence.cnt;
@@ -120,8 +121,8 @@ static bool is_retry(struct build *b, u32 t, u32 lock, u32 stack)
 	if (before && stack && before != stack)
 		return false;
 	if (ml->kind == CT_LK_MUTEX) {
-		/* who got it by waiting wakes the next one when he lets go: somebody was waiting all the
-		 * time and was not woken, or no wake call was made at all */
+		/* who got it by waiting wakes the next one when he lets go: somebody was waiting
+		 * all the time and was not woken, or no wake call was made at all */
 		if (l->queued && l->busy_ns <= now->acq_ns)
 			return true;
 		if (b->calls && !b->musl)
@@ -190,7 +191,7 @@ void model_lock_blocked(struct build *b, u32 t, u32 wait, const struct reason *r
 		ml->max_waiters = l->queued;
 }
 
-/* ---- waking and running again ----------------------------------------------------------------- */
+/* ---- waking and running again ---------------------------------------------------------------- */
 
 static bool woken_by_futex(struct build *b, const struct ct_wait *w)
 {
@@ -217,8 +218,10 @@ void model_lock_woken(struct build *b, u32 t, u32 wait)
 	if (w->lock == CT_NONE)
 		return;
 	if (woken_by_futex(b, w)) {
-		/* a writer that waits for readers is woken by the last of them: no release of a holder */
-		if (role == ROLE_OWNER || role == ROLE_HEIR || role == ROLE_WRITER || role == ROLE_READER)
+		/* a writer that waits for readers is woken by the last of them: no release of a
+		 * holder */
+		if (role == ROLE_OWNER || role == ROLE_HEIR || role == ROLE_WRITER ||
+			role == ROLE_READER)
 			note_release(b, w->lock, w->waker, w->end_ns,
 				w->end_ns == w->start_ns && w->owner != CT_NONE);
 		if (role == ROLE_HEIR)
@@ -252,7 +255,7 @@ void model_lock_ran(struct build *b, u32 t, u32 wait)
 		now->acq_evidence = add_evidence(b, w->lock, EV_RUN, t, now->run_ns, now->run_ns);
 }
 
-/* ---- futex calls with their results ----------------------------------------------------------- */
+/* ---- futex calls with their results ---------------------------------------------------------- */
 
 static void count_wake(struct build *b, u32 lock, u32 t, u32 cmd, i32 result)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Private to user/model/: what is known while events are read and forgotten when the model is done.
- * `now` runs beside model->threads, `locks` beside model->locks: same index, same thing.  Pushing to
+ * `now` runs beside model->threads, `locks` beside model->locks: same index, same thing. Pushing to
  * an array moves it: no pointer into one is kept across a push.
  */
 #ifndef CT_MODEL_INT_H
@@ -48,7 +48,8 @@ enum role {
 
 struct thread_now {
 	u8 doing;     /* enum doing */
-	bool recording; /* it has slices: false for ctrace's own child before it becomes the program */
+	/* it has slices: false for ctrace's own child before it becomes the program */
+	bool recording;
 	bool seen;    /* an event said what it does */
 	bool exiting;
 	bool runs_at_start; /* a STATE event found it running or runnable */
@@ -56,7 +57,8 @@ struct thread_now {
 	bool released; /* since it last woke, it woke somebody from acq_lock */
 	u8 role;       /* of the open wait, enum role */
 	u32 cpu;       /* where it runs, or ran last */
-	u32 wait;      /* BLOCKED: the open wait; RUNNABLE: the wait it was woken from, until it runs */
+	/* BLOCKED: the open wait; RUNNABLE: the wait it was woken from, until it runs */
+	u32 wait;
 	struct ct_wake pending; /* a waking that came while it ran */
 	ct_ns run_ns;	/* it last came to a CPU */
 	ct_ns was_off_ns; /* and had left one before */
@@ -80,7 +82,8 @@ enum evidence_kind {
 	EV_VOID,
 	EV_SEEN, /* the owner word names the thread */
 	EV_FREED, /* the thread has just let go: it wakes a waiter */
-	EV_RUN,	 /* the thread, woken from its wait, runs and does not wait again: takes it from here on */
+	/* the thread, woken from its wait, runs and does not wait again: takes it from here on */
+	EV_RUN,
 	EV_NOT,	 /* the thread does not hold it: it waits for it */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns what things are called: states, kinds of locks, locks, frames.  Each name is written into the
- * caller's buffer and cut to fit.  Text from the traced program passes through as it is: whoever
+ * Owns what things are called: states, kinds of locks, locks, frames. Each name is written into the
+ * caller's buffer and cut to fit. Text from the traced program passes through as it is: whoever
  * prints it makes it harmless.
  */
 #include <inttypes.h>
@@ -103,9 +103,10 @@ char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t s
 	return buf;
 }
 
-/* ---- locks ------------------------------------------------------------------------------------ */
+/* ---- locks ----------------------------------------------------------------------------------- */
 
-/* How far into each primitive its waits happen, glibc's layouts; a symbol at that distance is it. */
+/* How far into each primitive its waits happen, glibc's layouts; a symbol at that distance is
+ * it. */
 static const struct {
 	u8 kind;
 	u8 offsets[5]; /* 0 ends */
@@ -141,8 +142,8 @@ static const struct ct_addr_name *find_addr(const struct ct_model *m, const stru
 	return NULL;
 }
 
-static void name_global(const struct ct_model *m, const struct ct_lock *l, const struct ct_addr_name *a,
-	char *buf, size_t size)
+static void name_global(const struct ct_model *m, const struct ct_lock *l,
+	const struct ct_addr_name *a, char *buf, size_t size)
 {
 	const char *symbol = ct_strtab__get(m->names->strings, a->symbol);
 	u64 offset = a->offset;
@@ -159,8 +160,8 @@ static void name_global(const struct ct_model *m, const struct ct_lock *l, const
 }
 
 /* Memory without a name of its own: by the line that waits for it first. */
-static void name_by_line(const struct ct_model *m, const struct ct_lock *l, const char *what, char *buf,
-	size_t size)
+static void name_by_line(
+	const struct ct_model *m, const struct ct_lock *l, const char *what, char *buf, size_t size)
 {
 	char line[256];
 
@@ -175,8 +176,8 @@ static void name_by_line(const struct ct_model *m, const struct ct_lock *l, cons
 	snprintf(buf, size, "%s 0x%" PRIx64, what, l->addr);
 }
 
-static void name_stack(const struct ct_model *m, const struct ct_lock *l, const struct ct_addr_name *a,
-	char *buf, size_t size)
+static void name_stack(const struct ct_model *m, const struct ct_lock *l,
+	const struct ct_addr_name *a, char *buf, size_t size)
 {
 	const char *name = NULL;
 

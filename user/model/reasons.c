@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the answer to "why does this thread sleep": system call, kind of file, futex operation, value and
- * owner, and the functions on its stack -> a state, and for a futex which lock.  Two tables hold the
- * knowledge: system calls by name (calls[]) and futex waits by form (futex_rules[]), first match
- * wins.  Not: identity of locks (locks.c), names on stacks (frames.c).
+ * Owns the answer to "why does this thread sleep": system call, kind of file, futex operation,
+ * value and owner, and the functions on its stack -> a state, and for a futex which lock. Two
+ * tables hold the knowledge: system calls by name (calls[]) and futex waits by form
+ * (futex_rules[]), first match wins. Not: identity of locks (locks.c), names on stacks (frames.c).
  *
  * How the primitives look, from glibc 2.36 (and what differs elsewhere):
  *   mutex                 WAIT          val 2           at the mutex; owner 8 bytes on
  *   robust mutex, musl    WAIT          waiters bit|tid at the word
  *   PI mutex              LOCK_PI                       at the mutex
- *   condition variable    WAIT_BITSET   val 0           at +0x28 or +0x2c (2.41: +0x20, +0x24, any val)
+ * condition variable WAIT_BITSET val 0 at +0x28 or +0x2c (2.41: +0x20, +0x24, any val)
  *   semaphore             WAIT_BITSET   val 0           at the semaphore
  *   rwlock                WAIT_BITSET   val 3           reader at +8, writer at +12
  *                                       val 2           writer at +8: readers are still inside
@@ -20,7 +20,7 @@
 
 #include "model/model_int.h"
 
-/* ---- system calls ----------------------------------------------------------------------------- */
+/* ---- system calls ---------------------------------------------------------------------------- */
 
 struct call {
 	const char *name;
@@ -234,7 +234,7 @@ static enum ct_state by_call(const struct sleep *s, u32 what)
 	return CT_OTHER;
 }
 
-/* ---- futexes ---------------------------------------------------------------------------------- */
+/* ---- futexes --------------------------------------------------------------------------------- */
 
 struct futex_wait { /* one wait, as the rules see it */
 	u32 cmd, val;
@@ -257,7 +257,8 @@ static bool is_requeue_pi(const struct futex_wait *w)
 	return w->cmd == OP_WAIT_REQUEUE_PI;
 }
 
-/* A mutex taken again inside pthread_cond_wait() has that function on its stack: the owner tells. */
+/* A mutex taken again inside pthread_cond_wait() has that function on its stack: the owner
+ * tells. */
 static bool is_owned_mutex(const struct futex_wait *w)
 {
 	return w->cmd == OP_WAIT && w->val == 2 && w->has_owner;
@@ -353,7 +354,8 @@ static bool is_cond(const struct futex_wait *w)
 		return false;
 	if (w->in_symbol && w->offset < 0x30)
 		return w->offset >= 0x20;
-	/* both are aligned to 16 where malloc or the linker places them alone: +0x28 and +0x2c are not */
+	/* both are aligned to 16 where malloc or the linker places them alone: +0x28 and +0x2c are
+	 * not */
 	return w->addr % 16 == 8 || w->addr % 8 == 4;
 }
 
@@ -394,8 +396,8 @@ static const struct futex_rule {
 	{ is_futex, CT_FUTEX_OTHER, CT_LK_FUTEX },
 };
 
-/* An owner counts if it is a thread of the process (of the traced, for a shared lock); also one that
- * has ended: then it took the lock with it. */
+/* An owner counts if it is a thread of the process (of the traced, for a shared lock); also one
+ * that has ended: then it took the lock with it. */
 static u32 accept_owner(struct build *b, u32 t, u32 tid, bool shared)
 {
 	u32 owner = tid ? ct_table__get(b->by_tid, tid, 0) : CT_NONE;
@@ -423,7 +425,8 @@ static u64 start_of(u64 addr, u32 kind)
 	switch (kind) {
 	case CT_LK_RWLOCK:
 		return addr - (addr % 8 == 4 ? 12 : 8);
-	case CT_LK_COND: /* two groups of waiters, 4 bytes apart; where they are differs by version */
+	/* two groups of waiters, 4 bytes apart; where they are differs by version */
+	case CT_LK_COND:
 		return addr & ~7ull;
 	}
 	return addr;

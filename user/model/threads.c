@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns the life and the state machine of threads, and their slices: each is closed by the next, so a
- * thread's slices are gap-free by construction.  What a CPU says (who left it, who came) and what is
- * known of a thread must agree; where they do not, events are missing: the difference is repaired on
- * the spot, marked CT_SLICE_LOSS, and counted in model->anomalies.
+ * Owns the life and the state machine of threads, and their slices: each is closed by the next, so
+ * a thread's slices are gap-free by construction. What a CPU says (who left it, who came) and what
+ * is known of a thread must agree; where they do not, events are missing: the difference is
+ * repaired on the spot, marked CT_SLICE_LOSS, and counted in model->anomalies.
  *
  *              new                 comes to a CPU
  *     (none) -----> RUNNABLE ----------------------> RUNNING ---> ENDED
@@ -12,8 +12,8 @@
  *          waking   |                                | BLOCK
  *                   +----------- BLOCKED <-----------+
  *
- * A thread found when recording began is UNSURE until an event (or STATE) tells; its open slice then
- * gets its state after the fact.  Not: why a thread blocks (reasons.c), who ended it (waits.c).
+ * A thread found when recording began is UNSURE until an event (or STATE) tells; its open slice
+ * then gets its state after the fact. Not: why a thread blocks (reasons.c), who ended it (waits.c).
  */
 #include <string.h>
 
@@ -178,14 +178,17 @@ static void repair_running(struct build *b, u32 t, u32 cpu)
 	struct ct_slice *s;
 
 	b->m->anomalies++;
-	if (now->doing == DOING_RUNNING && now->cpu < b->cpus.cnt && b->cpus.at[now->cpu].thread == t)
+	if (now->doing == DOING_RUNNING && now->cpu < b->cpus.cnt &&
+		b->cpus.at[now->cpu].thread == t)
 		b->cpus.at[now->cpu].thread = CT_NONE;
 	if (cpu_at(b, cpu)->thread != CT_NONE && cpu_at(b, cpu)->thread != t)
 		displace(b, cpu_at(b, cpu)->thread);
 	if (at < last_start(b, t))
 		at = last_start(b, t);
 	if (now->doing == DOING_BLOCKED) {
-		struct ct_wake unknown = { .ts = at, .waker = CT_NONE, .wakee = t, .nr = CT_NR_NONE };
+		struct ct_wake unknown = {
+			.ts = at, .waker = CT_NONE, .wakee = t, .nr = CT_NR_NONE
+		};
 		model_wake(b, t, at, &unknown);
 	}
 	start_running(b, t, at, cpu);
@@ -212,8 +215,8 @@ static void take_tid(struct build *b, u32 t, u32 tid)
 	ct_table__set(b->by_tid, tid, 0, t);
 }
 
-/* exec by a thread that is not the leader: the kernel exchanges the two ids some time before the exec
- * event, so that one thread's CPU speaks with the other's id. */
+/* exec by a thread that is not the leader: the kernel exchanges the two ids some time before the
+ * exec event, so that one thread's CPU speaks with the other's id. */
 static bool ids_exchanged(struct build *b, u32 on_cpu, u32 said, u32 state)
 {
 	const struct ct_thread *threads = b->m->threads.at;
@@ -305,8 +308,8 @@ static void leave_cpu(struct build *b, u32 t, u32 state, u32 flags, const struct
 	}
 }
 
-/* A sleeper comes to a CPU and no waking was seen since it left: either one came before it left and did
- * count after all, or it was lost. */
+/* A sleeper comes to a CPU and no waking was seen since it left: either one came before it left and
+ * did count after all, or it was lost. */
 static void wake_late(struct build *b, u32 t)
 {
 	struct thread_now *now = &b->now.at[t];
@@ -412,7 +415,8 @@ void model_finish_thread(struct build *b, u32 t, ct_ns at)
 	struct thread_now *now = &b->now.at[t];
 	struct ct_slice *s;
 
-	if (now->doing == DOING_RUNNING && now->cpu < b->cpus.cnt && b->cpus.at[now->cpu].thread == t)
+	if (now->doing == DOING_RUNNING && now->cpu < b->cpus.cnt &&
+		b->cpus.at[now->cpu].thread == t)
 		b->cpus.at[now->cpu].thread = CT_NONE;
 	if (now->doing == DOING_BLOCKED && now->wait != CT_NONE) {
 		model_lock_woken(b, t, now->wait);

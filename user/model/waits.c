@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Owns wait and wake edges: each sleep from the switch out to its waking, and who ended it.  A waking
- * may come before the sleeper has left its CPU; it is kept (threads.c: pending) and used when the
- * sleeper leaves, or when it comes back without another one.  Not: states of threads, holders.
+ * Owns wait and wake edges: each sleep from the switch out to its waking, and who ended it. A
+ * waking may come before the sleeper has left its CPU; it is kept (threads.c: pending) and used
+ * when the sleeper leaves, or when it comes back without another one. Not: states of threads,
+ * holders.
  */
 #include "model/model_int.h"
 

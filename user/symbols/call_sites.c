@@ -3,10 +3,11 @@
  * Calls and jumps in a file's code: what the call before a return address called, and which jump
  * ended a function.
  *
- * At -O2 a function whose last act is a call jumps instead and leaves no frame: glibc's pthread_join
- * is such a one, and so is many a wrapper around read or pthread_mutex_lock.  Its name is still in
- * the caller's call instruction, and its line is that of the jump.  Calls to other files go through
- * a table of addresses that the dynamic linker fills by name, so the relocations tell the name.
+ * At -O2 a function whose last act is a call jumps instead and leaves no frame: glibc's
+ * pthread_join is such a one, and so is many a wrapper around read or pthread_mutex_lock. Its name
+ * is still in the caller's call instruction, and its line is that of the jump. Calls to other files
+ * go through a table of addresses that the dynamic linker fills by name, so the relocations tell
+ * the name.
  *
  * A call's bytes before a known return address are read with certainty.  A jump is searched by its
  * bytes: opcode and a 32-bit distance that leads exactly to the function sought, which code has by
@@ -113,7 +114,8 @@ static const char *name_slot(struct ct_elf *f, u64 vaddr)
 
 /* ---- instructions ---- */
 
-/* Is the target of a jump in `from`, a name or an address there, the function at `vaddr` of `to`? */
+/* Is the target of a jump in `from`, a name or an address there, the function at `vaddr` of
+ * `to`? */
 static inline bool is_function(struct ct_elf *from, const char *name, u64 target, struct ct_elf *to,
 	u64 vaddr)
 {
@@ -191,7 +193,8 @@ u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to
 	u64 target;
 	if (in->size < 5 || in->size > FUNCTION_BYTES_MAX)
 		return 0;
-	u8 *code = ct_alloc(in->size + 1); /* a jump of 5 bytes may be the last: one more is looked at */
+	/* a jump of 5 bytes may be the last: one more is looked at */
+	u8 *code = ct_alloc(in->size + 1);
 	bool ok = ct_elf__read(from, in->addr, code, in->size);
 	for (size_t i = 0; ok && !found && i + 5 <= in->size; i++)
 		if (read_jump(from, code + i, in->addr + i, &name, &target) &&

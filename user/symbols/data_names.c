@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a data address is: a global of a mapped file, a thread's stack, the heap; and which C library
- * a process uses.  Globals are found through the executable mapping of their file: the distance
- * between where a file's code lies and where its headers put it is that of its data too.
+ * What a data address is: a global of a mapped file, a thread's stack, the heap; and which C
+ * library a process uses. Globals are found through the executable mapping of their file: the
+ * distance between where a file's code lies and where its headers put it is that of its data too.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -241,7 +241,8 @@ static bool take_static_libc(void *arg, const struct ct_mapping *m)
 	if (ct_elf__has_symbol(f, "__libc_setup_tls") ||
 		ct_elf_section(f->elf, ".note.ABI-tag", &shdr))
 		q->found = "glibc";
-	else if (ct_elf__has_symbol(f, "__init_libc") || ct_elf__has_symbol(f, "libc_start_main_stage2"))
+	else if (ct_elf__has_symbol(f, "__init_libc") ||
+		 ct_elf__has_symbol(f, "libc_start_main_stage2"))
 		q->found = "musl";
 	return q->found;
 }

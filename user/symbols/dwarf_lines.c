@@ -3,10 +3,10 @@
  * Lines and inlined calls at an address, from DWARF.
  *
  * Two indexes, each built when first needed: address -> unit, over the ranges of all units (there
- * may be no .debug_aranges: clang writes none), and address -> function, within one unit.  The first
- * costs one pass over the unit headers of the file, the second one pass over the unit; a lookup after
- * that is O(log n) plus the blocks of one function.  Split units (.dwo) are not opened: the DWARF
- * says where they are, and must not make us open what it likes.
+ * may be no .debug_aranges: clang writes none), and address -> function, within one unit. The first
+ * costs one pass over the unit headers of the file, the second one pass over the unit; a lookup
+ * after that is O(log n) plus the blocks of one function. Split units (.dwo) are not opened: the
+ * DWARF says where they are, and must not make us open what it likes.
  */
 #include <dwarf.h>
 #include <string.h>

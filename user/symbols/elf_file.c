@@ -78,7 +78,8 @@ struct ct_elf *ct_elf__new(const char *path, const char *debug_root)
 struct ct_elf *ct_elf__new_vdso(const char *debug_root)
 {
 	struct ct_elf *f = ct_elf__new("[vdso]", debug_root);
-	const ElfW(Ehdr) *ehdr = (const void *)getauxval(AT_SYSINFO_EHDR); /* trusted: the kernel's */
+	/* trusted: the kernel's */
+	const ElfW(Ehdr) *ehdr = (const void *)getauxval(AT_SYSINFO_EHDR);
 	if (!ehdr)
 		return f;
 	size_t size = ehdr->e_shoff + (size_t)ehdr->e_shnum * ehdr->e_shentsize;
@@ -255,7 +256,8 @@ static bool read_at(struct ct_elf *f, u64 offset, void *to, size_t n)
 		memcpy(to, (char *)f->image + offset, n);
 		return true;
 	}
-	return f->fd >= 0 && offset < (1ull << 62) && pread(f->fd, to, n, (off_t)offset) == (ssize_t)n;
+	return f->fd >= 0 && offset < (1ull << 62) &&
+	       pread(f->fd, to, n, (off_t)offset) == (ssize_t)n;
 }
 
 bool ct_elf__read(struct ct_elf *f, u64 vaddr, void *to, size_t n)
@@ -399,7 +401,8 @@ static void read_debug_link(Elf *elf, struct debug_wanted *want)
 		return;
 	size_t len = strnlen(data->d_buf, data->d_size);
 	size_t at = (len + 4) & ~(size_t)3; /* the checksum follows the name's NUL, aligned */
-	if (!len || len >= sizeof(want->link) || at + 4 > data->d_size || memchr(data->d_buf, '/', len))
+	if (!len || len >= sizeof(want->link) || at + 4 > data->d_size ||
+		memchr(data->d_buf, '/', len))
 		return;
 	memcpy(want->link, data->d_buf, len);
 	memcpy(&want->crc, (char *)data->d_buf + at, 4);

@@ -278,8 +278,8 @@ static size_t without_clones(const char *name, size_t len)
 	return len;
 }
 
-/* "__pthread_mutex_lock" is "pthread_mutex_lock" in a library that exports both; "__GI_" is how glibc
- * calls its own functions inside. */
+/* "__pthread_mutex_lock" is "pthread_mutex_lock" in a library that exports both; "__GI_" is how
+ * glibc calls its own functions inside. */
 static const char *public_twin(struct ct_elf *f, const char *name)
 {
 	if (!strncmp(name, "__GI_", 5))

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The symbolizer's public face: takes mappings and snapshots while recording, gives names at the end.
+ * The symbolizer's public face: takes mappings and snapshots while recording, gives names at the
+ * end.
  *
  *     snapshot --unwind--> pcs --addr_map--> places --ELF, DWARF--> frames
  *                          \___ a trace: its places, kept once for all equal stacks ___/
  *
- * A snapshot weighs up to 16 KiB, a trace some dozen bytes: when too many snapshots wait, the oldest
- * half is unwound (which reads .eh_frame, not DWARF).  Names are made by resolve alone, in the order
- * of stack ids, so that the same recording gives the same ids whenever snapshots were unwound.
+ * A snapshot weighs up to 16 KiB, a trace some dozen bytes: when too many snapshots wait, the
+ * oldest half is unwound (which reads .eh_frame, not DWARF). Names are made by resolve alone, in
+ * the order of stack ids, so that the same recording gives the same ids whenever snapshots were
+ * unwound.
  */
 #include <string.h>
 #include "symbols/symbols_int.h"

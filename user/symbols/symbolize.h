@@ -2,7 +2,7 @@
 /*
  * Names for addresses: unwinds stack snapshots with .eh_frame, names frames `function (file:line)`,
  * names globals.  Fed while recording (cheap: it only stores), works when recording has ended.  The
- * only folder that sees libelf, libdw and libiberty.  Everything it reads (ELF, DWARF, snapshots) is
+ * only folder that sees libelf, libdw and libiberty. Everything it reads (ELF, DWARF, snapshots) is
  * untrusted: a bad file costs its names, never the run.
  *
  * A process is a tgid; it may exec (its mappings are replaced) and fork (they are copied), so every
@@ -36,7 +36,8 @@ void ct_symbolizer__exec(struct ct_symbolizer *s, ct_ns ts, u32 tgid);
 void ct_symbolizer__fork(struct ct_symbolizer *s, ct_ns ts, u32 parent_tgid, u32 child_tgid);
 /* All executable mappings of a live process, from /proc/TGID/maps.  0 or -errno. */
 int ct_symbolizer__scan(struct ct_symbolizer *s, ct_ns ts, u32 tgid);
-/* Copies the snapshot.  When more than CT_SYMBOLIZER_PENDING bytes are held, the oldest are unwound. */
+/* Copies the snapshot. When more than CT_SYMBOLIZER_PENDING bytes are held, the oldest are
+ * unwound. */
 #define CT_SYMBOLIZER_PENDING (24u << 20)
 void ct_symbolizer__stack(struct ct_symbolizer *s, const struct ct_snapshot *snap);
 
@@ -46,8 +47,9 @@ void ct_symbolizer__keep(struct ct_symbolizer *s, const u32 *ids, u32 cnt);
 /* From now on the C library's frames get functions without lines: those cost most of the time. */
 void ct_symbolizer__hurry(struct ct_symbolizer *s);
 
-/* Unwinds and names every stack into `names` (strings, frames, stack_frames, stack_start).  Different
- * ids with the same frames may share them.  `progress` may be NULL; called with done and all. */
+/* Unwinds and names every stack into `names` (strings, frames, stack_frames, stack_start).
+ * Different ids with the same frames may share them. `progress` may be NULL; called with done and
+ * all. */
 void ct_symbolizer__resolve(struct ct_symbolizer *s, struct ct_names *names,
 	void (*progress)(void *arg, u32 done, u32 all), void *arg);
 

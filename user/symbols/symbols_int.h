@@ -70,7 +70,8 @@ struct ct_elf {
 	struct ct_dwarf *dwarf;	       /* NULL until asked for */
 	struct ct_call_sites *calls;   /* NULL until asked for */
 };
-/* Opens a regular file for reading, without the side effects that opening a device or a FIFO has. */
+/* Opens a regular file for reading, without the side effects that opening a device or a FIFO
+ * has. */
 int ct_open_regular(const char *path, struct ct_file_id *id); /* fd or -errno */
 struct ct_elf *ct_elf__new(const char *path, const char *debug_root);
 struct ct_elf *ct_elf__new_vdso(const char *debug_root);
@@ -196,7 +197,8 @@ struct ct_places {
 	CT_VEC(struct ct_place) at;
 	struct ct_table *by_addr; /* (addr, file and entry) -> place */
 	struct ct_table *between; /* (caller, callee) -> place that stands between them */
-	bool hurry;		  /* no lines of the C library: its DWARF may be large, and packed */
+	/* no lines of the C library: its DWARF may be large, and packed */
+	bool hurry;
 };
 void ct_places__init(struct ct_places *p, struct ct_files *files);
 void ct_places__clear(struct ct_places *p);

@@ -7,9 +7,10 @@
  * there.  That is why this does not go through libdwfl's own unwinder, which starts anew for every
  * address space.  Memory is read from the snapshot alone.
  *
- * Measured (test_rate of tests/unit/test_symbols.c, which prints it; one core of a busy virtual machine):
- * 70,000 to 160,000 stacks/s of some 10 frames, named, once each address was met; a file's first DWARF
- * costs a pass over its units, 150 ms for Debian's libc6-dbg, nearly all of it decompression.
+ * Measured (test_rate of tests/unit/test_symbols.c, which prints it; one core of a busy virtual
+ * machine): 70,000 to 160,000 stacks/s of some 10 frames, named, once each address was met; a
+ * file's first DWARF costs a pass over its units, 150 ms for Debian's libc6-dbg, nearly all of it
+ * decompression.
  */
 #include <dwarf.h>
 #include <string.h>
@@ -51,7 +52,8 @@ struct row {
 	struct rule cfa;
 	struct rule regs[KEPT_CNT];
 	u8 ra_reg;
-	bool signal;	    /* of a signal trampoline: the caller was interrupted, it did not call */
+	/* of a signal trampoline: the caller was interrupted, it did not call */
+	bool signal;
 	Dwarf_Frame *frame; /* kept when a rule is RULE_EXPR */
 };
 struct ct_unwinder {
@@ -99,7 +101,8 @@ static struct rule read_cfa(Dwarf_Frame *frame)
 	size_t cnt;
 	if (dwarf_frame_cfa(frame, &ops, &cnt) || !cnt)
 		return (struct rule){ .kind = RULE_UNDEFINED };
-	if (cnt == 1 && ops[0].atom == DW_OP_bregx && ops[0].number < REG_CNT && fits(ops[0].number2))
+	if (cnt == 1 && ops[0].atom == DW_OP_bregx && ops[0].number < REG_CNT &&
+		fits(ops[0].number2))
 		return (struct rule){ RULE_REG_OFF, (u8)ops[0].number, (i32)ops[0].number2 };
 	if (cnt == 1 && ops[0].atom >= DW_OP_breg0 && ops[0].atom < DW_OP_breg0 + REG_CNT &&
 		fits(ops[0].number))
@@ -436,8 +439,8 @@ static bool step_by_leaf(struct state *s, const struct walk *w)
 	return true;
 }
 
-/* Is `ret` where a call to the function that runs at `callee` returns to, or a call to one that jumped
- * there?  The call must say so: stacks are full of old return addresses. */
+/* Is `ret` where a call to the function that runs at `callee` returns to, or a call to one that
+ * jumped there? The call must say so: stacks are full of old return addresses. */
 static bool returns_from(const struct walk *w, u64 ret, const struct ct_unwind_where *callee)
 {
 	struct ct_unwind_where where;
@@ -459,7 +462,8 @@ static bool returns_from(const struct walk *w, u64 ret, const struct ct_unwind_w
 
 /* C libraries are built without unwind information and frame pointers, some of them (musl): the
  * nearest address on the stack that provably is our return address. */
-static bool step_by_search(struct state *s, const struct walk *w, const struct ct_unwind_where *where)
+static bool step_by_search(
+	struct state *s, const struct walk *w, const struct ct_unwind_where *where)
 {
 	u64 bp = 0;
 	u64 pc;

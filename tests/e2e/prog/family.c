@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A growing family, to be attached to: main says "ready" and waits for SIGUSR1; at each it starts
- * three named threads that nap five times, and a child that naps and becomes sleep(1); then it waits
- * for them all and prints "round N".  SIGTERM ends it.
+ * three named threads that nap five times, and a child that naps and becomes sleep(1); then it
+ * waits for them all and prints "round N". SIGTERM ends it.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

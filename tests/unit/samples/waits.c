@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One thread for each way to block, each blocked for good; says which line of it blocks in which call
- * (site.h), so that a test can compare what it reads from the stacks.
+ * One thread for each way to block, each blocked for good; says which line of it blocks in which
+ * call (site.h), so that a test can compare what it reads from the stacks.
  */
 #define _GNU_SOURCE
 #include <poll.h>

@@ -336,11 +336,14 @@ def unexplained_leavings(trace):
     """Times that a thread left a CPU which had gone to another traced thread before.  (That it had
     gone to an untraced one is explained: there are kernels that do not report every switch from
     some thread of another program; perf does not see it there either.)"""
-    on_cpu, wrong, end = {}, 0, None
+    on_cpu, known, wrong, end = {}, set(), 0, None
     text = start([CTRACE, "export", trace, "-f", "text", "-o", "-"], stdout=subprocess.PIPE)
     for line in text.stdout:
         if line.startswith(b"run ") and b" end=" in line:
             end = int(line.split(b" end=")[1].split()[0].replace(b"_", b""))
+        if b" task_new " in line and line[:1].isdigit():
+            known.add(line.split()[3])
+            continue
         if b" switch " not in line and b" block " not in line or not line[:1].isdigit():
             continue
         ts, cpu, _, tid, *fields = line.split()
@@ -348,7 +351,8 @@ def unexplained_leavings(trace):
             break
         came = next((f[5:] for f in fields if f.startswith(b"next=")), b"0")
         wrong += cpu in on_cpu and on_cpu[cpu] not in (b"0", tid)
-        on_cpu[cpu] = came
+        # a thread that is being attached to is recorded in tries, some of them given up again
+        on_cpu[cpu] = came if came in known else b"0"
     text.stdout.close()
     stop(text)
     return wrong

@@ -25,9 +25,10 @@
 #include "demo.h"
 #include "truth.h"
 
-#define LETTERS 200	    /* of each writer */
-#define WRITING_NS 2000000L /* holding one thing, and again holding both */
-#define GAVE_UP 3	    /* exit status */
+#define LETTERS 150	      /* of each writer */
+#define THINKING_NS 5000000u  /* from one letter to the next; both begin at the same stroke */
+#define WRITING (DEMO_MS / 20) /* holding one thing, and again holding both */
+#define GAVE_UP 3	      /* exit status */
 #define PHILOSOPHERS 5
 #define PHILOSOPHERS_MAX 1000
 
@@ -41,17 +42,35 @@ static int letters; /* guarded by both locks */
 
 static pthread_mutex_t forks[PHILOSOPHERS_MAX];
 static long philosophers;
-static pthread_barrier_t
-	dinner; /* all take their left fork before anybody reaches for the right one */
+/* all take their left fork before anybody reaches for the right one */
+static pthread_barrier_t dinner;
 
-static void write_slowly(void)
+/* What to write, with empty hands: until the next stroke of the clock, which all hear. */
+static void think(void)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = WRITING_NS }, NULL);
+	uint64_t next_ns = (demo_now_ns() / THINKING_NS + 1) * THINKING_NS;
+	struct timespec stroke = { .tv_sec = (time_t)(next_ns / 1000000000u),
+				   .tv_nsec = (long)(next_ns % 1000000000u) };
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &stroke, NULL);
+}
+
+static void write_a_line(void)
+{
+	if (demo_work(1, WRITING) == 0)
+		letters = -LETTERS; /* never; the work is used */
+}
+
+/* With one thing in hand: a line, and a look around, in which the other one may come. */
+static void look_around(void)
+{
+	write_a_line();
+	sched_yield();
 }
 
 static void write_letter(void)
 {
-	write_slowly();
+	write_a_line();
 	letters++;
 }
 
@@ -66,8 +85,9 @@ static void *alice(void *arg)
 	int line = 0;
 
 	for (int i = 0; i < LETTERS; i++) {
+		think();
 		pthread_mutex_lock(&pen_lock);
-		write_slowly();
+		look_around();
 		say_reaching();
 		line = __LINE__ + 1;
 		pthread_mutex_lock(&paper_lock);
@@ -87,8 +107,9 @@ static void *bob(void *arg)
 	int line = 0;
 
 	for (int i = 0; i < LETTERS; i++) {
+		think();
 		pthread_mutex_lock(first);
-		write_slowly();
+		look_around();
 		say_reaching();
 		line = __LINE__ + 1;
 		pthread_mutex_lock(second);
@@ -108,7 +129,7 @@ static void *philosopher(void *arg)
 
 	pthread_mutex_lock(left);
 	pthread_barrier_wait(&dinner);
-	write_slowly(); /* and thinks */
+	think();
 	say_reaching();
 	pthread_mutex_lock(right);
 	pthread_mutex_unlock(right);

@@ -28,7 +28,7 @@
 #define WALKING (DEMO_MS / 20) /* outside of the room, between two reads */
 #define CHANGES 8
 #define CHANGING (DEMO_MS / 5)
-#define PAUSE_NS 40000000L /* between two changes */
+#define PAUSE_NS 8000000L /* between two changes */
 
 enum { STARVING_WRITER, FAIR };
 static const char *const variants[] = { "starving-writer", "fair", NULL };

@@ -3,8 +3,9 @@
 """Hits, delays and false alarms over many runs: make soak, or tests/soak.py [RUNS] [NAME...].
 
 Each program that hangs is run RUNS times (20), and each that does not; a table says how often what
-was announced, how fast, and what should not have been.  Status 1 if anything was missed, late or
-false.
+was announced, how fast, and what should not have been.  Then each demo of the course, and how often
+its verdict was the right one.  NAME: a program of the first table, a demo, or `hangs` or `demos`.
+Status 1 if anything was missed, late or false.
 """
 import os
 import sys
@@ -13,6 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "e2e", "lib"))
 import e2e
 import hangs
+import verdicts
 
 RUNS_DEFAULT = 20
 SIDE_BY_SIDE = 4   # innocent runs at a time: they mostly sleep
@@ -48,23 +50,56 @@ def soak_innocent(name, command, runs):
     return not alarms and not found
 
 
-def main():
-    e2e.needs_recording()
-    arguments = sys.argv[1:]
-    runs = int(arguments.pop(0)) if arguments and arguments[0].isdigit() else RUNS_DEFAULT
-    programs = hangs.Programs()
+def soak_demo(demo, variant, runs):
+    wrong = []
+    for _ in range(runs):
+        recording = e2e.record([verdicts.program(demo), variant])
+        wrong.append("; ".join(verdicts.complaints(demo, variant, recording)))
+        os.unlink(recording.trace)
+    hits = wrong.count("")
+    expected = verdicts.DEMOS[demo][variant][0]
+    print(f"{demo:17} {variant:21} {expected:24} {hits:4}/{runs}", flush=True)
+    for text in sorted({text for text in wrong if text}):
+        print(f"    {wrong.count(text)} times: {text}", flush=True)
+    return hits == runs
+
+
+def soak_hangs(programs, wanted, runs):
     innocent = {name: programs.command(name) for name in hangs.INNOCENT}
     innocent.update(hangs.tools())
     good = True
     print(f"{'program':18} {'what it is':15} {'told':>7} {'report':>7} {'late':>5} {'false':>6} "
           f"{'middle':>9} {'longest':>8}")
     for name in hangs.GUILTY:
-        if not arguments or name in arguments:
+        if wanted(name, "hangs"):
             good &= soak_guilty(programs, name, runs)
     for name, command in innocent.items():
-        if not arguments or name in arguments:
+        if wanted(name, "hangs"):
             good &= soak_innocent(name, command, runs)
-    e2e.check("every hang told in time, and nothing else", good)
+    return good
+
+
+def soak_demos(wanted, runs):
+    good = True
+    print(f"\n{'demo':17} {'variant':21} {'verdict':24} {'right':>7}")
+    for demo, variant in verdicts.variants():
+        if wanted(demo, "demos"):
+            good &= soak_demo(demo, variant, runs)
+    return good
+
+
+def main():
+    e2e.needs_recording()
+    arguments = sys.argv[1:]
+    runs = int(arguments.pop(0)) if arguments and arguments[0].isdigit() else RUNS_DEFAULT
+
+    def wanted(name, kind):
+        return not arguments or name in arguments or kind in arguments
+
+    hung = soak_hangs(hangs.Programs(), wanted, runs)
+    judged = soak_demos(wanted, runs)
+    e2e.check("every hang told in time, and nothing else", hung)
+    e2e.check("every demo's verdict is the right one", judged)
     e2e.done()
 
 

@@ -117,7 +117,7 @@ void ct_find_crowd(struct ct_search *s)
 
 /* ---- imbalance ---- */
 
-struct role {	   /* threads that do the same: same process, same start function, names alike */
+struct role { /* of ct_same_role */
 	u32 first; /* thread */
 	u32 cnt;
 	ct_ns most_ns, sum_ns; /* CPU time */
@@ -150,7 +150,7 @@ static bool may_start_alike(const struct ct_model *m, u32 a, u32 b)
 	return !x || !y || x == y;
 }
 
-static bool same_role(const struct ct_model *m, u32 a, u32 b)
+bool ct_same_role(const struct ct_model *m, u32 a, u32 b)
 {
 	const struct ct_thread *x = &m->threads.at[a], *y = &m->threads.at[b];
 	const char *p = ct_strtab__get(m->strings, x->name),
@@ -299,7 +299,7 @@ void ct_find_imbalance(struct ct_search *s)
 	for (u32 t = 0; t < m->threads.cnt; t++) {
 		ct_ns cpu_ns = work_ns[t];
 		u32 i = 0;
-		while (i < roles.cnt && !same_role(m, roles.at[i].first, t))
+		while (i < roles.cnt && !ct_same_role(m, roles.at[i].first, t))
 			i++;
 		if (i == roles.cnt)
 			*ct_vec_push(&roles) = (struct role){ .first = t, .busiest = t };

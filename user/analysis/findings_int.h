@@ -23,6 +23,7 @@ enum ct_threshold_id {
 	CT_T_CONVOY_BUSY_SHARE,
 	CT_T_CONVOY_HOLD_US,
 	CT_T_CONVOY_WAITS,
+	CT_T_STARVED_SHARE,
 	CT_T_SERIAL_SHARE,
 	CT_T_SERIAL_RUNNING,
 	CT_T_HERD_WOKEN,
@@ -111,6 +112,8 @@ bool ct_marks__set(struct ct_search *s, u32 thread);
 bool ct_worth(const struct ct_search *s, ct_ns cost_ns);
 bool ct_is_share(u64 part, u64 whole, enum ct_threshold_id percent);
 u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns); /* first that ends after at_ns */
+/* Do they do the same: one process, one creator, one start function, names alike? */
+bool ct_same_role(const struct ct_model *m, u32 a, u32 b);
 bool ct_is_outside(enum ct_state s); /* a sleep, a device, a network: no other thread ends it */
 
 void ct_find_hangs(struct ct_search *s);

@@ -8,6 +8,9 @@
  * CPUs, so that nobody could have run instead; when the holder was kept off the CPU for longer than
  * a wake-up takes, by others. Times in which the holder was blocked are held-while-blocked, the
  * rest is contention. All are unions over time: what several waiters lose together counts once.
+ *
+ * A writer kept out by readers is another matter: that the CPUs were busy is no excuse, because
+ * they were busy with those who keep it out, and more CPUs would not let it in.
  */
 #include <string.h>
 
@@ -287,6 +290,91 @@ static void tell_contention(
 		lock, *site ? ct_say(s, ", starting%s", site) : "");
 }
 
+/* Of a wait, what no writer's hold covers: then readers had the lock. */
+static ct_ns readers_part(const struct ct_lock *l, const struct ct_wait *w)
+{
+	ct_ns held_ns = 0;
+
+	for (u32 i = 0; i < l->holds.cnt && l->holds.at[i].start_ns < w->end_ns; i++) {
+		const struct ct_hold *h = &l->holds.at[i];
+		ct_ns from_ns = h->start_ns > w->start_ns ? h->start_ns : w->start_ns;
+		ct_ns to_ns = h->end_ns < w->end_ns ? h->end_ns : w->end_ns;
+		if (to_ns > from_ns)
+			held_ns += to_ns - from_ns;
+	}
+	return minus(w->end_ns - w->start_ns, held_ns);
+}
+
+/* The longest wait for readers of this rwlock, if one of them was seen to end it; CT_NONE. */
+static u32 find_starved(const struct ct_search *s, const struct ct_lock *l, ct_ns *part_ns)
+{
+	u32 best = CT_NONE;
+
+	*part_ns = 0;
+	for (u32 i = 0; i < l->waits.cnt; i++) {
+		const struct ct_wait *w = &s->m->waits.at[l->waits.at[i]];
+		ct_ns ns = s->told[l->waits.at[i]] || w->waker == CT_NONE ? 0 : readers_part(l, w);
+		if (ns > *part_ns) {
+			*part_ns = ns;
+			best = l->waits.at[i];
+		}
+	}
+	return best;
+}
+
+/* Readers that find the lock free are never seen to take it. The one who let the writer in at last
+ * is known to be one, and with it those that do the same and ran meanwhile. */
+static void list_readers(struct ct_search *s, struct ct_finding *f, const struct ct_wait *w)
+{
+	ct_found__thread(f, w->waker);
+	for (u32 t = 0; t < s->m->threads.cnt; t++) {
+		const struct ct_thread *th = &s->m->threads.at[t];
+		if (t != w->thread && th->start_ns < w->end_ns && th->end_ns > w->start_ns &&
+			ct_same_role(s->m, t, w->waker))
+			ct_found__thread(f, t);
+	}
+}
+
+static void tell_starved(struct ct_search *s, const struct ct_contention *c, u32 wait, ct_ns ns)
+{
+	const struct ct_wait *w = &s->m->waits.at[wait];
+	const char *lock = ct_say_lock(s, c->lock), *who = ct_say_thread(s, w->thread);
+	struct ct_finding *f = ct_found__new(s, CT_FIND_LOCK_CONTENTION, ns, true);
+
+	ct_found__lock(f, c->lock);
+	ct_found__thread(f, w->thread);
+	list_readers(s, f, w);
+	ct_found__frame(f, w->frame);
+	list_sites(f, c);
+	f->title = ct_asprintf("readers keep %s out of %s", who, lock);
+	f->evidence = ct_asprintf(
+		"%s waited %s, %s of the run, for %s%s: no writer had it, but readers came "
+		"before the last one had left (%s). It was %s who let it in.",
+		who, ct_say_ns(s, ns), ct_say_share(s, ns, s->duration_ns), lock,
+		ct_say_at(s, w->frame),
+		ct_say_threads(s, f->threads.at + 1, f->threads.cnt - 1),
+		ct_say_thread(s, w->waker));
+	f->advice = ct_asprintf(
+		"Let writers of %s go first (glibc: pthread_rwlockattr_setkind_np with "
+		"PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP), hold it for less while reading, "
+		"or publish finished versions by one pointer, so that readers need no lock.",
+		lock);
+}
+
+/* True when a writer of this lock starved, and that is told. */
+static bool find_starvation(struct ct_search *s, const struct ct_contention *c)
+{
+	const struct ct_lock *l = &s->m->locks.at[c->lock];
+	ct_ns ns;
+	u32 wait = l->kind == CT_LK_RWLOCK ? find_starved(s, l, &ns) : CT_NONE;
+
+	if (wait == CT_NONE || !ct_worth(s, ns) ||
+		!ct_is_share(ns, s->duration_ns, CT_T_STARVED_SHARE))
+		return false;
+	tell_starved(s, c, wait, ns);
+	return true;
+}
+
 void ct_find_contention(struct ct_search *s)
 {
 	struct queue q;
@@ -296,7 +384,7 @@ void ct_find_contention(struct ct_search *s)
 		if (!is_key(&s->m->locks.at[c->lock]))
 			continue;
 		study_queue(&q, s, c->lock);
-		if (ct_worth(s, queue_cost(&q)))
+		if (!find_starvation(s, c) && ct_worth(s, queue_cost(&q)))
 			tell_contention(s, &q, c);
 	}
 }

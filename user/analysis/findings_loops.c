@@ -35,6 +35,7 @@ struct loop {
 	ct_ns burst_ns, burst_max_ns; /* long ones: their sum, the longest */
 	u32 bursts;
 	u32 clients;
+	u32 requests; /* waits of clients on sockets, pipes or polls that it ended */
 	bool dialogue;
 	CT_VEC(struct client_wait) waits; /* of clients, by start */
 };
@@ -62,6 +63,7 @@ static void find_clients(struct loop *l, struct ct_search *s)
 			w->state == CT_RWLOCK || w->state == CT_JOIN || w->state == CT_CHILD)
 			continue;
 		l->clients += ct_marks__set(s, w->thread);
+		l->requests += w->state == CT_IO_NET || w->state == CT_PIPE || w->state == CT_POLL;
 		*ct_vec_push(&l->waits) = (struct client_wait){ w->start_ns, w->end_ns, 0 };
 	}
 	if (l->waits.cnt)
@@ -311,7 +313,7 @@ static void tell_computing(struct ct_search *s, const struct loop *l)
 	f->title = ct_asprintf("the event loop %s computes instead of waiting", who);
 	f->evidence = ct_asprintf("Of %s, %s rested %s in poll and computed %s, in bursts of up to "
 				  "%s, %s of them longer "
-				  "than 10 ms%s%s; nobody else was served meanwhile.",
+				  "than 10 ms%s%s; whoever else had come stood and waited.",
 		ct_say_ns(s, life_ns), who, ct_say_share(s, l->rest_ns, life_ns),
 		ct_say_share(s, l->run_ns, life_ns), ct_say_ns(s, l->burst_max_ns),
 		ct_say_count(s, l->bursts), *where ? ", mostly" : "", where);
@@ -321,13 +323,24 @@ static void tell_computing(struct ct_search *s, const struct loop *l)
 		where, who);
 }
 
+/* Long bursts again and again; or one that never ends, in which the loop served many all the same:
+ * when something is ready whenever it asks, poll(2) returns at once and there is no rest to see. */
+static bool bursts_are_habit(const struct loop *l)
+{
+	u32 often = ct_threshold(CT_T_LOOP_STALLS);
+
+	return l->bursts >= often ||
+	       (l->clients > 1 && l->requests >= ct_threshold(CT_T_LOOP_TURNS) * l->clients &&
+		       l->burst_ns >= often * ct_threshold_ns(CT_T_LOOP_BURST_MS));
+}
+
 void ct_find_computing_loops(struct ct_search *s)
 {
 	struct loop l;
 
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
 		if (is_loop(&l, s, t) && ct_worth(s, l.burst_ns) &&
-			l.bursts >= ct_threshold(CT_T_LOOP_STALLS) &&
+			bursts_are_habit(&l) &&
 			!ct_is_share(l.rest_ns, l.end_ns - l.first_ns, CT_T_LOOP_REST_SHARE) &&
 			l.burst_ns * 2 >= l.run_ns && l.run_ns > l.stall_ns)
 			tell_computing(s, &l);

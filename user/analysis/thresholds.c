@@ -28,6 +28,8 @@ const struct ct_threshold ct_thresholds[CT_THRESHOLDS + 1] = {
 	[CT_T_CONVOY_HOLD_US] = { "convoy-hold", 1000, "us",
 		"held longer, and the holds rather than the hand-overs make the queue" },
 	[CT_T_CONVOY_WAITS] = { "convoy-waits", 50, "waits", "fewer may be one burst" },
+	[CT_T_STARVED_SHARE] = { "starved-share", 10, "% of the run",
+		"one wait for readers to leave that is so long is no queue: they keep coming" },
 	[CT_T_SERIAL_SHARE] = { "serial-share", 40, "% of the run",
 		"one at a time for less than that still leaves the threads of some use" },
 	[CT_T_SERIAL_RUNNING] = { "serial-running", 140, "% of one thread",

@@ -3,8 +3,8 @@
  * The main job: record a program, or what runs already, then report.  Composes the layers and owns
  * the order of things; what each step does is theirs:
  *
- *     arm the probes -> fork (it waits) or attach -> let go -> drain until the end -> names ->
- * report
+ *     arm the probes -> fork (it waits) or attach -> let go -> drain until the end
+ *     -> names -> report
  *
  * The report is made from the file just written, as `ctrace report` would.  Nothing that goes wrong
  * after the program has started stops the program.

@@ -28,8 +28,9 @@
  *   what_if_replay  how well the replay that they rest on repeats the recorded run
  *   lines        waits by line and reason
  *   wakers       who woke whom, and the blocked time that this ended
- * findings id severity certainty cost_ns share threads locks lines evidence lesson advice; title
- *                because_of (id of the finding that it follows from); since_ns until_ns (of hangs)
+ *   findings     id severity certainty cost_ns share threads locks lines evidence lesson advice;
+ *                title because_of (id of the finding that it follows from);
+ *                since_ns until_ns (of hangs)
  *
  * exit_status is what a shell would give (128 + signal); null while the program ran on, or was not
  * ctrace's own.  blocked_ns has a key for each state in which the thread was.  switches_agree: does

@@ -5,15 +5,16 @@
  *
  * Between two pieces of evidence the holder is the one that both agree on.  Where they do not:
  *
- * FREED by A ... SEEN B B got in between (barging: glibc wakes a waiter but does not hand over).
- *                                 B's from the earliest moment at which it can have taken the lock
- * FREED by A ... RUN B the lock was free until the woken thread ran. The gap is B's if it is
- * shorter than HANDOVER_NS: B is the next owner, whoever waits longer
- *                                 waits for B already, and a barger in so short a gap would as a
- * rule have sent B back to sleep. A longer gap is A's as long as it
- * stays awake (all of it, if this lock's holders were seen asleep), if
- * enough of this lock's long gaps have ended with A having it again;
- *                                 else nobody's
+ *     FREED by A ... SEEN B       B got in between (barging: glibc wakes a waiter but does not hand
+ *                                 over). B's from the earliest moment at which it can have taken
+ *                                 the lock
+ *     FREED by A ... RUN B        the lock was free until the woken thread ran. The gap is B's if
+ *                                 it is shorter than HANDOVER_NS: B is the next owner, whoever
+ *                                 waits longer waits for B already, and a barger in so short a gap
+ *                                 would as a rule have sent B back to sleep. A longer gap is A's as
+ *                                 long as it stays awake (all of it, if this lock's holders were
+ *                                 seen asleep), if enough of this lock's long gaps have ended with
+ *                                 A having it again; else nobody's
  *     SEEN A ... FREED by B       A stays: B let go before A took it, and woke late
  *     RUN A ... FREED by B        A had not got it yet: B's until then, A's from there on
  *     RUN A ... SEEN B            A let go without a wake: nobody waited; or never had it

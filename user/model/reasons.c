@@ -9,7 +9,8 @@
  *   mutex                 WAIT          val 2           at the mutex; owner 8 bytes on
  *   robust mutex, musl    WAIT          waiters bit|tid at the word
  *   PI mutex              LOCK_PI                       at the mutex
- * condition variable WAIT_BITSET val 0 at +0x28 or +0x2c (2.41: +0x20, +0x24, any val)
+ *   condition variable    WAIT_BITSET   val 0           at +0x28 or +0x2c
+ *                                       any val         (2.41) at +0x20 or +0x24
  *   semaphore             WAIT_BITSET   val 0           at the semaphore
  *   rwlock                WAIT_BITSET   val 3           reader at +8, writer at +12
  *                                       val 2           writer at +8: readers are still inside

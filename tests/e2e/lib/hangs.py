@@ -14,6 +14,7 @@ import threading
 import time
 
 import e2e
+import postgres
 
 ANNOUNCED_S = 1.0      # the contract: within a second of the closing
 WAIT_S = 6.0           # until a run without announcement counts as a miss
@@ -41,6 +42,9 @@ INNOCENT = ["ordered letters", "cond-long", "timed-locks", "long-hold", "ordered
 # what is started in the background of a script would ignore Ctrl-C, and so would all it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 HEADINGS = {"Deadlock:": "deadlock", "Abandoned lock:": "abandoned-lock", "Stuck:": "stuck"}
+
+
+_servers = []    # the one that pgbench asks, once it is needed
 
 
 class Programs:
@@ -186,4 +190,10 @@ def tools():
         "python3": [e2e.system_python(), "-c", threads],
         "xz": ["xz", "-T4", "-1", "-k", "-c", big],
     }
-    return {name: c for name, c in commands.items() if e2e.tool(c[0]) or os.path.exists(c[0])}
+    found = {name: c for name, c in commands.items() if e2e.tool(c[0]) or os.path.exists(c[0])}
+    if postgres.binaries():
+        if not _servers:
+            _servers.append(postgres.Server())
+        found["pgbench"] = _servers[0].client("pgbench", "-c", "4", "-j", "2", "-T", "2",
+                                              "postgres")
+    return found

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How a sample states the truth about itself: lines on stdout that test_symbols reads.
- * site TID CALL FUNCTION FILE LINE the thread's stack holds this frame, and one of CALL ("-": any);
+ *     site TID CALL FUNCTION FILE LINE   the thread's stack holds this frame, and one of CALL
+ *                                        ("-": any);
  *                                        FUNCTION ending in "(": the rest is anything
  *     data NAME ADDRESS OFFSET           ADDRESS is OFFSET bytes into the global NAME
  *     heap ADDRESS, stack TID ADDRESS    what these addresses are

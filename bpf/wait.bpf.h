@@ -63,7 +63,8 @@ static __always_inline void read_futex_args(REGS_TYPE *regs, int nr, struct fute
 
 /*
  * Owner of the lock at a futex word. Layouts: glibc nptl/pthread_mutex_t and pthread_rwlock_t, 2.17
- * to 2.41: mutex { lock, count, owner, ... } waits on lock with value 2; robust and PI mutexes and
+ * to 2.41: mutex { lock, count, owner, ... } waits on lock with value 2 (WAIT; with a timeout,
+ * WAIT_BITSET); robust and PI mutexes and
  * musl's keep the tid in the word itself; rwlock { readers, writers, wrphase_futex, writers_futex,
  * pad, pad, cur_writer } waits on wrphase_futex (readers, 8-aligned) or writers_futex (writers)
  * with value 3.
@@ -74,7 +75,7 @@ static __always_inline u32 lock_owner(const struct futex_args *a, const u32 word
 
 	if (cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2)
 		return words[0] & FUTEX_TID_MASK;
-	if (cmd == FUTEX_WAIT && a->val == 2)
+	if ((cmd == FUTEX_WAIT || (cmd == FUTEX_WAIT_BITSET && a->timed)) && a->val == 2)
 		return words[2];
 	if (a->val & 0x80000000)
 		return a->val & FUTEX_TID_MASK;

@@ -33,7 +33,7 @@ static void test_primitives(void **state)
 		{ CT_SEM, 0x7200, 0 }, { CT_SEM, 0x6100, 0 }, { CT_BARRIER, 0x7004, 0 },
 		{ CT_FUTEX_OTHER, 0x6204, 0 }, { CT_RWLOCK, 0x8000, 102 }, { CT_RWLOCK, 0x8000, 0 },
 		{ CT_RWLOCK, 0x8000, 0 }, { CT_JOIN, 0, 0 }, { CT_FUTEX_OTHER, 0x9994, 0 },
-		{ CT_LOCK, 0x5500, 102 },
+		{ CT_LOCK, 0x5500, 102 }, { CT_LOCK, 0x5600, 102 },
 	};
 	struct loaded l = load("primitives");
 	char buf[64];

@@ -162,25 +162,26 @@ static void test_attach(void **state)
 	struct loaded l = load("attach");
 	const struct ct_wait *w = wait_of(l.m, 101, 0);
 
-	check_slices(thread(l.m, 101), { 1000, CT_LOCK, CT_SLICE_CUT_START },
+	check_slices(thread(l.m, 101), { 1060, CT_LOCK, CT_SLICE_CUT_START },
 		{ 3000, CT_RUNNABLE, 0 }, { 3050, CT_RUNNING, 0 },
 		{ 4000, CT_SLEEP, CT_SLICE_CUT_END });
-	assert_int_equal(w->start_ns, 1000);
+	assert_int_equal(w->start_ns, 1060);
 	assert_int_equal(w->owner, thread_idx(l.m, 102));
 	assert_int_equal(w->waker, thread_idx(l.m, 102));
 	assert_int_equal(w->flags, CT_WAIT_FOUND | CT_WAIT_WOKEN);
-	check_slices(thread(l.m, 102), { 1000, CT_RUNNING, cut });
-	check_slices(thread(l.m, 103), { 1000, CT_SLEEP, cut });
-	check_slices(thread(l.m, 104), { 1000, CT_RUNNING, cut });
-	check_slices(thread(l.m, 105), { 1000, CT_OTHER, cut });
-	check_slices(thread(l.m, 106), { 1000, CT_OTHER, CT_SLICE_CUT_START },
+	check_slices(thread(l.m, 102), { 1050, CT_RUNNING, cut });
+	check_slices(thread(l.m, 103), { 1070, CT_SLEEP, cut });
+	check_slices(thread(l.m, 104), { 1080, CT_RUNNING, cut });
+	check_slices(thread(l.m, 105), { 1090, CT_OTHER, cut });
+	check_slices(thread(l.m, 106), { 1095, CT_OTHER, CT_SLICE_CUT_START },
 		{ 1100, CT_RUNNABLE, 0 }, { 1150, CT_RUNNING, CT_SLICE_CUT_END });
 	check_slices(thread(l.m, 107), { 1300, CT_RUNNABLE, CT_SLICE_CUT_END });
-	assert_int_equal(l.m->threads.at[0].tid, 101); /* by start, then tid */
+	assert_int_equal(l.m->start_ns, 1050); /* nothing is known before */
+	assert_int_equal(l.m->threads.at[0].tid, 102); /* by start, then tid */
 	assert_int_equal(l.m->waits.at[l.m->waits.cnt - 1].start_ns, 4000);
-	/* 102 held the lock from the beginning until it woke 101 */
+	/* 102 held the lock as long as 101 is known to have waited, until it woke it */
 	const struct ct_lock *lock = lock_at(l.m, 0x5000);
-	assert_int_equal(lock->holds.at[0].start_ns, 1000);
+	assert_int_equal(lock->holds.at[0].start_ns, 1060);
 	assert_int_equal(lock->holds.at[0].end_ns, 3000);
 	assert_int_equal(lock->holds.at[0].thread, thread_idx(l.m, 102));
 	assert_int_equal(l.m->anomalies, 0);

@@ -424,6 +424,26 @@ static const char *say_pace(struct ct_search *s)
 		ct_say_ns(s, most_ns));
 }
 
+/* Where the threads wanted a CPU and other programs had it. */
+static const char *say_foreign(struct ct_search *s)
+{
+	ct_ns queue_ns = 0, own_ns = 0, running_ns = 0;
+
+	for (u32 t = 0; t < s->m->threads.cnt; t++) {
+		queue_ns += s->m->threads.at[t].state_ns[CT_RUNNABLE];
+		running_ns += s->m->threads.at[t].state_ns[CT_RUNNING];
+		own_ns += s->act.own_queue_ns[t];
+	}
+	ct_ns foreign_ns = queue_ns > own_ns ? queue_ns - own_ns : 0;
+	if (!ct_worth(s, foreign_ns) ||
+		!ct_is_share(foreign_ns, running_ns + queue_ns, CT_T_FOREIGN_SHARE))
+		return "";
+	return ct_say(s,
+		" Other programs had the CPUs for %s of the time that its threads wanted one: on "
+		"an idle machine it would look otherwise.",
+		ct_say_share(s, foreign_ns, running_ns + queue_ns));
+}
+
 void ct_find_healthy(struct ct_search *s)
 {
 	for (u32 i = 0; i < s->out->at.cnt; i++)
@@ -435,12 +455,12 @@ void ct_find_healthy(struct ct_search *s)
 	u32 cnt = s->m->threads.cnt;
 	bool brief = s->duration_ns < ct_threshold_ns(CT_T_COST_MS);
 	f->title = ct_strdup("nothing here costs much time");
-	f->evidence = ct_asprintf("%s thread%s; %s ran at a time on average%s%s; %s%s.",
+	f->evidence = ct_asprintf("%s thread%s; %s ran at a time on average%s%s; %s%s.%s",
 		ct_say_count(s, cnt), cnt == 1 ? "" : "s",
 		ct_say_ratio(s, s->f->parallelism.mean_running), say_turns(s), say_pace(s),
 		brief ? "too short a run to lose time in, "
 		      : "none of the known ways to lose time takes a tenth of the run of ",
-		ct_say_ns(s, s->duration_ns));
+		ct_say_ns(s, s->duration_ns), say_foreign(s));
 	f->advice =
 		ct_strdup("Leave it as it is; if it must be faster, do less work or use a better "
 			  "algorithm.");

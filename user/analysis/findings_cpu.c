@@ -142,12 +142,20 @@ static u32 start_function(const struct ct_model *m, u32 thread)
 	return m->names && frame < m->names->frames.cnt ? m->names->frames.at[frame].function : 0;
 }
 
-/* Unknown start functions are like any. */
+/* A thread that was given no name has its process's. */
+static bool is_named(const struct ct_model *m, u32 thread)
+{
+	const struct ct_thread *t = &m->threads.at[thread];
+
+	return m->processes.at[t->process].name != t->name;
+}
+
+/* Where the start functions are not known, names have to tell. */
 static bool may_start_alike(const struct ct_model *m, u32 a, u32 b)
 {
 	u32 x = start_function(m, a), y = start_function(m, b);
 
-	return !x || !y || x == y;
+	return x && y ? x == y : is_named(m, a) && is_named(m, b);
 }
 
 bool ct_same_role(const struct ct_model *m, u32 a, u32 b)
@@ -160,6 +168,8 @@ bool ct_same_role(const struct ct_model *m, u32 a, u32 b)
 	return x->process == y->process && x->parent == y->parent && may_start_alike(m, a, b) &&
 	       len == stem_length(q) && !memcmp(p, q, len);
 }
+
+#define SAMPLES_MIN 30u
 
 /* CPU time that was the thread's own.  A hypervisor that takes the CPU away meanwhile is not seen
  * in the switches, hardly in the kernel's account, but in the samples, which it cannot tick: the
@@ -176,7 +186,8 @@ static ct_ns *measure_work(const struct ct_model *m)
 		ct_ns most_ns = th->state_ns[CT_RUNNING];
 		if (th->cpu_ns && th->cpu_ns < most_ns)
 			most_ns = th->cpu_ns;
-		if (!m->samples.cnt || work_ns[t] > most_ns)
+		/* fewer samples than that differ by a third and more by chance alone */
+		if (work_ns[t] > most_ns || work_ns[t] * hz < SAMPLES_MIN * 1000000000ull)
 			work_ns[t] = most_ns;
 	}
 	return work_ns;

@@ -18,14 +18,14 @@
 
 struct queue { /* one lock's */
 	u32 lock;
-	ct_ns all_ns;	   /* with a waiter */
-	ct_ns spare_ns;	   /* of it, with a CPU to spare */
-	ct_ns delayed_ns;  /* of it, the holder was off the CPU for too long */
-	ct_ns blocked_ns;  /* of it, the holder was blocked, not by another lock */
+	ct_ns all_ns;	  /* with a waiter */
+	ct_ns spare_ns;	  /* of it, with a CPU to spare */
+	ct_ns delayed_ns; /* of it, the holder was off the CPU for too long */
+	ct_ns blocked_ns; /* of it, the holder was blocked, not by another lock */
 	ct_ns blocked_state_ns[CT_STATES];
-	ct_ns guessed_ns;  /* of blocked_ns, in holds that nobody saw */
+	ct_ns guessed_ns;	 /* of blocked_ns, in holds that nobody saw */
 	ct_ns first_ns, last_ns; /* first wait's start, last wait's end */
-	ct_ns wait_ns;	   /* of all waiters */
+	ct_ns wait_ns;		 /* of all waiters */
 	u32 waits;
 	u32 blocked_frame; /* where a holder was blocked for longest */
 	u32 blocked_thread;
@@ -251,18 +251,47 @@ static void list_wakers(struct ct_search *s, struct ct_finding *f, u32 lock)
 	}
 }
 
-/* What the replay says of the run without this lock's waits; "". */
-static const char *say_prediction(struct ct_search *s, u32 lock)
+/* The replay of the run without this lock's waits; NULL: it was not asked, or is not believed. */
+static const struct ct_prediction *find_prediction(const struct ct_search *s, u32 lock)
 {
 	const struct ct_what_if *w = &s->f->what_if;
 
 	for (u32 i = 0; w->usable && i < w->at.cnt; i++)
 		if (w->at.at[i].change == CT_CHANGE_LOCK_FREE && w->at.at[i].lock == lock)
-			return ct_say(s,
-				" Without these waits it would have taken about %s instead of %s.",
-				ct_say_ns(s, w->at.at[i].duration_ns),
-				ct_say_ns(s, s->duration_ns));
-	return "";
+			return &w->at.at[i];
+	return NULL;
+}
+
+/* The replay says that the run is as long without this lock's waits. */
+static bool saves_nothing(const struct ct_search *s, u32 lock)
+{
+	const struct ct_prediction *p = find_prediction(s, lock);
+
+	return p && !ct_worth(s, minus(s->duration_ns, p->duration_ns));
+}
+
+/* A queue costs the time in which a CPU was free for those who stood in it, and no more than the
+ * run would be shorter without it. Where that is nothing, the waits are still worth a word, but not
+ * more: what the threads would do instead is wait for something else. */
+static ct_ns at_most_saved(const struct ct_search *s, u32 lock, ct_ns cost_ns)
+{
+	const struct ct_prediction *p = find_prediction(s, lock);
+	ct_ns saving_ns = p ? minus(s->duration_ns, p->duration_ns) : cost_ns;
+
+	return saving_ns < cost_ns && !saves_nothing(s, lock) ? saving_ns : cost_ns;
+}
+
+static const char *say_prediction(struct ct_search *s, u32 lock)
+{
+	const struct ct_prediction *p = find_prediction(s, lock);
+
+	if (!p)
+		return "";
+	if (saves_nothing(s, lock))
+		return " Without these waits alone the run would hardly have been shorter: its "
+		       "threads would have waited for something else.";
+	return ct_say(s, " Without these waits it would have taken about %s instead of %s.",
+		ct_say_ns(s, p->duration_ns), ct_say_ns(s, s->duration_ns));
 }
 
 static void tell_contention(
@@ -270,10 +299,15 @@ static void tell_contention(
 {
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 	const char *lock = ct_say_lock(s, q->lock), *site = first_site(s, c);
-	struct ct_finding *f = new_finding(s, CT_FIND_LOCK_CONTENTION, queue_cost(q), true, c);
+	struct ct_finding *f = new_finding(
+		s, CT_FIND_LOCK_CONTENTION, at_most_saved(s, q->lock, queue_cost(q)), true, c);
 	u32 waiters = count_waiters(s, c);
 
-	f->title = ct_asprintf("everyone queues for %s", lock);
+	if (saves_nothing(s, q->lock) && f->severity > CT_SEV_LOW)
+		f->severity = CT_SEV_LOW;
+	f->title = waiters > 1 ? ct_asprintf("everyone queues for %s", lock)
+			       : ct_asprintf("%s waits for %s",
+					 ct_say_thread(s, c->blamed.at[0].waiter), lock);
 	f->evidence = ct_asprintf("%u thread%s waited %s time%s for %s, %s in all and up to %u at "
 				  "once, most%s; for %s of "
 				  "the run somebody stood in the queue.%s",
@@ -351,8 +385,7 @@ static void tell_starved(struct ct_search *s, const struct ct_contention *c, u32
 		"%s waited %s, %s of the run, for %s%s: no writer had it, but readers came "
 		"before the last one had left (%s). It was %s who let it in.",
 		who, ct_say_ns(s, ns), ct_say_share(s, ns, s->duration_ns), lock,
-		ct_say_at(s, w->frame),
-		ct_say_threads(s, f->threads.at + 1, f->threads.cnt - 1),
+		ct_say_at(s, w->frame), ct_say_threads(s, f->threads.at + 1, f->threads.cnt - 1),
 		ct_say_thread(s, w->waker));
 	f->advice = ct_asprintf(
 		"Let writers of %s go first (glibc: pthread_rwlockattr_setkind_np with "
@@ -384,7 +417,9 @@ void ct_find_contention(struct ct_search *s)
 		if (!is_key(&s->m->locks.at[c->lock]))
 			continue;
 		study_queue(&q, s, c->lock);
-		if (!find_starvation(s, c) && ct_worth(s, queue_cost(&q)))
+		if (!find_starvation(s, c) && ct_worth(s, queue_cost(&q)) &&
+			(!saves_nothing(s, c->lock) ||
+				ct_is_share(queue_cost(&q), s->duration_ns, CT_T_MEDIUM_SHARE)))
 			tell_contention(s, &q, c);
 	}
 }
@@ -413,7 +448,8 @@ void ct_find_convoy(struct ct_search *s)
 		if (!is_convoy(s, &q))
 			continue;
 		const char *lock = ct_say_lock(s, c->lock);
-		struct ct_finding *f = new_finding(s, CT_FIND_LOCK_CONVOY, queue_cost(&q), true, c);
+		struct ct_finding *f = new_finding(
+			s, CT_FIND_LOCK_CONVOY, at_most_saved(s, c->lock, queue_cost(&q)), true, c);
 		f->title = ct_asprintf("the queue for %s never empties", lock);
 		f->evidence = ct_asprintf("From the first wait to the last, somebody queued for %s "
 					  "%s of the time, %s "
@@ -445,7 +481,8 @@ void ct_find_serialized(struct ct_search *s)
 		p->mean_running * 100 > (double)ct_threshold(CT_T_SERIAL_RUNNING))
 		return;
 	const char *lock = ct_say_lock(s, c->lock);
-	struct ct_finding *f = new_finding(s, CT_FIND_SERIALIZED, alone_ns, true, c);
+	struct ct_finding *f =
+		new_finding(s, CT_FIND_SERIALIZED, at_most_saved(s, c->lock, alone_ns), true, c);
 	f->title = ct_strdup("many threads, one at a time");
 	f->evidence = ct_asprintf(
 		"%u threads took part, and %s ran on average on %u CPUs; for %s, %s of the "

@@ -3,8 +3,8 @@
  * Busy waiting, from CPU samples. Three kinds are told: a loop around sched_yield(2), a spin lock
  * of the C library, and a loop of the program that does nothing but look: all its samples fall on
  * one line and a handful of instructions. The last is inferred: a loop that computes on so few
- * instructions looks the same, so it counts only where several threads live and this one's fellows
- * do not all do the same there.
+ * looks the same, so it counts only where other threads come and go meanwhile, for whom it can
+ * wait, and not where all of them do the same there.
  */
 #include <string.h>
 
@@ -37,6 +37,14 @@ static bool is_spin_lock(const char *function)
 		if (!strcmp(function, names[i]))
 			return true;
 	return false;
+}
+
+/* Who asks for the time again and again looks at a clock, not at what a thread does. */
+static bool is_vdso(const struct ct_model *m, u32 frame)
+{
+	const struct ct_frame *f = &m->names->frames.at[frame];
+
+	return !strcmp(ct_strtab__get(m->names->strings, f->module), "[vdso]");
 }
 
 /* The program's own frame of a sample: the one that called what is spun in. */
@@ -104,7 +112,7 @@ static void add_sample(struct tally *t, const struct ct_search *s, const struct 
 		t->sp.yields++;
 		t->sp.line_frame = caller_of(s, frames, cnt);
 	}
-	if (!cnt || call)
+	if (!cnt || call || is_vdso(s->m, frames[0]))
 		return;
 	if (is_spin_lock(function_of(s->m, frames[0]))) {
 		t->sp.locks++;
@@ -161,14 +169,24 @@ static void tell_spinner(struct ct_search *s, const struct spinner *sp, enum spi
 		who, where);
 }
 
-/* A line where other threads compute too, and as long, is work dealt out, not a wait. */
-static bool is_shared(const struct ct_search *s, const struct tally *all, u32 t)
+/* One that could do what is waited for: it computes, or sleeps and goes on again and again. Who
+ * only starts the others and joins them is none. */
+static bool is_active(const struct ct_search *s, const struct spinner *sp)
+{
+	return sp->samples >= ct_threshold(CT_T_SPIN_SAMPLES) ||
+	       s->m->threads.at[sp->thread].voluntary >= ct_threshold(CT_T_SPIN_TURNS);
+}
+
+/* A line where all that is active is found is work, dealt out or not: nobody is there to be waited
+ * for. */
+static bool is_work(const struct ct_search *s, const struct tally *all, u32 t)
 {
 	u32 fellows = 0, alike = 0;
 
 	for (u32 i = 0; i < s->m->threads.cnt; i++) {
 		const struct spinner *sp = &all[i].sp;
-		if (i == t || s->m->threads.at[i].process != s->m->threads.at[t].process)
+		if (i == t || s->m->threads.at[i].process != s->m->threads.at[t].process ||
+			!is_active(s, sp))
 			continue;
 		fellows++;
 		alike += kind_of(sp) == SPIN_LOOP &&
@@ -194,7 +212,7 @@ void ct_find_spinning(struct ct_search *s)
 			count_places(&all[t].sp, m, all[t].places.at, all[t].places.cnt);
 	for (u32 t = 0; t < m->threads.cnt; t++) {
 		enum spin kind = kind_of(&all[t].sp);
-		if (kind != SPIN_NONE && !(kind == SPIN_LOOP && is_shared(s, all, t)))
+		if (kind != SPIN_NONE && !(kind == SPIN_LOOP && is_work(s, all, t)))
 			tell_spinner(s, &all[t].sp, kind);
 	}
 	for (u32 t = 0; t < m->threads.cnt; t++) {

@@ -139,6 +139,18 @@ static void sum_states(struct ct_program_kind *k, const struct ct_thread *t)
 	}
 }
 
+/* A pipe between two recorded threads is no device: the one waits for what the other makes. */
+static void move_pipes(struct ct_program_kind *k, const struct ct_model *m)
+{
+	for (u32 i = 0; i < m->waits.cnt; i++) {
+		const struct ct_wait *w = &m->waits.at[i];
+		if (w->state != CT_PIPE || w->waker == CT_NONE)
+			continue;
+		k->io_ns -= w->end_ns - w->start_ns;
+		k->peers_ns += w->end_ns - w->start_ns;
+	}
+}
+
 static bool is_share(ct_ns part_ns, ct_ns whole_ns, u32 percent)
 {
 	return (double)part_ns * 100 >= (double)whole_ns * percent;
@@ -151,6 +163,7 @@ void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *
 	*k = (struct ct_program_kind){ .kind = CT_WORK_IDLE, .fit = CT_FIT_SEQUENTIAL };
 	for (u32 i = 0; i < m->threads.cnt; i++)
 		sum_states(k, &m->threads.at[i]);
+	move_pipes(k, m);
 	ct_ns own_ns = k->cpu_ns + k->io_ns + k->sleep_ns;
 	if (!own_ns)
 		return;

@@ -70,6 +70,8 @@ const struct ct_threshold ct_thresholds[CT_THRESHOLDS + 1] = {
 	[CT_T_CROWD_OWN_SHARE] = { "crowd-own", 30, "% of the waits for a CPU",
 		"where other programs have the CPUs for more than two thirds of them, fewer "
 		"threads would hardly wait less" },
+	[CT_T_FOREIGN_SHARE] = { "foreign-share", 30, "% of the time that threads want a CPU",
+		"less is what any machine has to do besides" },
 	[CT_T_ROLE_THREADS] = { "role-threads", 2, "threads", "of one role, to compare them" },
 	[CT_T_UNEVEN_SHARE] = { "uneven-share", 30, "% over the mean",
 		"the same work takes so much more or less CPU time on a busy or a virtual "
@@ -84,6 +86,8 @@ const struct ct_threshold ct_thresholds[CT_THRESHOLDS + 1] = {
 		"loads the variable, compares, jumps back: a loop that computes has more" },
 	[CT_T_SPIN_SHARE] = { "spin-share", 90, "% of the samples",
 		"the rest is how it got there" },
+	[CT_T_SPIN_TURNS] = { "spin-turns", 5, "sleeps of another thread",
+		"who starts the others and waits for their end sleeps a few times" },
 	[CT_T_INVERSION_WAITS] = { "inversion-waits", 1, "waits",
 		"one is enough where priorities are a promise" },
 };

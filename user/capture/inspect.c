@@ -113,7 +113,8 @@ static u32 owner_of(const struct ct_found *st, const u32 words[WORDS])
 
 	if (cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2)
 		return words[0] & FUTEX_TID;
-	if (cmd == FUTEX_WAIT && st->arg2 == 2)
+	/* WAIT_BITSET: with a timeout; what else waits so has no thread's id there */
+	if ((cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET) && st->arg2 == 2)
 		return words[2];
 	if (st->arg2 & 0x80000000)
 		return st->arg2 & FUTEX_TID;

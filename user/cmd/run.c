@@ -48,6 +48,7 @@ struct recording {
 	sigset_t old_mask;	/* that ctrace was started with */
 	struct ct_alarm *alarm; /* NULL: quiet */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
+	ct_ns from_ns;		/* -d counts from here: the program goes, or all are attached to */
 	bool done;
 	bool wrote_badly; /* the trace could not be written to its end */
 	bool judged;	  /* the findings were made */
@@ -467,7 +468,7 @@ static bool all_gone(const struct recording *r)
 
 static void record(struct recording *r)
 {
-	ct_ns end = r->opts->duration_s > 0 ? r->run.start_ns + (ct_ns)(r->opts->duration_s * 1e9)
+	ct_ns end = r->opts->duration_s > 0 ? r->from_ns + (ct_ns)(r->opts->duration_s * 1e9)
 					    : UINT64_MAX;
 	struct pollfd fds[2] = { { .fd = r->signal_fd, .events = POLLIN },
 		{ .fd = ct_session__wait_fd(r->session), .events = POLLIN } };
@@ -678,6 +679,7 @@ static int run_recording(struct recording *r)
 	r->alarm = r->opts->quiet ? NULL : ct_alarm__new();
 	ct_session__watch(r->session, r->alarm);
 	code = r->run.attached ? start_attached(r) : start_program(r);
+	r->from_ns = clock_ns(CLOCK_MONOTONIC);
 	if (code)
 		return code;
 	ct_session__sink(r->session, r->writer, r->sym);

@@ -258,11 +258,13 @@ static bool is_requeue_pi(const struct futex_wait *w)
 	return w->cmd == OP_WAIT_REQUEUE_PI;
 }
 
-/* A mutex taken again inside pthread_cond_wait() has that function on its stack: the owner
- * tells. */
+/* A mutex taken again inside pthread_cond_wait() has that function on its stack: the owner tells.
+ * pthread_mutex_timedlock() waits with an absolute time; so do others, but no thread stands two
+ * words after theirs. */
 static bool is_owned_mutex(const struct futex_wait *w)
 {
-	return w->cmd == OP_WAIT && w->val == 2 && w->has_owner;
+	return (w->cmd == OP_WAIT || (w->cmd == OP_WAIT_BITSET && w->timed)) && w->val == 2 &&
+	       w->has_owner;
 }
 
 static bool is_tid_word(const struct futex_wait *w)

@@ -489,7 +489,6 @@ void model_on_task_new(struct build *b, const struct ct_event *e)
 		return;
 	u32 t = add_thread(b, e, model_thread(b, e->task_new.parent));
 	struct ct_thread *th = &b->m->threads.at[t];
-	ct_ns start = b->m->start_ns < b->ts ? b->m->start_ns : b->ts;
 
 	/* to be compared with the kernel's counters, the starting point must be exact */
 	if (!(flags & CT_TASK_UNSURE))
@@ -498,8 +497,11 @@ void model_on_task_new(struct build *b, const struct ct_event *e)
 		th->flags |= CT_THREAD_ROOT;
 		th->start_ns = b->ts;
 	} else if (flags & CT_TASK_FOUND) {
+		/* attaching takes a while, and nothing is known of a thread before its turn */
+		if (!t && b->m->run->attached && b->m->start_ns < b->ts)
+			b->m->start_ns = b->ts;
 		th->flags |= CT_THREAD_FOUND;
-		start_recording(b, t, start, CT_SLICE_CUT_START);
+		start_recording(b, t, b->ts, CT_SLICE_CUT_START);
 	} else {
 		b->now.at[t].doing = DOING_RUNNABLE;
 		start_recording(b, t, b->ts, 0);

@@ -50,6 +50,30 @@ def full_disk():
         e2e.run(["umount", small])
 
 
+def no_room():
+    """Not even the first chunk: the program runs as if ctrace were not there."""
+    small = e2e.path("none")
+    os.mkdir(small)
+    mounted = e2e.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", small])
+    if mounted.returncode:
+        raise e2e.Harness(f"cannot mount a small disk: {mounted.stderr}")
+    with open(os.path.join(small, "filler"), "wb") as filler:
+        try:
+            filler.write(bytes(1 << 16))
+            filler.flush()
+        except OSError:
+            pass
+    try:
+        for where in ("/dev/full", os.path.join(small, "t.ctrace")):
+            result = e2e.run([e2e.CTRACE, "-o", where, "sh", "-c", "echo out; exit 5"])
+            e2e.check(f"no room at {where}: the program's output and status",
+                      result.stdout == "out\n" and result.returncode == 5, result)
+            e2e.check(f"no room at {where}: one line says so, and what to do",
+                      e2e.one_line(result.stderr) and "-o FILE" in result.stderr, result.stderr)
+    finally:
+        e2e.run(["umount", small])
+
+
 def killed_writer():
     trace = e2e.trace_name()
     process = e2e.start([e2e.CTRACE, "--quiet", "-o", trace, e2e.tool("hackbench"), "-g", "2", "-l",
@@ -64,5 +88,6 @@ def killed_writer():
 
 
 full_disk()
+no_room()
 killed_writer()
 e2e.done()

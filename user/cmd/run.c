@@ -225,7 +225,8 @@ static int start_writer(struct recording *r)
 	if (!err)
 		err = ct_writer__names(r->writer, r->names);
 	if (err)
-		ct_error("cannot write the trace to '%s': %s; the program runs on, unrecorded",
+		ct_error("cannot write the trace to '%s': %s; the program runs on, unrecorded; "
+			 "name another place with -o FILE",
 			r->path, strerror(-err));
 	return err;
 }
@@ -502,8 +503,8 @@ static void await_last_switch(struct recording *r)
 	for (int i = 0; i < 100 && ct_session__traces(r->session, r->run.pid); i++)
 		nanosleep(&ms, NULL);
 	r->run.end_ns = clock_ns(CLOCK_MONOTONIC);
-	nanosleep(&ms,
-		NULL); /* its other threads died before it; let the last of them leave the CPU */
+	/* its other threads died before it; let the last of them leave the CPU */
+	nanosleep(&ms, NULL);
 }
 
 static void finish_recording(struct recording *r)
@@ -521,9 +522,8 @@ static void finish_recording(struct recording *r)
 	if (r->looker)
 		waitpid(r->looker, NULL, 0); /* what it has to say comes before the report */
 	r->looker = 0;
-	/* the file is read back before it is finished: the locks of its last second need names, too
-	 */
-	if (!r->wrote_badly)
+	/* the file is read back before it is finished: the locks of its last second need names */
+	if (r->writer && !r->wrote_badly)
 		ct_writer__flush(r->writer, clock_ns(CLOCK_MONOTONIC));
 	ct_session__stats(r->session, &st);
 	ct_debug("%llu records, %llu bytes, %llu stacks copied (%llu not, %llu unreadable), %llu "
@@ -613,6 +613,14 @@ static void finish_trace(struct recording *r)
 		return;
 	}
 	m = ct_model__build(source, r->names);
+	if (!m->event_cnt && r->wrote_badly) {
+		ct_error("nothing of the recording is in '%s': there was no room for it; name "
+			 "another place with -o FILE",
+			r->path);
+		ct_model__free(m);
+		ct_source__free(source);
+		return;
+	}
 	ct_facts__compute(&facts, m);
 	print_report(r, source, &facts);
 	r->judged = true;

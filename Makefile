@@ -47,7 +47,7 @@ help:
 ## make deps       install what building needs (by the distribution's package manager)
 ## make check      every test that needs no root
 ## make check-root the tests that record (BPF; root)
-## make bench      measure overhead (root)
+## make bench      what tracing costs, beside perf, bcc, bpftrace and strace (root)
 ## make soak       many runs of what must be announced, and of what must not (root; a quarter of an hour)
 ## make golden     write the expected outputs of tests/golden anew; review them as a diff
 ## make install    copy ctrace to $(PREFIX)/bin, the demos to $(PREFIX)/lib/ctrace; DESTDIR is respected
@@ -148,7 +148,8 @@ lint:
 golden: all
 	@tests/run.sh golden-write
 bench: all
-	@$(SUDO) tests/bench/run.py
+	@sh $(DEPS_SH) build test bench || echo "bench: who is missing is left out"
+	@$(SUDO) B=$(abspath $(B)) tests/bench/run.py
 soak: all
 	@$(SUDO) B=$(B) tests/soak.py
 

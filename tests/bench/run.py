@@ -1,112 +1,391 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What tracing costs: the same work untraced, under ctrace, and under perf sched, in turn.
+"""What tracing costs: the same work untraced, under ctrace, and under its peers, in turn.
 
-    sudo make bench            or   tests/bench/run.py [ROUNDS]
+    sudo make bench            or   tests/bench/run.py [ROUNDS] [WORKLOAD...]
 
 Machines are noisy: every round runs each contender once, one after the other; shown are medians
-over the rounds, and the difference to the untraced median.  A benchmark, not a test: it never fails
-on a figure.
+over the rounds, their spread, and the difference to the untraced median.  A benchmark, not a test:
+it never fails on a figure, and prints what has become worse than the ratios that are kept beside
+it.  How to read it: README.md here.
 """
+import json
 import os
+import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests", "e2e", "lib"))
+HERE = os.path.join(TOP, "tests", "bench")
 BUILD = os.environ.get("B", os.path.join(TOP, "build"))
 CTRACE = os.path.join(BUILD, "ctrace")
-COUNT = "200000"
+KEPT = os.path.join(HERE, "ratios.json")
+WORSE = 1.2              # a ratio that has grown by more is printed
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+OFF_CPU = "tracepoint:sched:sched_switch { @start[args->prev_pid] = nsecs; " \
+          "if (@start[args->next_pid]) { @off[args->next_comm, ustack] = " \
+          "sum(nsecs - @start[args->next_pid]); } }"
+
+
+class Contender:
+    """A tracer: before a command (wrap), or beside what runs already (beside); what it writes."""
+
+    def __init__(self, name, wrap, beside=None, output=None, slow=1):
+        self.name, self.wrap, self.beside, self.output = name, wrap, beside, output
+        self.slow = slow        # its share of the work, where the whole would take minutes
 
 
 def contenders(directory):
-    trace = os.path.join(directory, "t.ctrace")
-    base = [CTRACE, "--as-root", "--quiet", "-o", trace]
+    trace, data = os.path.join(directory, "t.ctrace"), os.path.join(directory, "data")
+    empty = os.path.join(directory, "empty")
+    base = [CTRACE, "--as-root", "--quiet", "--no-html", "-o", trace]
+    light = base + ["--futex=switch"]
+    bare = light + ["--stack=off", "--cpu-samples=off"]
     found = [
-        ("untraced", [], None),
-        ("ctrace", base, trace),
-        ("ctrace --futex=switch", base + ["--futex=switch"], trace),
-        ("ctrace --futex=switch --stack=off",
-         base + ["--futex=switch", "--stack=off", "--cpu-samples=off"], trace),
+        Contender("untraced", [], []),
+        Contender("empty programs, switch", [empty, "switch"], [empty, "switch", "sleep", "1000"]),
+        Contender("empty programs, calls", [empty, "calls"], [empty, "calls", "sleep", "1000"]),
+        Contender("ctrace", base, base + ["--futex=calls", "-p"], trace),
+        Contender("ctrace --futex=switch", light, light + ["-p"], trace),
+        Contender("ctrace --futex=switch --stack=off", bare, bare + ["-p"], trace),
     ]
-    if shutil.which("perf"):
-        data = os.path.join(directory, "perf.data")
-        found.append(("perf sched record", ["perf", "sched", "record", "-q", "-o", data], data))
+    for name, wrap, slow in (
+            ("perf sched record", ["perf", "sched", "record", "-q", "-o", data], 1),
+            ("perf record -e sched:sched_switch -g",
+             ["perf", "record", "-q", "-e", "sched:sched_switch", "-g", "-o", data], 1),
+            ("perf trace -s", ["perf", "trace", "-s", "-o", data], 4),
+            ("trace-cmd record -e sched", ["trace-cmd", "record", "-q", "-e", "sched", "-o", data],
+             1),
+            ("strace -f", ["strace", "-f", "-o", data], 20)):
+        if shutil.which(wrap[0]):
+            found.append(Contender(name, wrap, wrap + ["sleep", "1000"], data, slow))
+    for name, command in (("bcc offcputime", ["offcputime-bpfcc", "-f"]),
+                          ("bpftrace off-CPU", ["bpftrace", "-e", OFF_CPU])):
+        if shutil.which(command[0]):
+            found.append(Contender(name, None, command))
     return found
 
 
-def build_handover(directory):
-    out = os.path.join(directory, "handover")
-    source = os.path.join(TOP, "tests", "bench", "handover.c")
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-pthread", source, "-o", out], check=True)
-    return out
+class Beside:
+    """A tracer that runs beside the work; for ctrace, attached to a process."""
+
+    def __init__(self, contender, pid, needs_pid=True):
+        command = list(contender.beside)
+        self.process = None
+        if command[-1:] == ["-p"]:
+            if not needs_pid:
+                pid = self._sleeper()
+            command.append(str(pid))
+        if command:
+            self.process = subprocess.Popen(command, start_new_session=True, **QUIET)
+            time.sleep(3 if contender.wrap is None else 1)     # until it is armed
+
+    def _sleeper(self):
+        self.sleeper = subprocess.Popen(["sleep", "1000"])
+        return self.sleeper.pid
+
+    def stop(self):
+        if self.process:
+            os.killpg(self.process.pid, signal.SIGINT)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if hasattr(self, "sleeper"):
+            self.sleeper.kill()
+            self.sleeper.wait()
 
 
-def handover(prefix, program, cpus):
-    """ns per switch, by the program's own clock; the file's size when there is one."""
-    run = subprocess.run(prefix + [program, cpus, COUNT], stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
-    lines = [line for line in run.stdout.split("\n") if line.replace(".", "").isdigit()]
-    return float(lines[-1]) if lines else None
+def figure(command, pattern, **how):
+    """The figure that a command prints of itself."""
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         errors="replace", check=False, **how)
+    found = re.search(pattern, run.stdout, re.MULTILINE)
+    return float(found.group(1)) if found else None
 
 
-def wall(prefix, command):
-    begin = time.monotonic()
-    subprocess.run(prefix + command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return (time.monotonic() - begin) * 1e3
+# ---- workloads: (what, unit, how much, command of the count, pattern of its figure) --------------
+
+def workloads(directory):
+    handover, neighbour = (os.path.join(directory, n) for n in ("handover", "neighbour"))
+    number = r"^([0-9]+\.?[0-9]*)$"
+    return {
+        "a": ("two threads hand a futex to and fro on one CPU", "ns a switch", 200000,
+              lambda n: [handover, "1", str(n)], number),
+        "b": ("the same, on any CPU", "ns a switch", 200000,
+              lambda n: [handover, "2", str(n)], number),
+        "c": ("perf bench sched pipe -T", "us a round", 100000,
+              lambda n: ["perf", "bench", "sched", "pipe", "-T", "-l", str(n)],
+              r"([0-9.]+) usecs/op"),
+        "d": ("hackbench", "s", 600, lambda n: ["hackbench", "-g", "4", "-l", str(n)],
+              r"Time: ([0-9.]+)"),
+        "e": ("sysbench threads, 8 threads", "s", 1500,
+              lambda n: ["sysbench", "threads", "--threads=8", f"--events={n}", "--time=0", "run"],
+              r"total time: +([0-9.]+)s"),
+        "e2": ("sysbench mutex, 8 threads", "s", 40000,
+               lambda n: ["sysbench", "mutex", "--threads=8", "--mutex-num=4",
+                          f"--mutex-locks={n}", "--mutex-loops=100", "run"],
+               r"total time: +([0-9.]+)s"),
+        "f": ("computing alone", "ns a thousand steps", 200000,
+              lambda n: [neighbour, "compute", str(n)], number),
+    }
 
 
-def table(title, unit, rows, sizes=None):
-    print(f"\n{title}")
-    base = statistics.median(rows["untraced"])
-    for name, values in rows.items():
-        if not values:
-            continue
-        median = statistics.median(values)
-        line = f"  {name:36} {median:10.1f} {unit}  {median - base:+10.1f}  x{median / base:5.2f}"
-        line += f"   ({min(values):.1f} .. {max(values):.1f})"
-        if sizes and name in sizes:
-            line += f"   {sizes[name]:6.1f} bytes of file per switch"
-        print(line, flush=True)
+def measure_one(contender, count, command, pattern):
+    count = max(count // contender.slow, 1)
+    if contender.wrap is not None:
+        return figure(contender.wrap + command(count), pattern)
+    beside = Beside(contender, 0)
+    try:
+        return figure(command(count), pattern)
+    finally:
+        beside.stop()
 
 
-def measure(who, rounds, one, after=None):
-    rows = {name: [] for name, _, _ in who}
+def lost_events(contender):
+    """Of the trace just written; None when it is not ctrace's."""
+    if not contender.name.startswith("ctrace"):
+        return None
+    export = subprocess.run([CTRACE, "export", contender.output, "-f", "json", "-o", "-"],
+                            stdout=subprocess.PIPE, check=False)
+    data = json.loads(export.stdout)
+    return data["loss"]["events"], data["run"]["switches"]
+
+
+def run_workload(key, work, all_contenders, rounds):
+    what, unit, count, command, pattern = work
+    values = {c.name: [] for c in all_contenders}
+    extra = {}
+    for turn in range(rounds):
+        for c in all_contenders:
+            value = measure_one(c, count, command, pattern)
+            if value is None:
+                continue
+            # sysbench and hackbench say the time of all of it: a share of the work, a share of it
+            values[c.name].append(value * c.slow if unit == "s" else value)
+            if turn == 0 and c.output and os.path.exists(c.output):
+                size = os.path.getsize(c.output)
+                lost = lost_events(c)
+                extra[c.name] = {"bytes": size * c.slow}
+                if lost:
+                    extra[c.name].update(lost=lost[0], switches=lost[1])
+    print_table(f"({key}) {what}", unit, values, extra)
+    return summary(values, extra)
+
+
+def run_neighbour(directory, all_contenders, rounds):
+    """What a program pays that nobody traces, while the tracer is on another one, or on all."""
+    neighbour = os.path.join(directory, "neighbour")
+    results = {}
+    for what, count, unit in (("getpid", 1000000, "ns a call"), ("switch", 100000, "ns a switch")):
+        values = {c.name: [] for c in all_contenders}
+        for _ in range(rounds):
+            for c in all_contenders:
+                if c.beside is None or c.name == "strace -f":   # it traces nobody else
+                    continue
+                beside = Beside(c, 0, needs_pid=False)
+                value = figure([neighbour, what, str(count)], r"^([0-9.]+)$")
+                beside.stop()
+                if value is not None:
+                    values[c.name].append(value)
+        print_table(f"(h) a neighbour that is not traced: {what}", unit, values, {})
+        results[f"h {what}"] = summary(values, {})
+    return results
+
+
+def run_pgbench(all_contenders, rounds):
+    import postgres     # the tests' server
+    if not postgres.binaries():
+        return {}
+    server = postgres.Server()
+    values = {c.name: [] for c in all_contenders}
     for _ in range(rounds):
-        for name, prefix, path in who:
-            value = one(prefix)
-            if value is not None:
-                rows[name].append(value)
-            if after:
-                after(name, path)
+        for c in all_contenders:
+            if c.beside is None or c.name == "strace -f":
+                continue
+            beside = Beside(c, server.process.pid)
+            tps = figure(server.client("pgbench", "-c", "4", "-j", "2", "-T", "3", "postgres"),
+                         r"tps = ([0-9.]+)", cwd=server.home)
+            beside.stop()
+            if tps:
+                values[c.name].append(1e3 / tps)
+    print_table("(g) pgbench, 4 clients, the server attached to", "ms a transaction", values, {})
+    return {"g": summary(values, {})}
+
+
+# ---- the collector, and opening what it wrote ----------------------------------------------------
+
+def run_collector(directory):
+    """CPU of the collector for each event, attached, so that the work is not its child's."""
+    trace = os.path.join(directory, "collector.ctrace")
+    results = {}
+    for futex in ("switch", "calls"):
+        work = subprocess.Popen([os.path.join(directory, "handover"), "2", "100000000"], **QUIET)
+        tracer = subprocess.Popen([CTRACE, "--as-root", "--quiet", "--no-html", f"--futex={futex}",
+                                   "-o", trace, "-d", "6", "-p", str(work.pid)])
+        time.sleep(5)
+        with open(f"/proc/{tracer.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rsplit(") ", 1)[1].split()
+        cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        with open(f"/proc/{tracer.pid}/status", encoding="ascii") as status:
+            peak = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) / 1024
+        tracer.wait()
+        work.kill()
+        work.wait()
+        export = subprocess.run([CTRACE, "export", trace, "-f", "json", "-o", "-"],
+                                stdout=subprocess.PIPE, check=True)
+        events = json.loads(export.stdout)["run"]["events"] * 5 / 6
+        results[futex] = {"ns_per_event": cpu_s * 1e9 / events, "peak_mib": peak,
+                          "events_per_s": events / 5}
+        print(f"collector, --futex={futex}: {cpu_s * 1e9 / events:.0f} ns of its CPU for each "
+              f"event (start-up included), {events / 5:,.0f} events/s, at most {peak:.0f} MiB",
+              flush=True)
+    return {"collector": results}
+
+
+def run_opening(directory):
+    trace = os.path.join(directory, "big.ctrace")
+    subprocess.run([CTRACE, "--as-root", "--quiet", "--no-html", "-o", trace, "perf", "bench",
+                    "sched", "pipe", "-T", "-l", "1000000"], check=False, **QUIET)
+    begin = time.monotonic()
+    child = subprocess.Popen([CTRACE, "report", trace], **QUIET)
+    _, _, usage = os.wait4(child.pid, 0)
+    wall_s = time.monotonic() - begin
+    export = subprocess.run([CTRACE, "export", trace, "-f", "json", "-o", "-"],
+                            stdout=subprocess.PIPE, check=True)
+    events = json.loads(export.stdout)["run"]["events"]
+    cpu_us = (usage.ru_utime + usage.ru_stime) * 1e6 / events
+    peak = usage.ru_maxrss / 1024
+    print(f"opening {events:,} events: {wall_s:.2f} s, {cpu_us:.2f} us of CPU for each event, "
+          f"{peak:.0f} MiB", flush=True)
+    return {"opening": {"events": events, "us_per_event": cpu_us, "peak_mib": peak}}
+
+
+# ---- tables --------------------------------------------------------------------------------------
+
+def summary(values, extra):
+    result = {}
+    base = statistics.median(values["untraced"])
+    for name, row in values.items():
+        if row:
+            median = statistics.median(row)
+            result[name] = {"median": median, "min": min(row), "max": max(row),
+                            "added": median - base, "ratio": median / base, **extra.get(name, {})}
+    return result
+
+
+def print_table(title, unit, values, extra):
+    print(f"\n{title}, {unit}")
+    for name, row in summary(values, extra).items():
+        line = f"  {name:38} {row['median']:10.2f} {row['added']:+10.2f}  x{row['ratio']:6.3f}"
+        line += f"   ({row['min']:.2f} .. {row['max']:.2f})"
+        if row.get("switches"):
+            line += f"  {row['bytes'] / row['switches']:5.1f} B/switch, {row['lost']} lost"
+        print(line, flush=True)
+    for name in [name for name, row in values.items() if not row]:
+        print(f"  {name:38} not run: it does not work here, or not so")
+
+
+def added(results, key, name):
+    return results.get(key, {}).get(name, {}).get("added")
+
+
+def targets(results):
+    """What is to be reached: (what, reached, at most); figures of this very run."""
+    rows = []
+    perf = added(results, "a", "perf sched record")
+    for name, most in (("ctrace", 0.4), ("ctrace --futex=switch", 0.2),
+                       ("ctrace --futex=switch --stack=off", 0.12)):
+        mine = added(results, "a", name)
+        if perf and mine is not None:
+            rows.append((f"added on (a) by {name}, over perf sched record's", mine / perf, most))
+    for key in ("d", "g"):
+        row = results.get(key, {}).get("ctrace" if key == "d" else "ctrace --futex=switch")
+        if row:
+            rows.append((f"slow-down on ({key})", row["ratio"], 1.05))
+    for what in ("getpid", "switch"):
+        row = results.get(f"h {what}", {})
+        if row.get("ctrace --futex=switch"):
+            rows.append((f"neighbour's {what}, --futex=switch",
+                         row["ctrace --futex=switch"]["ratio"], 1.02))
+        if row.get("ctrace") and row.get("empty programs, calls"):
+            rows.append((f"neighbour's {what}, over empty programs'",
+                         row["ctrace"]["ratio"] / row["empty programs, calls"]["ratio"], 1.02))
+    for name, most in (("ctrace", 8), ("ctrace --futex=switch", 4)):
+        row = results.get("a", {}).get(name, {})
+        if row.get("switches"):
+            rows.append((f"bytes a switch on (a), {name}", row["bytes"] / row["switches"], most))
+    lost = sum(row.get("lost", 0) for work in results.values() if isinstance(work, dict)
+               for row in work.values() if isinstance(row, dict))
+    rows.append(("events lost, all workloads", lost, 0))
+    for futex, row in results.get("collector", {}).items():
+        rows.append((f"collector's ns an event, --futex={futex}", row["ns_per_event"], 100))
+        rows.append((f"collector's MiB, --futex={futex}", row["peak_mib"], 64))
+    if "opening" in results:
+        rows.append(("opening: us an event", results["opening"]["us_per_event"], 1))
+        rows.append(("opening: MiB", results["opening"]["peak_mib"], 1024))
     return rows
 
 
+def print_targets(results):
+    rows = targets(results)
+    kept = {}
+    if os.path.exists(KEPT):
+        with open(KEPT, encoding="utf-8") as file:
+            kept = json.load(file)
+    print(f"\n{'to reach':58} {'reached':>9} {'at most':>8} {'kept':>9}")
+    for what, reached, most in rows:
+        before = kept.get(what)
+        worse = before is not None and reached > before * WORSE and reached - before > 0.01
+        print(f"{what:58} {reached:9.3f} {most:8g} "
+              f"{'' if before is None else format(before, '.3f'):>9}"
+              f"{'' if reached <= most else '  not reached'}{'  WORSE than kept' if worse else ''}")
+    return {what: round(reached, 3) for what, reached, _ in rows}
+
+
+def build(directory):
+    compiler = os.environ.get("CC", "cc")
+    for name, libraries in (("handover", []), ("neighbour", []), ("empty", ["-lbpf"])):
+        subprocess.run([compiler, "-O2", "-pthread", os.path.join(HERE, name + ".c"), "-o",
+                        os.path.join(directory, name), *libraries], check=True)
+
+
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    words = sys.argv[1:]
+    rounds = int(words.pop(0)) if words and words[0].isdigit() else 5
     if os.geteuid() != 0:
         sys.exit("bench: recording needs root: sudo make bench")
+    results = {}
     with tempfile.TemporaryDirectory() as directory:
-        program = build_handover(directory)
-        who = contenders(directory)
-        sizes = {}
-
-        def note_size(name, path):
-            if path and os.path.exists(path):
-                sizes[name] = os.path.getsize(path) / (2.0 * int(COUNT))
-
-        print(f"{rounds} rounds, medians; {os.cpu_count()} CPUs, {os.uname().release}")
-        for cpus, title in (("1", "a futex handed to and fro on one CPU"),
-                            ("2", "the same, on any CPU")):
-            rows = measure(who, rounds, lambda prefix: handover(prefix, program, cpus), note_size)
-            table(title + ", per switch", "ns", rows, sizes)
-        if shutil.which("hackbench"):
-            work = ["hackbench", "-g", "4", "-l", "400"]
-            rows = measure(who, rounds, lambda prefix: wall(prefix, work))
-            table("hackbench -g 4 -l 400, start and end of the tracer included", "ms", rows)
+        build(directory)
+        everybody = contenders(directory)
+        print(f"{rounds} rounds in turn, medians; {os.cpu_count()} CPUs, {os.uname().release}")
+        print("each line: median, added to untraced, ratio, (least .. most)")
+        for key, work in workloads(directory).items():
+            if not words or key in words:
+                results[key] = run_workload(key, work, everybody, rounds)
+        if not words or "g" in words:
+            results.update(run_pgbench(everybody, rounds))
+        if not words or "h" in words:
+            results.update(run_neighbour(directory, everybody, rounds))
+        if not words or "collector" in words:
+            results.update(run_collector(directory))
+        if not words or "opening" in words:
+            results.update(run_opening(directory))
+    ratios = print_targets(results)
+    output = os.path.join(BUILD, "bench.json")
+    with open(output, "w", encoding="utf-8") as file:
+        json.dump({"rounds": rounds, "cpus": os.cpu_count(), "kernel": os.uname().release,
+                   "results": results, "ratios": ratios}, file, indent=1)
+    print(f"\nall figures: {output}; to keep these ratios: copy its 'ratios' to {KEPT}")
 
 
 main()

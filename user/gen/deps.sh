@@ -3,7 +3,7 @@
 #
 # Installs what building ctrace and running its tests need, by the distribution's package manager.
 #
-#     sh user/gen/deps.sh build [test]    look; say what is missing; install that and look again
+#     sh user/gen/deps.sh build [test] [bench]    look; say what is missing; install that and look again
 #     sh user/gen/deps.sh bpftool         print a bpftool that works on this machine
 #
 # What is there is found out by looking for the command, or by compiling against the library, so that
@@ -45,6 +45,9 @@ wanted() {
 		test  cmd:jq            jq              jq              jq      jq
 		test  cmd:setpriv       util-linux      util-linux      util-linux util-linux
 		test  cmd:valgrind      valgrind        valgrind        valgrind valgrind
+		bench cmd:trace-cmd     trace-cmd       trace-cmd       trace-cmd trace-cmd
+		bench cmd:bpftrace      bpftrace        bpftrace        bpftrace bpftrace
+		bench offcputime        bpfcc-tools     bcc-tools       bcc-tools bcc-tools
 	END
 }
 
@@ -85,6 +88,7 @@ have() {
 	bpftool) find_bpftool ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;
+	offcputime) command -v offcputime-bpfcc || any_file /usr/share/bcc/tools/offcputime ;;
 	pgbench) command -v pgbench || any_file /usr/lib/postgresql/*/bin/pgbench ;;
 	esac >/dev/null 2>&1
 }

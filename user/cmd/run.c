@@ -187,8 +187,12 @@ static int open_session(struct recording *r)
 	free(why);
 	if (!err && r->run.futex_calls && !ct_session__has_futex_calls(r->session)) {
 		r->run.futex_calls = false;
-		ct_warn("no futex calls, only what switches tell: tracefs is not there; mount -t "
-			"tracefs nodev /sys/kernel/tracing");
+		if (access("/sys/kernel/tracing/", X_OK) && errno == EACCES)
+			ct_warn("no futex calls, only what switches tell: without root tracefs "
+				"cannot be read; --futex=switch asks for no more");
+		else
+			ct_warn("no futex calls, only what switches tell: tracefs is not there; "
+				"mount -t tracefs nodev /sys/kernel/tracing");
 	}
 	return err;
 }

@@ -61,6 +61,8 @@ struct ct_run {
 	char *libc;    /* "glibc" or "musl" or "" (unknown); decides where owner words are */
 	char *version; /* of the ctrace that recorded it */
 	char *host;
+	/* CPU time of recording: in the probes (an estimate), of the collector; 0: unknown */
+	ct_ns cost_probes_ns, cost_collector_ns;
 };
 void ct_run__clear(struct ct_run *run); /* frees what it points to */
 

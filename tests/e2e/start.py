@@ -90,7 +90,18 @@ def options_are_the_programs():
               os.path.exists(e2e.path("sh.ctrace")), os.listdir(e2e.DIR))
 
 
+def says_what_it_cost():
+    recording = e2e.record([os.path.join(e2e.DEMOS, "switching"), "thousands"])
+    cost = recording.json["run"]["cost"]
+    running = sum(t["running_ns"] for t in recording.threads)
+    switches = recording.json["run"]["switches"]
+    e2e.check("the probes' share is measured: more than nothing, less than the program's own time",
+              cost["probes_ns"] and 20 * switches < cost["probes_ns"] < running, (cost, switches))
+    e2e.check("and the collector's CPU time", 0 < (cost["collector_ns"] or 0) < running, cost)
+
+
 first_instruction()
+says_what_it_cost()
 statuses()
 no_such_program()
 streams()

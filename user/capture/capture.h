@@ -67,6 +67,9 @@ int ct_session__pause_ms(const struct ct_session *s);
 int ct_session__drain(struct ct_session *s); /* 0 or the writer's sticky -errno */
 void ct_session__stop(struct ct_session *s);
 void ct_session__stats(const struct ct_session *s, struct ct_session_stats *out);
+/* What recording costs is measured between these two, and written into the run. */
+void ct_session__cost_from_here(struct ct_session *s);
+void ct_session__cost_to_here(struct ct_session *s, struct ct_run *run);
 void ct_session__free(struct ct_session *s);
 
 /* ---- the program to run (capture/target.c) ---- */

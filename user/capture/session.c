@@ -469,6 +469,7 @@ int ct_session__drain(struct ct_session *s)
 	int err;
 
 	adapt_pause(s, fill, now);
+	ct_cost__step(&s->cost, now);
 	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++)
 		s->rings.ctl[cpu].busy = 0;
 	err = ct_rings__drain(s, &behind);
@@ -495,6 +496,16 @@ void ct_session__stop(struct ct_session *s)
 	close_samples(s);
 	ctrace_bpf__detach(s->skel);
 	s->stopped = true;
+}
+
+void ct_session__cost_from_here(struct ct_session *s)
+{
+	ct_cost__start(&s->cost);
+}
+
+void ct_session__cost_to_here(struct ct_session *s, struct ct_run *run)
+{
+	ct_cost__end(&s->cost, s, run);
 }
 
 void ct_session__stats(const struct ct_session *s, struct ct_session_stats *out)

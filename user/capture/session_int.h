@@ -21,6 +21,15 @@ struct ct_rings { /* ring.c */
 	u64 stack_budget;		 /* per CPU and drain */
 };
 
+struct ct_cost { /* cost.c */
+	int fd; /* keeps the kernel's account going; -1: between two windows */
+	bool refused;
+	ct_ns start_ns;	    /* of the recording; 0: not begun, or over */
+	ct_ns opened_ns;    /* the newest window */
+	ct_ns looked_ns;    /* all windows that were closed */
+	ct_ns own_cpu_ns;   /* of ctrace, at the start */
+};
+
 struct ct_session {
 	struct ctrace_bpf *skel;
 	struct ct_rings rings;
@@ -37,6 +46,7 @@ struct ct_session {
 	u32 sample_cnt;
 	void **sample_links;
 	struct ct_session_stats stats;
+	struct ct_cost cost;
 	ct_ns last_drain_ns;
 	u64 last_drain_bytes;
 	int pause_ms;
@@ -51,6 +61,10 @@ ct_ns ct_now_ns(void); /* CLOCK_MONOTONIC */
 int ct_rings__drain(struct ct_session *s, bool *behind);
 /* Bytes in the fullest ring now. */
 u64 ct_rings__fill(const struct ct_rings *r);
+
+void ct_cost__start(struct ct_cost *c);
+void ct_cost__step(struct ct_cost *c, ct_ns now); /* at each drain */
+void ct_cost__end(struct ct_cost *c, const struct ct_session *s, struct ct_run *run);
 
 int ct_images__open(struct ct_images **images, u32 cpu_cnt, void *spans, char **why);
 void ct_images__follow(struct ct_images *im, struct ct_symbolizer *sym, u32 tgid);

@@ -521,6 +521,7 @@ static void finish_recording(struct recording *r)
 	detached = ct_snapshot__detach_all(r->session);
 	if (!r->run.end_ns)
 		r->run.end_ns = detached;
+	ct_session__cost_to_here(r->session, &r->run);
 	ct_session__stop(r->session);
 	drain(r);
 	if (r->looker)
@@ -692,6 +693,7 @@ static int run_recording(struct recording *r)
 	ct_session__watch(r->session, r->alarm);
 	code = r->run.attached ? start_attached(r) : start_program(r);
 	r->from_ns = clock_ns(CLOCK_MONOTONIC);
+	ct_session__cost_from_here(r->session);
 	if (code)
 		return code;
 	ct_session__sink(r->session, r->writer, r->sym);

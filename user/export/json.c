@@ -11,7 +11,7 @@
  *
  *   run          argv pid exit_status duration_ns cpus kernel ctrace; attached ended complete
  *                start_time (UTC) cpus_machine arch libc host futex stacks cpu_samples_hz switches
- *                events processes
+ *                events processes cost (CPU time of recording: probes_ns, estimated; collector_ns)
  *   loss         events; by_cpu by_kind waits_without_stack damage anomalies
  *   threads      tid pid name start_ns end_ns running_ns runnable_ns blocked_ns switches
  *                migrations kind; cpu_ns switches_before kernel_switches switches_agree
@@ -130,6 +130,17 @@ static json_t *run_processes(const struct ct_model *m)
 	return processes;
 }
 
+/* CPU time that recording took; null where it was not measured. */
+static json_t *run_cost(const struct ct_run *run)
+{
+	json_t *o = json_object();
+
+	set(o, "probes_ns", run->cost_probes_ns ? integer(run->cost_probes_ns) : json_null());
+	set(o, "collector_ns",
+		run->cost_collector_ns ? integer(run->cost_collector_ns) : json_null());
+	return o;
+}
+
 static json_t *run_object(const struct ct_model *m)
 {
 	const struct ct_run *run = m->run;
@@ -156,6 +167,7 @@ static json_t *run_object(const struct ct_model *m)
 	set(o, "switches", integer(m->switch_cnt));
 	set(o, "events", integer(m->event_cnt));
 	set(o, "processes", run_processes(m));
+	set(o, "cost", run_cost(run));
 	return o;
 }
 

@@ -421,8 +421,9 @@ static void write_agreement(struct ct_report *r)
 		text = ct_strdup("the kernel's own switch counts are not in this trace");
 	else
 		text = ct_asprintf("the kernel's own switch counts agree for %" PRIu32
-				   " of %" PRIu32 " thread%s",
-			cnt[CT_AGREE_YES], known, PLURAL(known));
+				   " of %" PRIu32 " thread%s%s",
+			cnt[CT_AGREE_YES], known, PLURAL(known),
+			known < r->m->threads.cnt ? "; of the others they are not known" : "");
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);
@@ -435,6 +436,40 @@ static void write_agreement(struct ct_report *r)
 		ct_page__printf(&r->page, "and %" PRIu32 " more", cnt[CT_AGREE_NO] - shown);
 		ct_page__end(&r->page);
 	}
+}
+
+/* What is known of the price of all this. */
+static void write_cost(struct ct_report *r)
+{
+	const struct ct_run *run = r->m->run;
+	char probes[CT_FMT_LEN], share[CT_FMT_LEN], collector[CT_FMT_LEN];
+	ct_ns running_ns = 0;
+	char *text;
+
+	if (!run->cost_collector_ns)
+		return;
+	for (u32 i = 0; i < r->m->threads.cnt; i++)
+		running_ns += r->m->threads.at[i].state_ns[CT_RUNNING];
+	ct_fmt_ns(collector, run->cost_collector_ns);
+	if (run->cost_probes_ns)
+		text = ct_asprintf("some %s in the probes, %s of the time that the program was on "
+				   "a CPU, and %s of CPU time beside it",
+			ct_fmt_ns(probes, run->cost_probes_ns),
+			ct_fmt_share(share, run->cost_probes_ns, running_ns), collector);
+	else
+		text = ct_asprintf("%s of CPU time beside the program; that of the probes is not "
+				   "known",
+			collector);
+	ct_report__heading(r, "Recording took");
+	ct_page__stop(&r->page, r->page.column + 2);
+	ct_page__wrap(&r->page, 2, text);
+	free(text);
+	if (!run->futex_calls)
+		return;
+	ct_page__stop(&r->page, 2);
+	ct_page__wrap(&r->page, 2,
+		"meanwhile every system call on the machine was slower by some tens of "
+		"nanoseconds; --futex=switch spares them that");
 }
 
 int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out)
@@ -465,6 +500,7 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 	ct_report__what_if(&r);
 	write_loss(&r);
 	write_agreement(&r);
+	write_cost(&r);
 	free(r.name_cnt);
 	return ferror(out) ? -EIO : 0;
 }

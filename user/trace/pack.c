@@ -181,6 +181,9 @@ enum run_tag {
 	RUN_LIBC = 17,
 	RUN_VERSION = 18,
 	RUN_HOST = 19,
+	/* 20 and 21 are for labels */
+	RUN_COST_PROBES = 24, /* from 1.1 on */
+	RUN_COST_COLLECTOR = 25,
 };
 
 static void put_tagged_text(struct ct_buf *out, enum run_tag tag, const char *s)
@@ -221,6 +224,10 @@ void ct_run__pack(const struct ct_run *run, struct ct_buf *out)
 	put_tagged_text(out, RUN_LIBC, run->libc);
 	put_tagged_text(out, RUN_VERSION, run->version);
 	put_tagged_text(out, RUN_HOST, run->host);
+	if (run->cost_collector_ns) {
+		put_tagged(out, RUN_COST_PROBES, run->cost_probes_ns);
+		put_tagged(out, RUN_COST_COLLECTOR, run->cost_collector_ns);
+	}
 }
 
 static void set_text(char **to, char *s)
@@ -240,6 +247,8 @@ static bool unpack_run_number(struct ct_run *run, u32 tag, struct ct_cursor *c, 
 	};
 	u64 *const u64s[] = {
 		[RUN_START] = &run->start_ns,
+		[RUN_COST_PROBES] = &run->cost_probes_ns,
+		[RUN_COST_COLLECTOR] = &run->cost_collector_ns,
 		[RUN_END] = &run->end_ns,
 		[RUN_START_REAL] = &run->start_real_ns,
 		[RUN_BOOT_OFFSET] = &run->boot_offset_ns,

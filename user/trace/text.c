@@ -28,8 +28,8 @@
  *                kind=    (loss) the name of an event
  *                name=    (task_name) STR of at most 16 bytes
  *     KEY      argv=STR (once per argument) pid= attached= ended= wait_status= start= end=
- *              start_real= boot_offset= cpus= cpus_machine= sample_hz= futex=calls|switch stacks=
- *              arch= kernel= libc= version= host= complete=
+ *              start_real= boot_offset= cost_probes= cost_collector= cpus= cpus_machine= sample_hz=
+ *              futex=calls|switch stacks= arch= kernel= libc= version= host= complete=
  *
  * Frame ids count up from 1 and are declared before they are used; stack ids ascend, gaps are
  * unknown stacks.  Lines may be in any order of time: events are sorted by (time, CPU, place in the
@@ -610,6 +610,8 @@ static int read_run_number(struct text_reader *r, struct ct_run *run)
 		{ "end", &run->end_ns },
 		{ "start_real", &run->start_real_ns },
 		{ "boot_offset", &run->boot_offset_ns },
+		{ "cost_probes", &run->cost_probes_ns },
+		{ "cost_collector", &run->cost_collector_ns },
 	};
 	for (u32 i = 0; i < CT_COUNT(numbers); i++)
 		if (!strcmp(numbers[i].key, key_of(r)))
@@ -1082,6 +1084,9 @@ static void write_run(const struct ct_run *run, bool complete, FILE *out)
 	fprintf(out, "\nrun start=%" PRIu64 " end=%" PRIu64 " start_real=%" PRIu64, run->start_ns,
 		run->end_ns, run->start_real_ns);
 	fprintf(out, " boot_offset=%" PRIu64 " complete=%d", run->boot_offset_ns, complete);
+	if (run->cost_collector_ns)
+		fprintf(out, " cost_probes=%" PRIu64 " cost_collector=%" PRIu64,
+			run->cost_probes_ns, run->cost_collector_ns);
 	fprintf(out, "\nrun cpus=%u cpus_machine=%u sample_hz=%u futex=%s stacks=%d", run->cpus,
 		run->cpus_machine, run->sample_hz, run->futex_calls ? "calls" : "switch",
 		run->stacks);

@@ -44,7 +44,9 @@ struct ct_profile {
 	bool attached, complete, ended;
 	int wait_status;
 	u64 lost_events;
-	u32 cpus;     /* that it had to itself, as far as its runs tell: others may use some */
+	/* Of the CPUs' time, what its threads wanted and others had: runnable, and fewer running than
+	 * there are CPUs. */
+	double others_share;
 	ct_ns duration_ns;
 	CT_VEC(char *) labels;
 	CT_VEC(struct ct_figure) figures; /* each (group, name, what) once */
@@ -104,7 +106,7 @@ struct ct_diff_side {
 	u32 attached_cnt, cut_cnt; /* runs that were attached to; that did not end by themselves */
 	u32 failed_cnt;		   /* runs that ended with another status than 0 */
 	u64 lost_events;
-	u32 cpus; /* of the run that had most to itself */
+	double others_share; /* mean of the runs' */
 };
 struct ct_diff {
 	struct ct_diff_side a, b;

@@ -489,7 +489,7 @@ static void describe_side(struct ct_diff_side *s)
 		s->cut_cnt += !p->attached && (!own_end || signal);
 		s->failed_cnt += own_end && !signal && p->wait_status;
 		s->lost_events += p->lost_events;
-		s->cpus = p->cpus > s->cpus ? p->cpus : s->cpus;
+		s->others_share += p->others_share / s->cnt;
 	}
 }
 

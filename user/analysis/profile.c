@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ct_diff.h"
+#include "analysis/sweep.h"
 
 #define NAME_SIZE 1024
 #define COMM_LEN 15 /* what the kernel keeps of a program's name */
@@ -152,6 +153,23 @@ static void take_run(struct ct_profile *p, const struct ct_facts *f)
 	add_run(p, CT_UNIT_COUNT, "threads", m->threads.cnt);
 }
 
+static void take_others(struct ct_profile *p, const struct ct_model *m)
+{
+	double cpus_ns = (double)m->run->cpus * (double)p->duration_ns, others_ns = 0;
+	struct ct_sweep s;
+
+	ct_sweep__init(&s, m);
+	while (ct_sweep__step(&s)) {
+		u32 running = s.in_state[CT_RUNNING], runnable = s.in_state[CT_RUNNABLE];
+		u32 free_cpus = running < m->run->cpus ? m->run->cpus - running : 0;
+
+		others_ns += (double)(s.to_ns - s.from_ns) *
+			     (runnable < free_cpus ? runnable : free_cpus);
+	}
+	ct_sweep__clear(&s);
+	p->others_share = cpus_ns ? others_ns / cpus_ns : 0;
+}
+
 static void take_path(struct ct_profile *p, const struct ct_facts *f)
 {
 	for (u32 i = 0; i < f->path.reasons.cnt; i++) {
@@ -255,11 +273,11 @@ void ct_profile__compute(struct ct_profile *p, const struct ct_facts *f)
 		.ended = run->ended,
 		.wait_status = run->wait_status,
 		.lost_events = f->m->lost_events,
-		.cpus = f->what_if.cpus,
 		.duration_ns = f->m->end_ns - f->m->start_ns };
 	for (char **label = run->labels; label && *label; label++)
 		*ct_vec_push(&p->labels) = ct_strdup(*label);
 	take_run(p, f);
+	take_others(p, f->m);
 	take_path(p, f);
 	take_threads(p, f->m);
 	take_locks(p, f);

@@ -9,6 +9,7 @@
 
 #include "diff_int.h"
 
+#define OTHERS_SHARE 0.1 /* of the CPUs: what is worth a word */
 #define PLURAL(n) ((n) == 1 ? "" : "s")
 
 static const char *const groups[CT_GROUPS] = {
@@ -278,11 +279,13 @@ u32 ct_diff__remarks(const struct ct_diff *d, char *remarks[CT_DIFF_REMARKS_MAX]
 			ct_asprintf("different programs (A is %s, B is %s): what has the same name "
 				    "is compared",
 				d->a.runs[0].program, d->b.runs[0].program));
-	if (d->a.cpus != d->b.cpus)
+	if (d->a.others_share > d->b.others_share + OTHERS_SHARE ||
+		d->b.others_share > d->a.others_share + OTHERS_SHARE)
 		remark(remarks, &cnt,
-			ct_asprintf("A had %" PRIu32 " CPU%s to itself and B %" PRIu32
-				    ": other programs kept some busy, which makes a run longer",
-				d->a.cpus, PLURAL(d->a.cpus), d->b.cpus));
+			ct_asprintf("a busy machine: other programs had %u %% of the CPU time while A "
+				    "wanted it, %u %% while B did, which makes a run longer",
+				(u32)(d->a.others_share * 100 + 0.5),
+				(u32)(d->b.others_share * 100 + 0.5)));
 	remark_side(&d->a, "A", remarks, &cnt);
 	remark_side(&d->b, "B", remarks, &cnt);
 	return cnt;

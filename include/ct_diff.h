@@ -75,8 +75,9 @@ enum ct_noise {
 #define CT_DIFF_ASSUMED_COUNT 0.50 /* switches and migrations hang on who else wants the CPUs */
 #define CT_DIFF_LEAST 0.02
 /* Three runs a side are apart by chance once in ten times, but seldom this many times as far as
- * either side's own runs are. */
+ * either side's own runs are, or by such a factor from the nearest run of the other side. */
 #define CT_DIFF_RANGES 2.0
+#define CT_DIFF_FACTOR 3.0
 /* ... and, times, than this part of the longer run (with an assumed noise: than that of the run);
  * counts than so many. */
 #define CT_DIFF_LEAST_OF_RUN 0.01
@@ -114,8 +115,8 @@ struct ct_diff {
 	bool same_program;
 	CT_VEC(struct ct_difference) at; /* by group; in it, largest difference first */
 	u32 duration_idx;   /* index of the run's duration */
-	/* Of the critical path, what changed most in the direction of the duration; CT_NONE when
-	 * the duration did not change. */
+	/* What changed most in the direction of the duration: of the critical path, a lock's waits,
+	 * or a state of threads; CT_NONE: nothing, or the duration did not change. */
 	u32 cause_idx;
 	u32 wait_idx; /* the wait time of the lock that it is about; CT_NONE */
 	/* Of what B gained or lost in other figures, the largest: of a lock, else of threads. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
+# time limit: 240
 """-r N: so many traces, a summary in place of the reports, the exit status of the last run, Ctrl-C.
 --label and --redact: what a trace says of its run, and that it says nothing else.
 """

@@ -247,6 +247,9 @@ static void test_what_is_noise(void **state)
 	check_duration(RUNS(100, 101, 110), RUNS(120, 125, 126), CT_NOISE_RANGES, true);
 	check_duration(RUNS(100, 100, 100), RUNS(101, 101, 101), CT_NOISE_RANGES, false); /* 1 % */
 	check_duration(RUNS(100, 100, 100), RUNS(103, 103, 103), CT_NOISE_RANGES, true);
+	/* wide, but by far */
+	check_duration(RUNS(100, 150, 190), RUNS(580, 900, 1500), CT_NOISE_RANGES, true);
+	check_duration(RUNS(100, 150, 190), RUNS(560, 900, 1500), CT_NOISE_RANGES, false);
 	/* enough: ranks, wide as they are; one that is out of order is one too many */
 	check_duration(RUNS(100, 110, 120, 130, 140), RUNS(141, 150, 160, 170, 180),
 		CT_NOISE_RANKS, true);
@@ -301,6 +304,41 @@ static void test_what_belongs_together(void **state)
 	check_row(&d, CT_GROUP_LOCK, "shelf+*", "wait", 0, 6 * MS, true);
 	check_row(&d, CT_GROUP_LOCK, "server+8", "wait", 1 * MS, 0, false); /* two: told apart */
 	ct_diff__clear(&d);
+	clear_runs(&a);
+	clear_runs(&b);
+}
+
+/* What is named as the cause of 100 ms becoming 40. */
+static void check_cause(struct made *a, struct made *b, const char *name, bool is_wait)
+{
+	struct ct_diff d;
+
+	ct_diff__compute(&d, a->at, 1, b->at, 1);
+	if (!name)
+		assert_int_equal(d.cause_idx, CT_NONE);
+	else
+		assert_string_equal(d.at.at[d.cause_idx].name, name);
+	assert_int_equal(d.wait_idx != CT_NONE, is_wait);
+	ct_diff__clear(&d);
+}
+
+static void test_causes(void **state)
+{
+	struct made a = RUNS(100), b = RUNS(40);
+
+	check_cause(&a, &b, NULL, false);
+	figure(b.at, CT_GROUP_THREAD, CT_UNIT_NS, "w", "cond", 50 * MS); /* more, not less */
+	check_cause(&a, &b, NULL, false);
+	figure(a.at, CT_GROUP_THREAD, CT_UNIT_NS, "v", "cond", 40 * MS);
+	check_cause(&a, &b, "v", false);
+	figure(a.at, CT_GROUP_LOCK, CT_UNIT_NS, "l", "wait", 10 * MS);
+	check_cause(&a, &b, "l", true);
+	figure(a.at, CT_GROUP_PATH, CT_UNIT_NS, "sleep", "critical path", 30 * MS);
+	check_cause(&a, &b, "sleep", false); /* for the lock's waits are less than the gain */
+	figure(a.at, CT_GROUP_LOCK, CT_UNIT_NS, "m", "wait", 60 * MS);
+	check_cause(&a, &b, "m", true);
+	figure(a.at, CT_GROUP_PATH, CT_UNIT_NS, "l", "critical path, for the lock", 31 * MS);
+	check_cause(&a, &b, "l", true);
 	clear_runs(&a);
 	clear_runs(&b);
 }
@@ -484,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_noise),
 		cmocka_unit_test(test_small_parts_do_not_matter),
 		cmocka_unit_test(test_what_belongs_together),
+		cmocka_unit_test(test_causes),
 		cmocka_unit_test(test_lines_that_moved),
 		cmocka_unit_test(test_findings_come_and_go),
 		cmocka_unit_test(test_series),

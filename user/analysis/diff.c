@@ -3,8 +3,9 @@
  * What differs between two sides of runs: their figures put beside each other by name, and each
  * pair judged.  What a difference must be to count:
  *
- *   one run or two on a side   ranges apart, and the medians twice as far as either range is wide,
- *                              and further than an assumed noise (ct_diff.h)
+ *   one run or two on a side   ranges apart, and either the medians twice as far as either range
+ *                              is wide, or the nearest runs by a factor (a wait that is gone is
+ *                              gone, however much it varied); and further than an assumed noise
  *   few runs a side            the same with a small floor in place of the assumption
  *   enough for a rank test at  that test, and the floor; it asks nothing of how times are
  *   the level (5 a side)       distributed, which have long tails
@@ -144,7 +145,12 @@ static double wider(const struct ct_difference *r)
 
 static bool is_apart(const struct ct_difference *r)
 {
-	return r->a.most < r->b.least || r->b.most < r->a.least;
+	const struct ct_spread *low = r->a.median < r->b.median ? &r->a : &r->b;
+	const struct ct_spread *high = low == &r->a ? &r->b : &r->a;
+
+	return low->most < high->least &&
+	       (high->median - low->median > CT_DIFF_RANGES * wider(r) ||
+		       high->least > CT_DIFF_FACTOR * low->most);
 }
 
 /* Large enough to matter, whatever the noise. */
@@ -175,7 +181,7 @@ static bool is_beyond(const struct ct_diff *d, const struct ct_difference *r, do
 		return false;
 	if (d->noise == CT_NOISE_RANKS)
 		return ct_rank_test(a, d->a.cnt, b, d->b.cnt) <= CT_DIFF_RANK_LEVEL;
-	return is_apart(r) && distance(r->a.median, r->b.median) > CT_DIFF_RANGES * wider(r);
+	return is_apart(r);
 }
 
 /* ---- the figures of both sides, by name ---- */
@@ -455,27 +461,48 @@ static u32 find_largest(const struct ct_diff *d, u32 group)
 	return CT_NONE;
 }
 
+/* The largest of a group's times that went the way the duration did. */
+static u32 find_along(const struct ct_diff *d, u32 group)
+{
+	const struct ct_difference *run = &d->at.at[d->duration_idx];
+	bool less = run->b.median < run->a.median;
+
+	for (u32 i = 0; i < d->at.cnt; i++) {
+		const struct ct_difference *r = &d->at.at[i]; /* largest first */
+
+		if (r->group == group && r->unit == CT_UNIT_NS && r->beyond &&
+			(r->b.median < r->a.median) == less)
+			return i;
+	}
+	return CT_NONE;
+}
+
+static double change_at(const struct ct_diff *d, u32 row)
+{
+	return row == CT_NONE ? 0 : distance(d->at.at[row].a.median, d->at.at[row].b.median);
+}
+
 /* The critical path adds up to the duration on either side, so what became of it explains what
- * became of the duration; the largest part of that is the cause to name. */
+ * became of the duration; the largest part of that is the cause to name.  A lock is a better answer
+ * than what its holders did meanwhile (slept, say), if its waits changed as much as the run did. */
 static void find_cause(struct ct_diff *d)
 {
-	bool less;
+	u32 path, lock;
 
 	d->duration_idx = find_row(d, CT_GROUP_RUN, "", "duration");
 	d->cause_idx = d->wait_idx = CT_NONE;
 	if (d->duration_idx == CT_NONE || !d->at.at[d->duration_idx].beyond)
 		return;
-	less = d->at.at[d->duration_idx].b.median < d->at.at[d->duration_idx].a.median;
-	for (u32 i = 0; i < d->at.cnt && d->cause_idx == CT_NONE; i++) {
-		const struct ct_difference *r = &d->at.at[i]; /* largest first */
-
-		if (r->group == CT_GROUP_PATH && r->beyond &&
-			(r->b.median < r->a.median) == less)
-			d->cause_idx = i;
-	}
-	if (d->cause_idx != CT_NONE)
-		d->wait_idx =
-			find_row(d, CT_GROUP_LOCK, d->at.at[d->cause_idx].name, "wait");
+	path = find_along(d, CT_GROUP_PATH);
+	lock = find_along(d, CT_GROUP_LOCK);
+	if (path != CT_NONE) /* CT_NONE, when it is about no lock */
+		d->wait_idx = find_row(d, CT_GROUP_LOCK, d->at.at[path].name, "wait");
+	d->cause_idx = path;
+	if (path == CT_NONE || (d->wait_idx == CT_NONE &&
+				       change_at(d, lock) >= change_at(d, d->duration_idx)))
+		d->cause_idx = d->wait_idx = lock;
+	if (d->cause_idx == CT_NONE)
+		d->cause_idx = path != CT_NONE ? path : find_along(d, CT_GROUP_THREAD);
 }
 
 static void describe_side(struct ct_diff_side *s)

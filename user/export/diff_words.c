@@ -131,6 +131,15 @@ static char *lock_cause(const struct ct_difference *wait)
 		wait->b.median < wait->a.median ? "less" : "longer", wait->name, b, a);
 }
 
+static char *thread_cause(const struct ct_difference *r)
+{
+	char a[CT_FMT_LEN], b[CT_FMT_LEN];
+
+	return ct_asprintf("%s spend%s %s %s (%s before)", r->name,
+		strchr(r->name, '*') ? "" : "s", ct_figure_words(b, CT_UNIT_NS, r->b.median),
+		activity(r->what), ct_figure_words(a, CT_UNIT_NS, r->a.median));
+}
+
 static char *cause_words(const struct ct_diff *d)
 {
 	const struct ct_difference *cause, *wait;
@@ -144,6 +153,8 @@ static char *cause_words(const struct ct_diff *d)
 	wait = d->wait_idx == CT_NONE ? NULL : &d->at.at[d->wait_idx];
 	if (wait && wait->beyond && (wait->b.median < wait->a.median) == less)
 		return lock_cause(wait);
+	if (cause->group == CT_GROUP_THREAD)
+		return thread_cause(cause);
 	ct_figure_words(a, CT_UNIT_NS, cause->a.median);
 	ct_figure_words(b, CT_UNIT_NS, cause->b.median);
 	if (strcmp(cause->what, "critical path"))
@@ -183,7 +194,7 @@ static char *hang_headline(const struct ct_diff *d)
 static char *same_headline(const struct ct_diff *d, const char *a, const char *b)
 {
 	const struct ct_difference *r;
-	char *what, *line, from[CT_FMT_LEN], to[CT_FMT_LEN];
+	char *what, *line;
 	u32 others = 0;
 
 	for (u32 i = 0; i < d->at.cnt; i++)
@@ -195,13 +206,7 @@ static char *same_headline(const struct ct_diff *d, const char *a, const char *b
 				   "but in %" PRIu32 " other figure%s",
 			a, b, others, PLURAL(others));
 	r = &d->at.at[d->other_idx];
-	if (r->group == CT_GROUP_LOCK) {
-		what = lock_cause(r);
-	} else {
-		what = ct_asprintf("%s: %s spend %s so, %s before", activity(r->what), r->name,
-			ct_figure_words(to, CT_UNIT_NS, r->b.median),
-			ct_figure_words(from, CT_UNIT_NS, r->a.median));
-	}
+	what = r->group == CT_GROUP_LOCK ? lock_cause(r) : thread_cause(r);
 	line = ct_asprintf("B takes as long as A as far as the noise tells (%s, A took %s), but %s",
 		b, a, what);
 	free(what);
@@ -300,8 +305,8 @@ char *ct_diff__noise(const struct ct_diff *d)
 	case CT_NOISE_RANGES:
 		return ct_strdup("a difference counts when the runs of the two sides do not "
 				 "overlap and their medians are twice as far apart as either "
-				 "side's runs, and more than 2 %; five runs a side tell finer "
-				 "ones");
+				 "side's runs, or the nearest runs by a factor of three, and "
+				 "more than 2 %; five runs a side tell finer ones");
 	default:
 		return ct_strdup("with fewer than three runs a side the noise is assumed: 5 % of "
 				 "the duration, 20 % of other times, half of any count; -r N "

@@ -119,8 +119,9 @@ struct ct_diff {
 	 * or a state of threads; CT_NONE: nothing, or the duration did not change. */
 	u32 cause_idx;
 	u32 wait_idx; /* the wait time of the lock that it is about; CT_NONE */
-	/* Of what B gained or lost in other figures, the largest: of a lock, else of threads. */
-	u32 other_idx;
+	/* Whatever became of the duration, the largest other differences: the lock that B waits
+	 * less for, the one that it waits more for, the state of threads; CT_NONE */
+	u32 lock_less_idx, lock_more_idx, thread_idx;
 	CT_VEC(struct ct_finding_change) findings; /* all that were made, most severe first */
 	CT_VEC(char *) names;			   /* owned; some of those in `at` */
 };

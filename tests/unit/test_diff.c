@@ -274,7 +274,8 @@ static void test_small_parts_do_not_matter(void **state)
 	assert_false(row(&d, CT_GROUP_LOCK, "small", "wait")->beyond); /* 0.8 % of the run */
 	assert_true(row(&d, CT_GROUP_LOCK, "large", "wait")->beyond);
 	assert_false(row(&d, CT_GROUP_LOCK, "large", "waits")->beyond); /* fewer than ten */
-	assert_string_equal(d.at.at[d.other_idx].name, "large");
+	assert_int_equal(d.lock_less_idx, CT_NONE);
+	assert_string_equal(d.at.at[d.lock_more_idx].name, "large");
 	ct_diff__clear(&d);
 	clear_runs(&a);
 	clear_runs(&b);

@@ -449,13 +449,15 @@ static u32 find_row(const struct ct_diff *d, u32 group, const char *name, const 
 	return CT_NONE;
 }
 
-/* The first of a group and unit is the largest. */
-static u32 find_largest(const struct ct_diff *d, u32 group)
+/* The largest of a group's times beyond the noise, of those that B has less or more of. */
+static u32 find_largest(const struct ct_diff *d, u32 group, bool less, bool more)
 {
 	for (u32 i = 0; i < d->at.cnt; i++) {
-		const struct ct_difference *r = &d->at.at[i];
+		const struct ct_difference *r = &d->at.at[i]; /* largest first */
+		bool is_less = r->b.median < r->a.median;
 
-		if (r->group == group && r->unit == CT_UNIT_NS && r->beyond)
+		if (r->group == group && r->unit == CT_UNIT_NS && r->beyond &&
+			(is_less ? less : more))
 			return i;
 	}
 	return CT_NONE;
@@ -467,14 +469,7 @@ static u32 find_along(const struct ct_diff *d, u32 group)
 	const struct ct_difference *run = &d->at.at[d->duration_idx];
 	bool less = run->b.median < run->a.median;
 
-	for (u32 i = 0; i < d->at.cnt; i++) {
-		const struct ct_difference *r = &d->at.at[i]; /* largest first */
-
-		if (r->group == group && r->unit == CT_UNIT_NS && r->beyond &&
-			(r->b.median < r->a.median) == less)
-			return i;
-	}
-	return CT_NONE;
+	return find_largest(d, group, less, !less);
 }
 
 static double change_at(const struct ct_diff *d, u32 row)
@@ -572,9 +567,9 @@ void ct_diff__compute(struct ct_diff *d, const struct ct_profile *a, u32 a_cnt,
 	describe_side(&d->a);
 	describe_side(&d->b);
 	find_cause(d);
-	d->other_idx = find_largest(d, CT_GROUP_LOCK);
-	if (d->other_idx == CT_NONE)
-		d->other_idx = find_largest(d, CT_GROUP_THREAD);
+	d->lock_less_idx = find_largest(d, CT_GROUP_LOCK, true, false);
+	d->lock_more_idx = find_largest(d, CT_GROUP_LOCK, false, true);
+	d->thread_idx = find_largest(d, CT_GROUP_THREAD, true, true);
 	if (d->findings.cnt)
 		qsort(d->findings.at, d->findings.cnt, sizeof(*d->findings.at), compare_findings);
 	for (u32 i = 0; i < p.values.cnt; i++)

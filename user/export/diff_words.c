@@ -191,9 +191,26 @@ static char *hang_headline(const struct ct_diff *d)
 	return NULL;
 }
 
+/* Waits for a lock that are gone, and waits for another one that are new, belong together. */
+static char *other_change(const struct ct_diff *d)
+{
+	char *less = NULL, *more = NULL, *both;
+
+	if (d->lock_less_idx != CT_NONE)
+		less = lock_cause(&d->at.at[d->lock_less_idx]);
+	if (d->lock_more_idx != CT_NONE)
+		more = lock_cause(&d->at.at[d->lock_more_idx]);
+	if (!less && !more)
+		return d->thread_idx == CT_NONE ? NULL : thread_cause(&d->at.at[d->thread_idx]);
+	both = ct_asprintf("%s%s%s", less ? less : "", less && more ? ", and " : "",
+		more ? more : "");
+	free(less);
+	free(more);
+	return both;
+}
+
 static char *same_headline(const struct ct_diff *d, const char *a, const char *b)
 {
-	const struct ct_difference *r;
 	char *what, *line;
 	u32 others = 0;
 
@@ -201,12 +218,10 @@ static char *same_headline(const struct ct_diff *d, const char *a, const char *b
 		others += d->at.at[i].beyond;
 	if (!others)
 		return ct_asprintf("No difference beyond the noise: A took %s, B %s", a, b);
-	if (d->other_idx == CT_NONE)
-		return ct_asprintf("No difference in duration beyond the noise (A took %s, B %s), "
-				   "but in %" PRIu32 " other figure%s",
-			a, b, others, PLURAL(others));
-	r = &d->at.at[d->other_idx];
-	what = r->group == CT_GROUP_LOCK ? lock_cause(r) : thread_cause(r);
+	what = other_change(d);
+	if (!what)
+		what = ct_asprintf("%" PRIu32 " other figure%s differ%s", others, PLURAL(others),
+			others == 1 ? "s" : "");
 	line = ct_asprintf("B takes as long as A as far as the noise tells (%s, A took %s), but %s",
 		b, a, what);
 	free(what);

@@ -44,8 +44,8 @@ struct ct_profile {
 	bool attached, complete, ended;
 	int wait_status;
 	u64 lost_events;
-	/* Of the CPUs' time, what its threads wanted and others had: runnable, and fewer running than
-	 * there are CPUs. */
+	/* Of the CPUs' time, what its threads wanted and others had: runnable, and fewer running
+	 * than there are CPUs. */
 	double others_share;
 	ct_ns duration_ns;
 	CT_VEC(char *) labels;

@@ -15,8 +15,8 @@ import e2e
 
 TRACES = os.path.join(e2e.ROOT, "tests", "diff")
 RUNS = 5                # what the rank test needs, which asks nothing of a busy machine but order
-# shelves: 4 threads sleep 25 x 2 ms, one after the other or all at once.  How late sleepers are woken
-# on a busy machine is in both; it makes the gain smaller than four, not small.
+# shelves: 4 threads sleep 25 x 2 ms, one after the other or all at once.  How late sleepers are
+# woken on a busy machine is in both; it makes the gain smaller than four, not small.
 GAIN_LEAST = 2.0
 # each session is a scheduling group of its own where the kernel groups by session
 FIRST = ["sh", "-c", 'echo -20 >/proc/self/autogroup; exec "$@"', "sh"]

@@ -79,8 +79,9 @@ def other_ways():
     e2e.check("a run that differs: the summary counts it", re.search(
         r"exit status 7 in 1 of 3 runs,\s+exit status 4 in 2 of 3 runs", result.stderr),
               result.stderr)
-    result = e2e.run([e2e.CTRACE, "-r", "2", "--quiet", "--fail-on=lock-contention",
-                      "-o", e2e.path("fail.ctrace"), SHELVES, "one-lock", "3"])
+    result = e2e.run([e2e.CTRACE, "-r", "2", "--quiet", "-o", e2e.path("fail.ctrace"),
+                      "--fail-on=lock-contention,lock-held-while-blocked", SHELVES, "one-lock",
+                      "3"])
     e2e.equal("--fail-on: 90 when a run has the finding", result.returncode, 90)
     e2e.equal("--quiet: nothing is said", result.stderr, "")
     result = e2e.run([e2e.CTRACE, "-r", "5", "./no-such"], cwd=folder("none"))

@@ -112,7 +112,7 @@ static void test_one_lock_and_none(void **state)
 	assert_true(d.same_program);
 	check_row(&d, CT_GROUP_RUN, "", "duration", 100 * MS, 50 * MS, true);
 	check_row(&d, CT_GROUP_LOCK, "big_lock", "wait", 70 * MS, 0, true);
-	check_row(&d, CT_GROUP_LOCK, "big_lock", "waits", 2, 0, false); /* two waits are no pattern */
+	check_row(&d, CT_GROUP_LOCK, "big_lock", "waits", 2, 0, false); /* too few to say */
 	check_row(&d, CT_GROUP_THREAD, "worker-*", "lock", 40 * MS, 0, true);
 	check_row(&d, CT_GROUP_THREAD, "worker-*", "running", 59 * MS, 48 * MS, false); /* 19 % */
 	check_row(&d, CT_GROUP_THREAD, "main", "running", 65 * MS, 50 * MS, true); /* 23 % */
@@ -301,7 +301,7 @@ static void test_what_belongs_together(void **state)
 	figure(a.at, CT_GROUP_LOCK, CT_UNIT_NS, "server+48", "wait", 2 * MS);
 	ct_diff__compute(&d, a.at, 1, b.at, 1);
 	check_row(&d, CT_GROUP_THREAD, "worker-* in work", "lock", 40 * MS, 39 * MS, false);
-	check_row(&d, CT_GROUP_THREAD, "pool", "lock", 7 * MS, 0, true); /* of which? nobody knows */
+	check_row(&d, CT_GROUP_THREAD, "pool", "lock", 7 * MS, 0, true); /* of which? */
 	check_row(&d, CT_GROUP_LOCK, "shelf+*", "wait", 0, 6 * MS, true);
 	check_row(&d, CT_GROUP_LOCK, "server+8", "wait", 1 * MS, 0, false); /* two: told apart */
 	ct_diff__clear(&d);

@@ -302,8 +302,9 @@ u32 ct_diff__remarks(const struct ct_diff *d, char *remarks[CT_DIFF_REMARKS_MAX]
 	if (d->a.others_share > d->b.others_share + OTHERS_SHARE ||
 		d->b.others_share > d->a.others_share + OTHERS_SHARE)
 		remark(remarks, &cnt,
-			ct_asprintf("a busy machine: other programs had %u %% of the CPU time while A "
-				    "wanted it, %u %% while B did, which makes a run longer",
+			ct_asprintf("a busy machine: other programs had %u %% of the CPU time "
+				    "while A wanted it, %u %% while B did, which makes a run "
+				    "longer",
 				(u32)(d->a.others_share * 100 + 0.5),
 				(u32)(d->b.others_share * 100 + 0.5)));
 	remark_side(&d->a, "A", remarks, &cnt);

@@ -198,16 +198,14 @@ static void write_labels(struct ct_report *r)
 	if (*list) {
 		char *line = ct_asprintf("labels: %s", list);
 		char *safe = ct_page__safe(&r->page, line);
-		ct_page__stop(&r->page, 2);
-		ct_page__wrap(&r->page, 4, safe);
+		ct_page__wrap(&r->page, 2, safe);
 		free(safe);
 		free(line);
 	}
 	free(list);
 	if (!run->redacted)
 		return;
-	ct_page__stop(&r->page, 2);
-	ct_page__wrap(&r->page, 4, "redacted: no arguments, directories and host name are in here");
+	ct_page__wrap(&r->page, 2, "redacted: no arguments, directories and host name are in here");
 }
 
 static void write_cuts(struct ct_report *r)

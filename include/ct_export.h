@@ -8,7 +8,9 @@
 #define CT_EXPORT_H
 
 #include <stdio.h>
+#include "ct_diff.h"
 #include "ct_findings.h"
+#include "ct_rules.h"
 
 struct ct_export_in {
 	const struct ct_facts *facts;
@@ -36,5 +38,40 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 /* Of it, only who waits for ever; nothing when nobody does. */
 int ct_report__write_hangs(
 	const struct ct_facts *facts, const struct ct_report_opts *opts, FILE *out);
+
+/* ---- several runs ---- */
+/* Two sides beside each other; the traces' names in the order of the sides' runs. */
+struct ct_diff_in {
+	const struct ct_diff *diff;
+	const char *const *a_names, *const *b_names;
+};
+int ct_diff__write(const struct ct_diff_in *in, const struct ct_report_opts *opts, FILE *out);
+int ct_diff__write_json(const struct ct_diff_in *in, FILE *out);
+
+/* A series of runs of one program (-r). */
+struct ct_series_in {
+	const struct ct_profile *runs;
+	const char *const *names; /* of the traces */
+	u32 cnt, wanted;	  /* cnt < wanted: it was ended before */
+	bool interrupted;	  /* the last one was: it is listed, and no figure counts it */
+};
+int ct_series__write(const struct ct_series_in *in, const struct ct_report_opts *opts, FILE *out);
+int ct_series__write_json(const struct ct_series_in *in, FILE *out);
+
+/* Runs held against rules. */
+struct ct_checked {
+	const char *name;
+	struct ct_judgement *judgements; /* one for each rule; NULL: the trace cannot be read */
+	bool passed;
+};
+struct ct_check_in {
+	const struct ct_rule *rules;
+	const char *const *texts; /* of the rules */
+	u32 rule_cnt;
+	const struct ct_checked *runs;
+	u32 run_cnt, passed_cnt;
+};
+void ct_check__write(const struct ct_check_in *in, FILE *out);
+int ct_check__write_json(const struct ct_check_in *in, FILE *out);
 
 #endif

@@ -63,8 +63,14 @@ struct ct_run {
 	char *host;
 	/* CPU time of recording: in the probes (an estimate), of the collector; 0: unknown */
 	ct_ns cost_probes_ns, cost_collector_ns;
+	char **labels; /* "KEY=VALUE" each, NULL-terminated, as --label gave them; NULL: none */
+	/* --redact: of argv the program's bare name, of files no directory, no host */
+	bool redacted;
 };
 void ct_run__clear(struct ct_run *run); /* frees what it points to */
+void ct_run__add_label(struct ct_run *run, const char *label);
+/* Leaves out what --redact leaves out; of attached processes argv holds names, which stay. */
+void ct_run__redact(struct ct_run *run);
 
 /* ---- names: worked out when recording ends ---- */
 struct ct_frame { /* one place in a program; ids start at 1, 0 is "unknown" */
@@ -100,6 +106,8 @@ struct ct_names {
 };
 struct ct_names *ct_names__new(void);
 void ct_names__free(struct ct_names *names);
+/* Of files and modules only the last part of the path stays; ids of strings change. */
+void ct_names__redact(struct ct_names *names);
 /* Frame ids of a stack, innermost first; *cnt is 0 for an unknown one. */
 const u32 *ct_names__stack(const struct ct_names *names, u32 stack, u32 *cnt);
 const char *ct_names__syscall(const struct ct_names *names, u32 nr); /* "futex"; NULL: unknown */

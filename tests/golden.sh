@@ -92,8 +92,55 @@ check_output() { # trace output
 	verdict "$name" $status
 }
 
+# Pairs of traces beside each other: tests/diff/NAME.a.ctt and NAME.b.ctt, and what diff says of them.
+pair_outputs="text utf8 json"
+
+make_pair() { # output name, in the directory of the traces
+	case $1 in
+	text) COLUMNS=80 "$CTRACE" diff "$2.a.ctt" "$2.b.ctt" ;;
+	utf8) COLUMNS=120 "$CTRACE" diff -v "$2.a.ctt" "$2.b.ctt" 2>/dev/null ;;
+	json) "$CTRACE" diff --json "$2.a.ctt" "$2.b.ctt" ;;
+	esac
+}
+
+pair_here() {
+	cd tests/diff || exit 99
+	[ "$1" = utf8 ] && export LC_ALL=C.UTF-8 || export LC_ALL=C
+	TZ=UTC make_pair "$1" "$2"
+}
+
+pair_elsewhere() {
+	cp tests/diff/"$2".[ab].ctt "$tmp/"
+	cd "$tmp" || exit 99
+	[ "$1" = utf8 ] && export LC_ALL=$german || export LC_ALL= LANG=C LC_NUMERIC=$german
+	TZ=Asia/Kathmandu make_pair "$1" "$2"
+}
+
+check_pair() { # name output
+	local expect=tests/diff/$1.$2.expect status=0
+	[ -e "$expect" ] || { echo "$expect is missing: make golden" >&2; verdict "diff $1.$2" 1; return; }
+	for how in pair_here pair_elsewhere; do
+		($how "$2" "$1") >"$tmp/out" 2>"$tmp/err" || { cat "$tmp/err" >&2; status=1; }
+		diff -u --label "$expect" --label "$how" "$expect" "$tmp/out" >&2 || status=1
+	done
+	verdict "diff $1.$2" $status
+}
+
+pairs() {
+	local trace
+	for trace in tests/diff/*.a.ctt; do
+		basename "$trace" .a.ctt
+	done
+}
+
 check_stale() {
 	local expect trace output
+	for expect in tests/diff/*.expect; do
+		trace=$(basename "$expect" .expect)
+		[ -e "tests/diff/${trace%.*}.a.ctt" ] && [[ " $pair_outputs " == *" ${trace##*.} "* ]] && continue
+		echo "$expect belongs to no pair: delete it" >&2
+		verdict "stale $(basename "$expect")" 1
+	done
 	for expect in tests/golden/*.expect; do
 		[ -e "$expect" ] || continue
 		trace=$(basename "$expect" .expect)
@@ -114,7 +161,13 @@ write_all() {
 			(make_output "$output" "$trace") >"tests/golden/$name" || bad=$((bad + 1))
 		done
 	done
-	echo "$(find tests/golden -name '*.expect' | wc -l) expectations written; review them: git diff"
+	rm -f tests/diff/*.expect
+	for trace in $(pairs); do
+		for output in $pair_outputs; do
+			(pair_here "$output" "$trace") >"tests/diff/$trace.$output.expect" || bad=$((bad + 1))
+		done
+	done
+	echo "$(find tests/golden tests/diff -name '*.expect' | wc -l) expectations written; review them: git diff"
 }
 
 [ -n "$(find tests/traces -name '*.ctt' -print -quit)" ] || { echo "tests/traces holds no *.ctt"; exit 1; }
@@ -124,6 +177,11 @@ case ${1-} in
 	for trace in tests/traces/*.ctt; do
 		for output in $outputs; do
 			check_output "$trace" "$output"
+		done
+	done
+	for pair in $(pairs); do
+		for output in $pair_outputs; do
+			check_pair "$pair" "$output"
 		done
 	done
 	check_stale

@@ -19,6 +19,8 @@
 #define SAMPLE_HZ_MAX 10000
 #define PID_MAX 4194304 /* the kernel's PID_MAX_LIMIT */
 #define DURATION_MAX_S 1e9
+#define RUNS_MAX 1000
+#define LABEL_MAX 256 /* bytes */
 #define BUFFER_MIN (64ul << 10)
 #define BUFFER_MAX (1ul << 30)
 #define HELP_COLUMN 26 /* where meanings start */
@@ -38,6 +40,7 @@ enum long_only {
 	OPT_MAX_SIZE,
 	OPT_LABEL,
 	OPT_REDACT,
+	OPT_RULE,
 };
 
 enum rank {
@@ -53,8 +56,10 @@ enum rank {
 #define DOCTOR (1u << CT_CMD_DOCTOR)
 #define WHY (1u << CT_CMD_WHY)
 #define DEMO (1u << CT_CMD_DEMO)
+#define DIFF (1u << CT_CMD_DIFF)
+#define CHECK (1u << CT_CMD_CHECK)
 #define RECORD (RUN | DEMO)
-#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY | DEMO)
+#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY | DEMO | DIFF | CHECK)
 
 struct option_row {
 	int id;		  /* its letter, or enum long_only */
@@ -232,6 +237,50 @@ static char *set_fail_on(struct ct_opts *opts, const char *value)
 	}
 }
 
+static char *set_runs(struct ct_opts *opts, const char *value)
+{
+	const char *rest;
+	u64 n;
+
+	if (!parse_u64(value, &n, &rest) || *rest || !n || n > RUNS_MAX)
+		return ct_asprintf("-r takes how many runs to record, 1 to %d, not '%s'", RUNS_MAX,
+			value);
+	opts->runs = n;
+	return NULL;
+}
+
+static void add_text(const char ***list, u32 *cnt, const char *text)
+{
+	*list = ct_realloc(*list, (*cnt + 1) * sizeof(**list));
+	(*list)[(*cnt)++] = text;
+}
+
+/* Sorted by key, so that runs with the same labels have them in the same order. */
+static char *set_label(struct ct_opts *opts, const char *value)
+{
+	size_t len = strcspn(value, "=");
+	u32 i = opts->label_cnt;
+
+	if (!len || !value[len] || strlen(value) > LABEL_MAX)
+		return ct_asprintf("--label takes KEY=VALUE of at most %d bytes, not '%s'",
+			LABEL_MAX, value);
+	for (u32 k = 0; k < opts->label_cnt; k++)
+		if (!strncmp(opts->labels[k], value, len + 1))
+			return ct_asprintf(
+				"the label '%.*s' is given twice", (int)len, value);
+	add_text(&opts->labels, &opts->label_cnt, value);
+	for (; i && strcmp(opts->labels[i - 1], value) > 0; i--)
+		opts->labels[i] = opts->labels[i - 1];
+	opts->labels[i] = value;
+	return NULL;
+}
+
+static char *set_rule(struct ct_opts *opts, const char *value)
+{
+	add_text(&opts->rules, &opts->rule_cnt, value);
+	return NULL;
+}
+
 /* ---- the options ---- */
 
 #define FLAG(field) .flag = offsetof(struct ct_opts, field)
@@ -250,7 +299,7 @@ static const struct option_row rows[] = {
 	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
 		.meaning = "where to; - is standard output (default: TRACE with\n"
 			   "the suffix of the format)" },
-	{ OPT_JSON, "json", NULL, RECORD | REPORT | WHY, COMMON, FLAG(json),
+	{ OPT_JSON, "json", NULL, RECORD | REPORT | WHY | DIFF | CHECK, COMMON, FLAG(json),
 		.meaning = "the report as JSON, on standard output" },
 	{ OPT_FUTEX, "futex", "calls|switch", RECORD, COMMON, .set = set_futex,
 		.meaning = "how locks are seen: in every futex call (default for\n"
@@ -264,10 +313,22 @@ static const struct option_row rows[] = {
 	{ OPT_AS_ROOT, "as-root", NULL, RECORD, COMMON, FLAG(as_root),
 		.meaning = "under sudo, run the program as root; without it, it\n"
 			   "runs as the user who called sudo" },
+	{ 'r', NULL, "N", RECORD, COMMON, .set = set_runs,
+		.meaning = "record N runs one after the other into\n"
+			   "PROGRAM.1.ctrace and on, and sum them up: for diff,\n"
+			   "and for what goes wrong only sometimes" },
+	{ OPT_LABEL, "label", "KEY=VALUE", RECORD, COMMON, .set = set_label,
+		.meaning = "what the trace shall say about where it comes from;\n"
+			   "may be given several times" },
+	{ OPT_REDACT, "redact", NULL, RECORD, COMMON, FLAG(redact),
+		.meaning = "no arguments, directories and host name in the trace:\n"
+			   "to share it" },
+	{ OPT_RULE, "rule", "RULE", CHECK, COMMON, .set = set_rule,
+		.meaning = "what each run must be; may be given several times" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },
-	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT, COMMON, FLAG(quiet),
+	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT | CHECK, COMMON, FLAG(quiet),
 		.meaning = "no report, no notes; errors only" },
 	{ 'v', NULL, NULL, ANY, COMMON, FLAG(verbose), .meaning = "say more" },
 	{ 'h', "help", NULL, ANY, COMMON, .meaning = "this text; after a command, its own" },
@@ -279,12 +340,9 @@ static const struct option_row rows[] = {
 	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
 	{ OPT_MAX_SIZE, "max-size", "SIZE", ANY, LATER, .meaning = NULL },
-	{ 'r', NULL, "N", ANY, LATER, .meaning = NULL },
-	{ OPT_LABEL, "label", "KEY=VALUE", ANY, LATER, .meaning = NULL },
-	{ OPT_REDACT, "redact", NULL, ANY, LATER, .meaning = NULL },
 };
 
-static const char *const later_commands[] = { "view", "diff", "room", "check" };
+static const char *const later_commands[] = { "view", "room" };
 
 /* ---- parsing ---- */
 
@@ -473,8 +531,7 @@ static void take_pid(struct parse *p, const char *word)
 
 static void add_word(struct ct_opts *opts, const char *word)
 {
-	opts->words = ct_realloc(opts->words, (opts->word_cnt + 1) * sizeof(*opts->words));
-	opts->words[opts->word_cnt++] = word;
+	add_text(&opts->words, &opts->word_cnt, word);
 }
 
 /* The word after a command: there is room for one, the trace or the process; a demo takes any. */
@@ -487,7 +544,7 @@ static void take_word(struct parse *p, const char *word)
 			"doctor takes no argument, and '%s' is one; try 'ctrace doctor'", word);
 	else if (p->opts->command == CT_CMD_WHY)
 		take_pid(p, word);
-	else if (p->opts->command == CT_CMD_DEMO)
+	else if ((1u << p->opts->command) & (DEMO | DIFF | CHECK))
 		add_word(p->opts, word);
 	else if (p->opts->trace)
 		p->why = ct_asprintf(
@@ -549,10 +606,27 @@ static void check_belong(struct parse *p)
 			p->why = ct_asprintf("'%s' is not an option of %s; try 'ctrace %s --help'",
 				name, command->name, command->name);
 		else
-			p->why = ct_asprintf(
-				"'%s' is for 'ctrace export'; try 'ctrace --help'", name);
+			p->why = ct_asprintf("'%s' is for 'ctrace %s'; try 'ctrace --help'", name,
+				command_takes(CT_CMD_CHECK, id) ? "check" : "export");
 		free(name);
 	}
+}
+
+static void check_words(struct parse *p)
+{
+	const struct ct_opts *o = p->opts;
+	bool split = o->split_idx != CT_NONE;
+
+	if (p->why)
+		return;
+	if (o->command == CT_CMD_DIFF &&
+		(split ? !o->split_idx || o->split_idx == o->word_cnt : o->word_cnt != 2))
+		p->why = ct_strdup("diff takes two sides: 'diff A B', or with several traces a "
+				   "side 'diff A1 A2 -- B1 B2'; try 'ctrace diff --help'");
+	else if (o->command == CT_CMD_CHECK && !o->word_cnt)
+		p->why = ct_strdup("check of which trace? Try 'ctrace check --help'");
+	else if (o->command == CT_CMD_CHECK && !o->rule_cnt)
+		p->why = ct_strdup("check against which rule? Try 'ctrace check --help'");
 }
 
 static void parse_command(struct parse *p, int argc, char **argv)
@@ -561,11 +635,13 @@ static void parse_command(struct parse *p, int argc, char **argv)
 	bool dashes;
 	int i = parse_words(p, '-', argc, argv, &dashes);
 
+	p->opts->split_idx = dashes ? p->opts->word_cnt : CT_NONE;
 	for (; i < argc && !p->why && !p->done; i++)
 		take_word(p, argv[i]);
 	if (p->why || p->done)
 		return;
 	check_belong(p);
+	check_words(p);
 	if (!p->why && p->opts->command == CT_CMD_WHY && !p->opts->pid)
 		p->why = ct_strdup("why of which process? Try 'ctrace why --help'");
 	else if (!p->why && !p->opts->trace && (1u << p->opts->command) & (REPORT | EXPORT))
@@ -586,6 +662,9 @@ static void check_run(struct parse *p)
 			opts->argv[0]);
 	else if (!opts->pid_cnt && !opts->argc)
 		p->why = ct_strdup("no program to run; try 'ctrace --help'");
+	else if (opts->pid_cnt && opts->runs)
+		p->why = ct_strdup("-r starts a program again and again, and with -p none is "
+				   "started; leave out one of them");
 }
 
 static bool is_later(const char *word)
@@ -636,6 +715,8 @@ void ct_cli__clear(struct ct_opts *opts)
 {
 	free(opts->pids);
 	free(opts->words);
+	free(opts->rules);
+	free(opts->labels);
 	memset(opts, 0, sizeof(*opts));
 }
 
@@ -709,12 +790,14 @@ static void help_run(FILE *out)
 	      "  sudo ctrace -p 1234 -d 10                ten seconds of a running process\n"
 	      "  sudo ctrace --json ./app >report.json    for scripts\n"
 	      "  sudo ctrace why 1234                     it hangs: who waits for whom?\n"
+	      "  sudo ctrace -r 5 ./app                   five runs, app.1.ctrace and on\n"
 	      "  ctrace report server.ctrace              read it again; needs no root\n"
 	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
 	      "\nThe report goes to standard error; in a pipe, or with NO_COLOR, without colours.\n"
 	      "The exit status is the program's (128 + signal when one killed it); 90 when\n"
 	      "--fail-on names a finding that was made, 125 when ctrace failed, 126 when the\n"
-	      "program cannot be run, 127 when it does not exist.\n",
+	      "program cannot be run, 127 when it does not exist. With -r it is that of the\n"
+	      "last run, and 90 when any run had the finding; Ctrl-C ends the series.\n",
 		out);
 }
 

@@ -21,6 +21,8 @@ enum ct_command {
 	CT_CMD_DOCTOR,
 	CT_CMD_WHY,
 	CT_CMD_DEMO,
+	CT_CMD_DIFF,
+	CT_CMD_CHECK,
 	CT_CMD_HELP, /* --help: of topic, on stdout */
 	CT_CMD_VERSION,
 	CT_CMD_USAGE, /* nothing at all was asked for: the short usage, as an error */
@@ -38,12 +40,22 @@ struct ct_opts {
 	u32 pid_cnt;
 	double duration_s;  /* -d; 0: until it ends, or -p and Ctrl-C */
 	const char *output; /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
-	const char **words; /* DEMO: NAME, VARIANT, what the demo itself takes; may be none */
+	/* DEMO: NAME, VARIANT, what the demo itself takes; may be none.  DIFF, CHECK: the traces */
+	const char **words;
 	u32 word_cnt;
+	u32 split_idx; /* DIFF: the first word after "--"; CT_NONE: there was no "--" */
+	const char **rules; /* CHECK: --rule */
+	u32 rule_cnt;
 	const char *trace;  /* REPORT, EXPORT */
 	const char *format; /* EXPORT: -f; NULL: none was given */
 	u32 pid;	    /* WHY */
 	u32 fail_on; /* bits by enum ct_finding_kind, and CT_FAIL_ON_ANY; 0: not given */
+	u32 runs;	/* -r: so many recordings, one after the other; 0: one, not a series */
+	bool keep_old;	/* of a series: the trace that is there already is kept, as without -o */
+	bool in_series; /* of a series, this run: no report of its own unless verbose */
+	const char **labels; /* --label: "KEY=VALUE", each key once, sorted by it */
+	u32 label_cnt;
+	bool redact;
 	bool quiet, verbose;
 	bool json; /* the report as JSON on stdout */
 	bool no_html;

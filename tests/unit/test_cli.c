@@ -13,6 +13,9 @@
 #include "cmd/cmd.h"
 
 #define WORDS_MAX 16
+#define DIFF_SIDES                                                                                 \
+	"diff takes two sides: 'diff A B', or with several traces a side 'diff A1 A2 -- B1 B2'; "  \
+	"try 'ctrace diff --help'"
 
 /* Splits at single blanks; '' is an empty word.  "ctrace" is put before. */
 struct words {
@@ -320,9 +323,7 @@ static const struct {
 	{ "why -o x 12", "'-o' is not an option of why; try 'ctrace why --help'" },
 	/* what the contract names and this version lacks */
 	{ "view a", "'view' is not in this version" },
-	{ "diff a b", "'diff' is not in this version" },
 	{ "room", "'room' is not in this version" },
-	{ "check a --rule x", "'check' is not in this version" },
 	{ "demo -p 12", "'-p' is not an option of demo; try 'ctrace demo --help'" },
 	{ "demo -f csv race", "'-f' is not an option of demo; try 'ctrace demo --help'" },
 	{ "--watch x prog", "'--watch' is not in this version" },
@@ -331,10 +332,24 @@ static const struct {
 	{ "--fail-on=lost-update prog", "the finding 'lost-update' is not in this version" },
 	{ "--fail-on any why 12", "'--fail-on' is not an option of why; try 'ctrace why --help'" },
 	{ "--max-size 1G prog", "'--max-size' is not in this version" },
-	{ "-r 3 prog", "'-r' is not in this version" },
-	{ "--label a=b prog", "'--label' is not in this version" },
-	{ "--redact prog", "'--redact' is not in this version" },
-	{ "report a --redact", "'--redact' is not in this version" },
+	{ "report a --redact",
+		"'--redact' is not an option of report; try 'ctrace report --help'" },
+	/* several runs */
+	{ "-r 0 prog", "-r takes how many runs to record, 1 to 1000, not '0'" },
+	{ "-r x prog", "-r takes how many runs to record, 1 to 1000, not 'x'" },
+	{ "-r 2 -p 12", "-r starts a program again and again, and with -p none is started; leave "
+			"out one of them" },
+	{ "--label lab prog", "--label takes KEY=VALUE of at most 256 bytes, not 'lab'" },
+	{ "--label =3 prog", "--label takes KEY=VALUE of at most 256 bytes, not '=3'" },
+	{ "--label a=1 --label a=2 prog", "the label 'a' is given twice" },
+	{ "diff a", DIFF_SIDES },
+	{ "diff a b c", DIFF_SIDES },
+	{ "diff -- a b", DIFF_SIDES },
+	{ "diff a b --", DIFF_SIDES },
+	{ "diff a b -o x", "'-o' is not an option of diff; try 'ctrace diff --help'" },
+	{ "check --rule x", "check of which trace? Try 'ctrace check --help'" },
+	{ "check a", "check against which rule? Try 'ctrace check --help'" },
+	{ "--rule x prog", "'--rule' is for 'ctrace check'; try 'ctrace --help'" },
 };
 
 static void test_every_error_has_its_sentence(void **state)
@@ -390,7 +405,7 @@ static void check_layout(const char *text)
 static void test_help_fits_the_screen(void **state)
 {
 	static const enum ct_command topics[] = { CT_CMD_RUN, CT_CMD_REPORT, CT_CMD_EXPORT,
-		CT_CMD_DOCTOR, CT_CMD_DEMO };
+		CT_CMD_DOCTOR, CT_CMD_DEMO, CT_CMD_DIFF, CT_CMD_CHECK };
 	char *text;
 
 	(void)state;
@@ -439,6 +454,52 @@ static void test_demo(void **state)
 	ct_cli__clear(&o);
 }
 
+static void test_series(void **state)
+{
+	struct ct_opts o;
+	struct words w;
+
+	(void)state;
+	parse(&o, &w, "prog");
+	assert_int_equal(o.runs, 0);
+	assert_int_equal(o.label_cnt, 0);
+	assert_false(o.redact);
+	ct_cli__clear(&o);
+	parse(&o, &w, "-r 5 --label b=2=3 --label a= --redact prog -r 6");
+	assert_int_equal(o.runs, 5);
+	assert_true(o.redact);
+	assert_int_equal(o.label_cnt, 2);
+	assert_string_equal(o.labels[0], "a="); /* sorted */
+	assert_string_equal(o.labels[1], "b=2=3");
+	ct_cli__clear(&o);
+}
+
+static void test_diff_and_check(void **state)
+{
+	struct ct_opts o;
+	struct words w;
+
+	(void)state;
+	parse(&o, &w, "diff a b --json");
+	assert_int_equal(o.command, CT_CMD_DIFF);
+	assert_int_equal(o.word_cnt, 2);
+	assert_int_equal(o.split_idx, CT_NONE);
+	assert_true(o.json);
+	ct_cli__clear(&o);
+	parse(&o, &w, "diff a -v b -- c");
+	assert_int_equal(o.word_cnt, 3);
+	assert_int_equal(o.split_idx, 2);
+	assert_string_equal(o.words[2], "c");
+	ct_cli__clear(&o);
+	parse(&o, &w, "check a b --rule x --rule y --quiet");
+	assert_int_equal(o.command, CT_CMD_CHECK);
+	assert_int_equal(o.word_cnt, 2);
+	assert_int_equal(o.rule_cnt, 2);
+	assert_string_equal(o.rules[1], "y");
+	assert_true(o.quiet);
+	ct_cli__clear(&o);
+}
+
 static void test_fail_on(void **state)
 {
 	struct ct_opts o;
@@ -473,11 +534,11 @@ static void test_help_has_all_that_is_here_and_no_more(void **state)
 {
 	static const char *const here[] = { "-p PID", "-d SECONDS", "-o FILE", "--json",
 		"--futex=", "--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ",
+		"-r N", "--label=", "--redact", "ctrace diff A B", "ctrace check TRACE...",
 		"-h, --help", "-V, --version", "--buffer=SIZE", "--fail-on=ID", "ctrace report",
 		"ctrace export", "ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
-	static const char *const absent[] = { "--watch", "--locks", "--max-size", "-r ", "--label",
-		"--redact", "--no-html", "ctrace view", "ctrace diff", "ctrace room",
-		"ctrace check" };
+	static const char *const absent[] = { "--watch", "--locks", "--max-size",
+		"--no-html", "ctrace view", "ctrace room" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 
 	(void)state;
@@ -518,6 +579,8 @@ int main(void)
 		cmocka_unit_test(test_help_fits_the_screen),
 		cmocka_unit_test(test_why),
 		cmocka_unit_test(test_demo),
+		cmocka_unit_test(test_series),
+		cmocka_unit_test(test_diff_and_check),
 		cmocka_unit_test(test_fail_on),
 		cmocka_unit_test(test_help_has_all_that_is_here_and_no_more),
 		cmocka_unit_test(test_help_of_export_lists_the_formats),

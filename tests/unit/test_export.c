@@ -142,7 +142,7 @@ static void test_json_keys(void **state)
 	assert_keys(json_object_get(root, "run"),
 		"argv pid exit_status duration_ns cpus kernel ctrace attached ended complete "
 		"start_time cpus_machine arch libc host futex stacks cpu_samples_hz switches "
-		"events processes");
+		"events processes cost");
 	assert_keys(json_object_get(root, "loss"),
 		"events by_cpu by_kind waits_without_stack damage anomalies");
 	assert_keys(at(root, "threads", 1),

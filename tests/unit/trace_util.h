@@ -131,6 +131,7 @@ static inline void util_assert_event(const struct ct_event *a, const struct ct_e
 static inline struct ct_run util_run(ct_ns start, ct_ns end)
 {
 	static char *argv[] = { "./prog", "a \"b\"\n", "", NULL };
+	static char *labels[] = { "lab=3", "note=a=b \"c\"\n", "empty=", NULL };
 	return (struct ct_run){
 		.argv = argv,
 		.pid = 4711,
@@ -150,6 +151,8 @@ static inline struct ct_run util_run(ct_ns start, ct_ns end)
 		.libc = "glibc",
 		.version = "1",
 		.host = "\xff\xfe host",
+		.labels = labels,
+		.redacted = true,
 	};
 }
 
@@ -195,6 +198,11 @@ static inline void util_assert_run(const struct ct_run *a, const struct ct_run *
 	assert_string_equal(a->libc, b->libc);
 	assert_string_equal(a->version, b->version);
 	assert_string_equal(a->host, b->host);
+	assert_int_equal(a->redacted, b->redacted);
+	for (i = 0; a->labels[i] && b->labels[i]; i++)
+		assert_string_equal(a->labels[i], b->labels[i]);
+	assert_null(a->labels[i]);
+	assert_null(b->labels[i]);
 }
 
 static inline const char *util_string(const struct ct_names *n, u32 id)

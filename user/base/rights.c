@@ -183,3 +183,14 @@ int ct_rights__unlink_as(const struct ct_user *user, const char *path)
 		return err;
 	return leave_rights(user, &s, unlink(path));
 }
+
+int ct_rights__give_up(const struct ct_user *user)
+{
+	if (!user->differs)
+		return 0;
+	if (setgroups(user->group_cnt, user->groups) ||
+		setresgid(user->gid, user->gid, user->gid) ||
+		setresuid(user->uid, user->uid, user->uid))
+		return -errno;
+	return 0;
+}

@@ -34,4 +34,7 @@ int ct_rights__open_as(const struct ct_user *user, const char *path, int flags, 
 int ct_rights__rename_as(const struct ct_user *user, const char *from, const char *to);
 int ct_rights__unlink_as(const struct ct_user *user, const char *path);
 
+/* Gives up root for that user's rights, for good and the whole process; 0, or -errno. */
+int ct_rights__give_up(const struct ct_user *user);
+
 #endif

@@ -19,6 +19,8 @@ int ct_cmd_export(const struct ct_opts *opts);
 int ct_cmd_demo(const struct ct_opts *opts);
 int ct_cmd_doctor(const struct ct_opts *opts);
 int ct_cmd_why(const struct ct_opts *opts);
+int ct_cmd_diff(const struct ct_opts *opts);
+int ct_cmd_check(const struct ct_opts *opts);
 
 /* The command table (commands.c).  A command with several forms has a row for each; the first one
  * carries its name. */
@@ -37,6 +39,8 @@ const struct ct_command_row *ct_command__find(const char *name);       /* NULL: 
 void ct_export_help(FILE *out); /* the formats (export.c) */
 void ct_demo_help(FILE *out);	/* what its words mean (demo.c) */
 void ct_why_help(FILE *out);	/* exit codes, rights (why.c) */
+void ct_diff_help(FILE *out);	/* sides, noise, keys (diff.c) */
+void ct_check_help(FILE *out);	/* the rules (check.c) */
 
 /* ---- a trace, read (load.c) ---- */
 struct ct_study {
@@ -49,9 +53,26 @@ struct ct_study {
 int ct_study__open(struct ct_study *l, const char *path);
 void ct_study__close(struct ct_study *l);
 
+/* ---- several traces (paths.c) ---- */
+struct ct_paths {
+	CT_VEC(char *) at;
+};
+/* Adds what the word stands for; says what is wrong with it: 0 or -errno. */
+int ct_paths__add(struct ct_paths *paths, const char *word);
+void ct_paths__clear(struct ct_paths *paths);
+
 /* ---- --fail-on (fail_on.c) ---- */
 /* Was one of the findings made that the options name?  Says which, unless quiet. */
 bool ct_fail_on__hit(const struct ct_opts *opts, const struct ct_finding_list *findings);
+
+/* ---- -r (series.c) ---- */
+struct ct_recorded { /* of one recording */
+	bool written;	  /* there is a trace */
+	bool found;	  /* what --fail-on named */
+};
+/* Records once; what ct_cmd_run() does without -r.  `out` may be NULL. */
+int ct_record__once(const struct ct_opts *opts, struct ct_recorded *out);
+int ct_record__series(const struct ct_opts *opts);
 
 /* ---- the terminal (term.c) ---- */
 /* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -53,6 +52,7 @@ struct recording {
 	bool wrote_badly; /* the trace could not be written to its end */
 	bool judged;	  /* the findings were made */
 	bool found;	  /* one of them was what --fail-on named */
+	bool finished;	  /* there is a trace, whole or not */
 };
 
 static ct_ns clock_ns(clockid_t id)
@@ -76,7 +76,7 @@ static char *default_path(const struct recording *r)
 /* Where nobody named the file, the recording before this one is kept: one may want to compare. */
 static void keep_previous(struct recording *r)
 {
-	if (r->opts->output || access(r->path, F_OK))
+	if ((r->opts->output && !r->opts->keep_old) || access(r->path, F_OK))
 		return;
 	r->previous = ct_asprintf("%s.old", r->path);
 	if (ct_rights__rename_as(&r->user, r->path, r->previous)) {
@@ -156,11 +156,15 @@ static void describe_run(struct recording *r)
 	} else {
 		run->argv = copy_words(o->argv, o->argc);
 	}
+	for (u32 i = 0; i < o->label_cnt; i++)
+		ct_run__add_label(run, o->labels[i]);
 	run->sample_hz = o->sample_hz;
 	run->stacks = o->stacks;
 	run->futex_calls =
 		o->futex == CT_FUTEX_DEFAULT ? !run->attached : o->futex == CT_FUTEX_CALLS;
 	describe_machine(run);
+	if (o->redact)
+		ct_run__redact(run);
 }
 
 static void stamp_start(struct ct_run *run)
@@ -325,12 +329,7 @@ static int start_attached(struct recording *r)
 /* The symbols of the program are read with no more rights than its user has. */
 static void give_up_root(const struct recording *r)
 {
-	const struct ct_user *u = &r->user;
-
-	if (!u->differs || r->opts->as_root)
-		return;
-	if (setgroups(u->group_cnt, u->groups) || setresgid(u->gid, u->gid, u->gid) ||
-		setresuid(u->uid, u->uid, u->uid))
+	if (!r->opts->as_root && ct_rights__give_up(&r->user))
 		ct_debug("cannot give up root: %s", strerror(errno));
 }
 
@@ -579,7 +578,7 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 
 		return ct_exporter__find("json")->write(&in, stdout);
 	}
-	if (r->opts->quiet)
+	if (r->opts->quiet || (r->opts->in_series && !r->opts->verbose))
 		return 0;
 	ct_term__report_opts(&ro, stderr, r->opts->verbose);
 	return ct_report__write(facts, &ro, stderr);
@@ -609,7 +608,10 @@ static void finish_trace(struct recording *r)
 	ct_locks__name(r->sym, r->names, m);
 	ct_model__free(m);
 	ct_source__free(source);
+	if (r->run.redacted)
+		ct_names__redact(r->names);
 	err = ct_writer__finish(r->writer, &r->run, r->names);
+	r->finished = true;
 	if (err && !r->wrote_badly)
 		ct_error("cannot finish '%s': %s; what was written before stays readable", r->path,
 			strerror(-err));
@@ -630,7 +632,7 @@ static void finish_trace(struct recording *r)
 	print_report(r, source, &facts);
 	r->judged = true;
 	r->found = ct_fail_on__hit(r->opts, &facts.findings);
-	if (!r->opts->quiet)
+	if (!r->opts->quiet && !r->opts->in_series)
 		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
 			r->previous ? ", the one before it in " : "",
 			r->previous ? r->previous : "", program_invocation_name, r->path);
@@ -708,7 +710,7 @@ static int run_recording(struct recording *r)
 	return exit_code(r);
 }
 
-int ct_cmd_run(const struct ct_opts *opts)
+int ct_record__once(const struct ct_opts *opts, struct ct_recorded *out)
 {
 	struct recording r = { .opts = opts, .fd = -1, .signal_fd = -1 };
 	int code, err = ct_rights__caller(&r.user);
@@ -719,6 +721,13 @@ int ct_cmd_run(const struct ct_opts *opts)
 	}
 	describe_run(&r);
 	code = run_recording(&r);
+	if (out)
+		*out = (struct ct_recorded){ .written = r.finished, .found = r.found };
 	clear(&r);
 	return code;
+}
+
+int ct_cmd_run(const struct ct_opts *opts)
+{
+	return opts->runs ? ct_record__series(opts) : ct_record__once(opts, NULL);
 }

@@ -11,7 +11,8 @@
  *
  *   run          argv pid exit_status duration_ns cpus kernel ctrace; attached ended complete
  *                start_time (UTC) cpus_machine arch libc host futex stacks cpu_samples_hz switches
- *                events processes cost (CPU time of recording: probes_ns, estimated; collector_ns)
+ *                events processes cost (CPU time of recording: probes_ns, estimated; collector_ns);
+ *                labels (an object), redacted (true): only where there are any
  *   loss         events; by_cpu by_kind waits_without_stack damage anomalies
  *   threads      tid pid name start_ns end_ns running_ns runnable_ns blocked_ns switches
  *                migrations kind; cpu_ns switches_before kernel_switches switches_agree
@@ -141,6 +142,20 @@ static json_t *run_cost(const struct ct_run *run)
 	return o;
 }
 
+static json_t *run_labels(const struct ct_run *run)
+{
+	json_t *labels = json_object();
+	for (char **label = run->labels; *label; label++) {
+		size_t len = strcspn(*label, "=");
+		char *raw = ct_strndup(*label, len);
+		char *key = ct_utf8_repair(raw);
+		set(labels, key, text((*label)[len] ? *label + len + 1 : ""));
+		free(key);
+		free(raw);
+	}
+	return labels;
+}
+
 static json_t *run_object(const struct ct_model *m)
 {
 	const struct ct_run *run = m->run;
@@ -168,6 +183,10 @@ static json_t *run_object(const struct ct_model *m)
 	set(o, "events", integer(m->event_cnt));
 	set(o, "processes", run_processes(m));
 	set(o, "cost", run_cost(run));
+	if (run->labels)
+		set(o, "labels", run_labels(run));
+	if (run->redacted)
+		set(o, "redacted", json_true());
 	return o;
 }
 

@@ -185,6 +185,29 @@ static void write_run(struct ct_report *r)
 	free(program);
 }
 
+/* What the trace was told to say of where it comes from, and what it does not say. */
+static void write_labels(struct ct_report *r)
+{
+	const struct ct_run *run = r->m->run;
+	char *list = ct_strdup("");
+	for (char **label = run->labels; label && *label; label++) {
+		char *longer = ct_asprintf("%s%s%s", list, *list ? ", " : "", *label);
+		free(list);
+		list = longer;
+	}
+	if (*list) {
+		char *line = ct_asprintf("labels: %s", list);
+		char *safe = ct_page__safe(&r->page, line);
+		ct_page__wrap(&r->page, 2, safe);
+		free(safe);
+		free(line);
+	}
+	free(list);
+	if (!run->redacted)
+		return;
+	ct_page__wrap(&r->page, 2, "redacted: no arguments, directories and host name are in here");
+}
+
 static void write_cuts(struct ct_report *r)
 {
 	const struct ct_model *m = r->m;
@@ -487,6 +510,7 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 	for (u32 i = 0; i < facts->m->threads.cnt; i++)
 		r.name_cnt[facts->m->threads.at[i].name]++;
 	write_run(&r);
+	write_labels(&r);
 	write_cuts(&r);
 	ct_report__verdict(&r);
 	ct_report__hangs(&r);

@@ -121,6 +121,9 @@
  * always on pipe.
  *
  * Changes: 1 is the first format.
+ * 1.1: tags 20 (a label, once for each), 21 (redacted), 24 and 25 (ns of CPU time that recording
+ * took in the probes and beside them) of the run; each is left out where there is nothing to say,
+ * and a reader of 1.0 passes over them.
  */
 #ifndef CT_FORMAT_H
 #define CT_FORMAT_H
@@ -128,7 +131,7 @@
 #include "trace_int.h"
 
 #define CT_FORMAT_VERSION 1 /* major */
-#define CT_FORMAT_MINOR 0
+#define CT_FORMAT_MINOR 1
 
 #define CT_FILE_MAGIC                                                                              \
 	"\x89"                                                                                     \

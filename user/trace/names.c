@@ -16,17 +16,72 @@ void ct_run__clear(struct ct_run *run)
 	free(run->libc);
 	free(run->version);
 	free(run->host);
+	for (char **label = run->labels; label && *label; label++)
+		free(*label);
+	free(run->labels);
 	*run = (struct ct_run){ 0 };
+}
+
+static char **add_word(char **words, char *word)
+{
+	size_t cnt = 0;
+	while (words && words[cnt])
+		cnt++;
+	words = ct_realloc(words, (cnt + 2) * sizeof(*words));
+	words[cnt] = word;
+	words[cnt + 1] = NULL;
+	return words;
 }
 
 void ct_run__add_arg(struct ct_run *run, char *arg)
 {
-	size_t cnt = 0;
-	while (run->argv && run->argv[cnt])
-		cnt++;
-	run->argv = ct_realloc(run->argv, (cnt + 2) * sizeof(*run->argv));
-	run->argv[cnt] = arg;
-	run->argv[cnt + 1] = NULL;
+	run->argv = add_word(run->argv, arg);
+}
+
+void ct_run__add_label(struct ct_run *run, const char *label)
+{
+	run->labels = add_word(run->labels, ct_strdup(label));
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+void ct_run__redact(struct ct_run *run)
+{
+	char **args = run->argv;
+	if (args && *args && !run->attached) {
+		char *program = ct_strdup(base_name(args[0]));
+		for (char **arg = args; *arg; arg++)
+			free(*arg);
+		args[0] = program;
+		args[1] = NULL;
+	}
+	free(run->host);
+	run->host = ct_strdup("");
+	run->redacted = true;
+}
+
+/* A new table, as the old one would still hold the paths. */
+void ct_names__redact(struct ct_names *names)
+{
+	struct ct_strtab *old = names->strings;
+	struct ct_strtab *bare = ct_strtab__new();
+	for (u32 i = 0; i < names->frames.cnt; i++) {
+		struct ct_frame *f = &names->frames.at[i];
+		f->function = ct_strtab__add(bare, ct_strtab__get(old, f->function));
+		f->file = ct_strtab__add(bare, base_name(ct_strtab__get(old, f->file)));
+		f->module = ct_strtab__add(bare, base_name(ct_strtab__get(old, f->module)));
+	}
+	for (u32 i = 0; i < names->addrs.cnt; i++) {
+		struct ct_addr_name *a = &names->addrs.at[i];
+		a->symbol = ct_strtab__add(bare, ct_strtab__get(old, a->symbol));
+		a->module = ct_strtab__add(bare, base_name(ct_strtab__get(old, a->module)));
+	}
+	ct_strtab__free(old);
+	names->strings = bare;
 }
 
 struct ct_names *ct_names__new(void)

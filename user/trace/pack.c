@@ -181,7 +181,8 @@ enum run_tag {
 	RUN_LIBC = 17,
 	RUN_VERSION = 18,
 	RUN_HOST = 19,
-	/* 20 and 21 are for labels */
+	RUN_LABEL = 20, /* once per label; from 1.1 on */
+	RUN_REDACTED = 21,
 	RUN_COST_PROBES = 24, /* from 1.1 on */
 	RUN_COST_COLLECTOR = 25,
 };
@@ -228,6 +229,10 @@ void ct_run__pack(const struct ct_run *run, struct ct_buf *out)
 		put_tagged(out, RUN_COST_PROBES, run->cost_probes_ns);
 		put_tagged(out, RUN_COST_COLLECTOR, run->cost_collector_ns);
 	}
+	for (char **label = run->labels; label && *label; label++)
+		put_tagged_text(out, RUN_LABEL, *label);
+	if (run->redacted)
+		put_tagged(out, RUN_REDACTED, 1);
 }
 
 static void set_text(char **to, char *s)
@@ -258,6 +263,7 @@ static bool unpack_run_number(struct ct_run *run, u32 tag, struct ct_cursor *c, 
 		[RUN_ENDED] = &run->ended,
 		[RUN_FUTEX_CALLS] = &run->futex_calls,
 		[RUN_STACKS] = &run->stacks,
+		[RUN_REDACTED] = &run->redacted,
 	};
 	if (tag < CT_COUNT(u32s) && u32s[tag])
 		*u32s[tag] = take_u32(c, bad);
@@ -283,14 +289,18 @@ static void unpack_run_text(struct ct_run *run, u32 tag, const struct ct_cursor 
 	};
 	size_t len = (size_t)(c->end - c->at);
 	bool is_text = tag < CT_COUNT(texts) && texts[tag];
-	if (tag != RUN_ARG && !is_text)
+	if (tag != RUN_ARG && tag != RUN_LABEL && !is_text)
 		return; /* from the future */
 	*bad |= len && memchr(c->at, 0, len);
 	char *s = len ? ct_strndup((const char *)c->at, len) : ct_strdup("");
 	if (is_text)
 		set_text(texts[tag], s);
-	else
+	else if (tag == RUN_ARG)
 		ct_run__add_arg(run, s);
+	if (tag == RUN_LABEL) {
+		ct_run__add_label(run, s);
+		free(s);
+	}
 }
 
 int ct_run__unpack(struct ct_run *run, const u8 *p, size_t size)

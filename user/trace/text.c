@@ -30,6 +30,7 @@
  *     KEY      argv=STR (once per argument) pid= attached= ended= wait_status= start= end=
  *              start_real= boot_offset= cost_probes= cost_collector= cpus= cpus_machine= sample_hz=
  *              futex=calls|switch stacks= arch= kernel= libc= version= host= complete=
+ *              label=STR (once per label) redacted=
  *
  * Frame ids count up from 1 and are declared before they are used; stack ids ascend, gaps are
  * unknown stacks.  Lines may be in any order of time: events are sorted by (time, CPU, place in the
@@ -641,6 +642,7 @@ static int read_run_text(struct text_reader *r, struct ct_run *run)
 		{ "attached", &run->attached },
 		{ "ended", &run->ended },
 		{ "stacks", &run->stacks },
+		{ "redacted", &run->redacted },
 		{ "complete", &r->is_complete },
 	};
 	for (u32 i = 0; i < CT_COUNT(texts); i++)
@@ -652,11 +654,23 @@ static int read_run_text(struct text_reader *r, struct ct_run *run)
 	return -ENOENT;
 }
 
+static int read_label(struct text_reader *r, struct ct_run *run)
+{
+	char *label = NULL;
+	int err = parse_text(r, &label);
+	if (!err)
+		ct_run__add_label(run, label);
+	free(label);
+	return err;
+}
+
 static int read_run_key(struct text_reader *r)
 {
 	struct ct_run *run = &r->out->run;
 	if (!strcmp(key_of(r), "argv"))
 		return read_arg(r, run);
+	if (!strcmp(key_of(r), "label"))
+		return read_label(r, run);
 	if (!strcmp(key_of(r), "futex"))
 		return read_futex_depth(r, run);
 	if (!strcmp(key_of(r), "wait_status")) {
@@ -1096,7 +1110,9 @@ static void write_run(const struct ct_run *run, bool complete, FILE *out)
 	write_text(out, "libc", run->libc);
 	write_text(out, "version", run->version);
 	write_text(out, "host", run->host);
-	putc('\n', out);
+	for (char **label = run->labels; label && *label; label++)
+		write_text(out, "label", *label);
+	fputs(run->redacted ? " redacted=1\n" : "\n", out);
 }
 
 static void write_frames(const struct ct_names *names, FILE *out)

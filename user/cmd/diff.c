@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `ctrace diff A B`: which traces each side is made of, read one after the other and kept as
+ * figures only, and the comparison on standard output.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+
+struct side {
+	struct ct_paths paths;
+	struct ct_profile *runs;
+};
+
+/* ---- reading ---- */
+
+static int read_side(struct side *s)
+{
+	struct ct_study study;
+
+	s->runs = ct_alloc((s->paths.at.cnt + 1) * sizeof(*s->runs));
+	for (u32 i = 0; i < s->paths.at.cnt; i++) {
+		if (ct_study__open(&study, s->paths.at.at[i]))
+			return -EINVAL;
+		ct_profile__compute(&s->runs[i], &study.facts);
+		ct_study__close(&study);
+	}
+	return 0;
+}
+
+static int open_side(struct side *s, const char *const *words, u32 cnt)
+{
+	for (u32 i = 0; i < cnt; i++) {
+		int err = ct_paths__add(&s->paths, words[i]);
+
+		if (err)
+			return err;
+	}
+	return read_side(s);
+}
+
+static void clear_side(struct side *s)
+{
+	for (u32 i = 0; i < s->paths.at.cnt; i++)
+		if (s->runs && s->runs[i].program)
+			ct_profile__clear(&s->runs[i]);
+	free(s->runs);
+	ct_paths__clear(&s->paths);
+}
+
+static int compare(const struct ct_opts *opts, const struct side *a, const struct side *b)
+{
+	struct ct_report_opts ro;
+	struct ct_diff d;
+	const struct ct_diff_in in = { .diff = &d,
+		.a_names = (const char *const *)a->paths.at.at,
+		.b_names = (const char *const *)b->paths.at.at };
+	int err;
+
+	ct_diff__compute(&d, a->runs, a->paths.at.cnt, b->runs, b->paths.at.cnt);
+	ct_term__report_opts(&ro, stdout, opts->verbose);
+	err = opts->json ? ct_diff__write_json(&in, stdout) : ct_diff__write(&in, &ro, stdout);
+	if (!err && fflush(stdout))
+		err = -errno;
+	if (err)
+		ct_error("cannot write the comparison: %s", strerror(-err));
+	ct_diff__clear(&d);
+	return err;
+}
+
+int ct_cmd_diff(const struct ct_opts *opts)
+{
+	u32 split = opts->split_idx == CT_NONE ? 1 : opts->split_idx;
+	const char *const *words = (const char *const *)opts->words;
+	struct side a = { 0 }, b = { 0 };
+	int err;
+
+	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
+	err = open_side(&a, words, split);
+	err = err ? err : open_side(&b, words + split, opts->word_cnt - split);
+	err = err ? err : compare(opts, &a, &b);
+	clear_side(&a);
+	clear_side(&b);
+	return err ? CT_EXIT_FAILED : 0;
+}
+
+void ct_diff_help(FILE *out)
+{
+	fputs("\nA and B are a trace each, or several runs ('ctrace -r 5 PROGRAM' records them):\n"
+	      "  ctrace diff before.ctrace after.ctrace\n"
+	      "  ctrace diff old.1.ctrace,old.2.ctrace new.1.ctrace,new.2.ctrace\n"
+	      "  ctrace diff 'old.*.ctrace' 'new.*.ctrace'   a pattern, in quotes\n"
+	      "  ctrace diff old.*.ctrace -- new.*.ctrace    or as the shell spells it out\n"
+	      "  ctrace diff old/ new/                       a directory: its *.ctrace\n"
+	      "\nRuns are aligned by what things are called, not by time: threads by name (digits\n"
+	      "do not count) and start function, locks by name, waits by line and reason.\n"
+	      "Figures are those of the middle run (median). Shown is what differs beyond the\n"
+	      "noise and by more than 1 % of the run. What counts as noise:\n"
+	      "  five runs a side or more: what a rank test (Mann and Whitney, 1947; exact,\n"
+	      "    two-sided) gives more than 1 % to chance, or is less than 2 %;\n"
+	      "  three or four: runs of the two sides overlap, or their medians are less than\n"
+	      "    twice as far apart as the runs of one side and the nearest runs less than a\n"
+	      "    factor of three, or less than 2 %;\n"
+	      "  fewer: the same, or less than 5 % of the duration, 20 % of any other time,\n"
+	      "    half of any count (assumed: one run does not tell how the next would be).\n"
+	      "\n--json: headline, speedup (null: none beyond the noise), noise, a and b (runs:\n"
+	      "trace, duration_ns, exit_status, findings, labels), figures (group, name, what,\n"
+	      "unit, a and b with median, least, most; beyond_noise), findings (id, a_runs,\n"
+	      "b_runs, change: gone, new, rarer, \"more often\", milder, worse, same), remarks.\n"
+	      "The exit status is 0 whether something differs or not, 125 when ctrace failed.\n",
+		out);
+}

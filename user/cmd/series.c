@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `-r N`: the same recording N times, one after the other, each with its trace, then a summary in
+ * place of N reports.  Each run is recorded by a process of its own, for recording gives up root
+ * when it is done; this one waits, passes signals on, and gives up root itself before it reads the
+ * traces.  What ends the program by a signal ends the series: the run that is going on is finished
+ * like any other.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/rights.h"
+#include "cmd/cmd.h"
+
+struct series {
+	const struct ct_opts *opts;
+	struct ct_user user;
+	sigset_t old_mask, mask;
+	bool stopped; /* by a signal that asks for the end */
+	bool interrupted; /* ... that the last run got */
+	bool broken;  /* a recording failed: the next would, too */
+	bool found;   /* in any run, what --fail-on named */
+	int code;     /* of the last run */
+	CT_VEC(char *) paths; /* traces that were written */
+};
+
+/* PROGRAM.ctrace -> PROGRAM.3.ctrace; another name gets its number at the end. */
+static char *path_of(const struct ct_opts *opts, u32 number)
+{
+	static const char suffix[] = ".ctrace";
+	const char *name = strrchr(opts->argv[0], '/');
+	char *bare, *path;
+	size_t len;
+
+	name = name ? name + 1 : opts->argv[0];
+	bare = opts->output ? ct_strdup(opts->output)
+			    : ct_asprintf("%s%s", name[0] ? name : "trace", suffix);
+	len = strlen(bare);
+	if (len > strlen(suffix) && !strcmp(bare + len - strlen(suffix), suffix))
+		path = ct_asprintf(
+			"%.*s.%u%s", (int)(len - strlen(suffix)), bare, number, suffix);
+	else
+		path = ct_asprintf("%s.%u", bare, number);
+	free(bare);
+	return path;
+}
+
+/* ---- one run ---- */
+
+static void record_in_child(const struct series *s, char *path, int result_fd)
+{
+	struct ct_opts run = *s->opts;
+	struct ct_recorded done = { 0 };
+	int code;
+
+	run.keep_old = !run.output; /* as without -r */
+	run.output = path;
+	run.runs = 0;
+	run.in_series = true;
+	run.json = false;
+	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	code = ct_record__once(&run, &done);
+	if (write(result_fd, &done, sizeof(done)) != sizeof(done))
+		code = CT_EXIT_FAILED;
+	fflush(NULL);
+	_exit(code);
+}
+
+/* One from the terminal reached the recording and its program already. */
+static void take_signal(struct series *s, const siginfo_t *si, pid_t pid)
+{
+	if (si->si_signo == SIGCHLD)
+		return;
+	if (si->si_signo != SIGUSR1 && si->si_signo != SIGUSR2)
+		s->stopped = true, s->interrupted = pid != 0;
+	if (si->si_code != SI_KERNEL && pid)
+		kill(pid, si->si_signo);
+}
+
+/* Waits for the recording; its status as wait(2) gives it. */
+static int await(struct series *s, pid_t pid)
+{
+	siginfo_t si;
+	int status;
+
+	for (;;) {
+		pid_t got = waitpid(pid, &status, WNOHANG);
+
+		if (got == pid)
+			return status;
+		if (got < 0)
+			return CT_EXIT_FAILED << 8;
+		if (sigwaitinfo(&s->mask, &si) > 0)
+			take_signal(s, &si, pid);
+	}
+}
+
+static void record_one(struct series *s, u32 number)
+{
+	struct ct_recorded done = { 0 };
+	char *path = path_of(s->opts, number);
+	int ends[2], status;
+	pid_t pid;
+
+	if (!s->opts->quiet)
+		ct_info("run %u of %u: %s", number, s->opts->runs, path);
+	fflush(NULL);
+	pid = pipe(ends) ? -1 : fork();
+	if (pid < 0) {
+		ct_error("cannot start run %u: %s", number, strerror(errno));
+		s->broken = true;
+		s->code = CT_EXIT_FAILED;
+		free(path);
+		return;
+	}
+	if (!pid) {
+		close(ends[0]);
+		record_in_child(s, path, ends[1]);
+	}
+	close(ends[1]);
+	status = await(s, pid);
+	if (read(ends[0], &done, sizeof(done)) != sizeof(done))
+		memset(&done, 0, sizeof(done));
+	close(ends[0]);
+	s->code = WIFSIGNALED(status) ? CT_EXIT_FAILED : WEXITSTATUS(status);
+	s->found |= done.found;
+	s->broken = !done.written;
+	if (s->broken && (s->code < CT_EXIT_FAILED || s->code > 127))
+		s->code = CT_EXIT_FAILED;
+	if (done.written)
+		*ct_vec_push(&s->paths) = path;
+	else
+		free(path);
+}
+
+/* ---- all of them ---- */
+
+static void open_signals(struct series *s)
+{
+	static const int taken[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+
+	sigemptyset(&s->mask);
+	for (size_t i = 0; i < CT_COUNT(taken); i++)
+		sigaddset(&s->mask, taken[i]);
+	sigprocmask(SIG_BLOCK, &s->mask, &s->old_mask);
+}
+
+/* A signal that came between two runs. */
+static void look_for_signals(struct series *s)
+{
+	static const struct timespec now = { 0 };
+	siginfo_t si;
+
+	while (sigtimedwait(&s->mask, &si, &now) > 0)
+		take_signal(s, &si, 0);
+}
+
+/* Traces of a longer series before this one would be taken for its own by a pattern. */
+static void warn_of_older(const struct series *s)
+{
+	char *path = path_of(s->opts, s->opts->runs + 1);
+
+	if (!access(path, F_OK))
+		ct_warn("'%s' is of an earlier, longer series", path);
+	free(path);
+}
+
+static int print_summary(const struct series *s, const struct ct_profile *runs)
+{
+	const struct ct_series_in in = { .runs = runs, .names = (const char *const *)s->paths.at,
+		.cnt = s->paths.cnt, .wanted = s->opts->runs,
+		.interrupted = s->interrupted && !s->broken };
+	struct ct_report_opts ro;
+
+	if (s->opts->json)
+		return ct_series__write_json(&in, stdout);
+	if (s->opts->quiet)
+		return 0;
+	ct_term__report_opts(&ro, stderr, s->opts->verbose);
+	return ct_series__write(&in, &ro, stderr);
+}
+
+/* Its own root is given up before the traces, made by and from the program, are read. */
+static void sum_up(struct series *s)
+{
+	struct ct_profile *runs = ct_alloc((s->paths.cnt + 1) * sizeof(*runs));
+	struct ct_study study;
+
+	if (!s->opts->as_root && ct_rights__give_up(&s->user))
+		ct_debug("cannot give up root: %s", strerror(errno));
+	for (u32 i = 0; i < s->paths.cnt; i++) {
+		if (ct_study__open(&study, s->paths.at[i])) {
+			s->code = CT_EXIT_FAILED;
+			goto out;
+		}
+		ct_profile__compute(&runs[i], &study.facts);
+		ct_study__close(&study);
+	}
+	print_summary(s, runs);
+	warn_of_older(s);
+out:
+	for (u32 i = 0; i < s->paths.cnt; i++)
+		ct_profile__clear(&runs[i]);
+	free(runs);
+}
+
+int ct_record__series(const struct ct_opts *opts)
+{
+	struct series s = { .opts = opts };
+	int code;
+
+	if (ct_rights__caller(&s.user)) {
+		ct_error("SUDO_UID and SUDO_GID hold no user: unset them, or call ctrace by sudo");
+		return CT_EXIT_FAILED;
+	}
+	open_signals(&s);
+	for (u32 i = 1; i <= opts->runs && !s.stopped && !s.broken; i++) {
+		record_one(&s, i);
+		if (i < opts->runs)
+			look_for_signals(&s);
+	}
+	if (s.paths.cnt)
+		sum_up(&s);
+	code = s.code == CT_EXIT_FAILED || !s.found ? s.code : CT_EXIT_FOUND;
+	for (u32 i = 0; i < s.paths.cnt; i++)
+		free(s.paths.at[i]);
+	ct_vec_free(&s.paths);
+	ct_rights__clear(&s.user);
+	return code;
+}

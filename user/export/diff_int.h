@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Private to what prints several runs (diff_*.c, series_*.c): their sentences, which text and JSON
+ * share.  Text from the traced programs is in them as it is; callers make it harmless.  Callers own
+ * what is returned as char *.
+ */
+#ifndef CT_DIFF_INT_H
+#define CT_DIFF_INT_H
+
+#include <jansson.h>
+
+#include "page.h"
+
+char *ct_diff__headline(const struct ct_diff *d); /* the gain, and what it comes from */
+/* What to keep in mind: losses, attached runs, different programs, ...; at most this many. */
+#define CT_DIFF_REMARKS_MAX 12
+u32 ct_diff__remarks(const struct ct_diff *d, char *remarks[CT_DIFF_REMARKS_MAX]);
+char *ct_diff__noise(const struct ct_diff *d); /* what a difference had to be to count */
+char *ct_diff__label(const struct ct_difference *r); /* "worker-* in work, lock" */
+const char *ct_diff__fate(enum ct_fate fate);	       /* "gone", "new", ... */
+const char *ct_diff__group(enum ct_group group);     /* "run", "critical path", ... */
+
+/* A value of its unit: "4.28 s", "1,234", "0.54". */
+char *ct_figure_words(char buf[CT_FMT_LEN], u32 unit, double value);
+/* "exit status 3", "killed by signal 9", "did not end" */
+char *ct_outcome_words(const struct ct_profile *p);
+
+/* ---- JSON (diff_json.c) ---- */
+json_t *ct_spread__json(u32 unit, const struct ct_spread *s);
+json_t *ct_profile__json(const struct ct_profile *p, const char *name);
+int ct_json__dump(json_t *root, FILE *out); /* and frees it */
+
+#endif

@@ -63,6 +63,7 @@ struct ct_run {
 	char *host;
 	/* CPU time of recording: in the probes (an estimate), of the collector; 0: unknown */
 	ct_ns cost_probes_ns, cost_collector_ns;
+	ct_ns dropped_ns; /* --max-size: so long before start_ns was not kept; 0: all is here */
 	char **labels; /* "KEY=VALUE" each, NULL-terminated, as --label gave them; NULL: none */
 	/* --redact: of argv the program's bare name, of files no directory, no host */
 	bool redacted;

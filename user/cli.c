@@ -23,6 +23,8 @@
 #define LABEL_MAX 256 /* bytes */
 #define BUFFER_MIN (64ul << 10)
 #define BUFFER_MAX (1ul << 30)
+#define KEPT_MIN (256u << 10)
+#define KEPT_MAX (1ull << 40)
 #define HELP_COLUMN 26 /* where meanings start */
 
 enum long_only {
@@ -176,27 +178,39 @@ static char *set_futex(struct ct_opts *opts, const char *value)
 	return NULL;
 }
 
-static char *set_buffer(struct ct_opts *opts, const char *value)
+/* "64M": a number, and what it counts. */
+static bool parse_size(const char *value, u64 least, u64 most, u64 *n)
 {
 	static const char units[] = "kmg";
 	const char *rest, *unit;
-	u64 n;
 
-	if (!parse_u64(value, &n, &rest))
-		goto bad;
+	if (!parse_u64(value, n, &rest))
+		return false;
 	unit = *rest ? strchr(units, *rest | 0x20) : NULL;
 	if (unit) {
-		if (n > BUFFER_MAX) /* and the shift stays within 64 bits */
-			goto bad;
-		n <<= 10 * (unit - units + 1);
+		if (*n > most) /* and the shift stays within 64 bits */
+			return false;
+		*n <<= 10 * (unit - units + 1);
 		rest++;
 	}
-	if (*rest || n < BUFFER_MIN || n > BUFFER_MAX)
-		goto bad;
+	return !*rest && *n >= least && *n <= most;
+}
+
+static char *set_buffer(struct ct_opts *opts, const char *value)
+{
+	u64 n;
+
+	if (!parse_size(value, BUFFER_MIN, BUFFER_MAX, &n))
+		return ct_asprintf("--buffer takes a size from 64K to 1G, not '%s'", value);
 	opts->buffer_bytes = n;
 	return NULL;
-bad:
-	return ct_asprintf("--buffer takes a size from 64K to 1G, not '%s'", value);
+}
+
+static char *set_max_size(struct ct_opts *opts, const char *value)
+{
+	if (!parse_size(value, KEPT_MIN, KEPT_MAX, &opts->max_size))
+		return ct_asprintf("--max-size takes a size from 256K to 1024G, not '%s'", value);
+	return NULL;
 }
 
 static char *explain_finding(const char *id, int len)
@@ -333,13 +347,15 @@ static const struct option_row rows[] = {
 	{ 'v', NULL, NULL, ANY, COMMON, FLAG(verbose), .meaning = "say more" },
 	{ 'h', "help", NULL, ANY, COMMON, .meaning = "this text; after a command, its own" },
 	{ 'V', "version", NULL, ANY, COMMON, .meaning = "the version of ctrace" },
+	{ OPT_MAX_SIZE, "max-size", "SIZE", RECORD, RARE, .set = set_max_size,
+		.meaning = "flight recorder: keep the newest SIZE of the trace,\n"
+			   "256K to 1024G; on disk twice that, at the very end" },
 	{ OPT_BUFFER, "buffer", "SIZE", RECORD, RARE, .set = set_buffer,
 		.meaning = "memory for events on their way, all CPUs together:\n"
 			   "64K to 1G; more if a report says that events were lost" },
 	{ OPT_NO_HTML, "no-html", NULL, RECORD, SILENT, FLAG(no_html) },
 	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
-	{ OPT_MAX_SIZE, "max-size", "SIZE", ANY, LATER, .meaning = NULL },
 };
 
 static const char *const later_commands[] = { "view", "room" };

@@ -63,6 +63,7 @@ struct ct_opts {
 	bool as_root;
 	u32 sample_hz;		   /* 0: no CPU samples */
 	enum ct_futex_depth futex; /* DEFAULT: calls for a program, switch for -p */
+	u64 max_size; /* of the trace: the newest so many bytes are kept; 0: all */
 	size_t buffer_bytes;	   /* all rings together; 0: the default */
 };
 

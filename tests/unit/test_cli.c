@@ -331,7 +331,8 @@ static const struct {
 	{ "--locks prog", "'--locks' is not in this version" },
 	{ "--fail-on=lost-update prog", "the finding 'lost-update' is not in this version" },
 	{ "--fail-on any why 12", "'--fail-on' is not an option of why; try 'ctrace why --help'" },
-	{ "--max-size 1G prog", "'--max-size' is not in this version" },
+	{ "--max-size 1K prog", "--max-size takes a size from 256K to 1024G, not '1K'" },
+	{ "--max-size 9999G prog", "--max-size takes a size from 256K to 1024G, not '9999G'" },
 	{ "report a --redact",
 		"'--redact' is not an option of report; try 'ctrace report --help'" },
 	/* several runs */
@@ -537,7 +538,7 @@ static void test_help_has_all_that_is_here_and_no_more(void **state)
 		"-r N", "--label=", "--redact", "ctrace diff A B", "ctrace check TRACE...",
 		"-h, --help", "-V, --version", "--buffer=SIZE", "--fail-on=ID", "ctrace report",
 		"ctrace export", "ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
-	static const char *const absent[] = { "--watch", "--locks", "--max-size",
+	static const char *const absent[] = { "--watch", "--locks",
 		"--no-html", "ctrace view", "ctrace room" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 

@@ -104,6 +104,8 @@ int ct_snapshot__stat(u32 tid, struct ct_task_stat *out); /* 0 or -errno (-ESRCH
 int ct_snapshot__adopt_root(struct ct_session *s, u32 tid);
 /* Adopts every thread of a process and of its descendants; injects what each is doing. */
 int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid);
+/* Introduces every traced thread anew, as one that was found, for a trace that begins now. */
+void ct_snapshot__introduce_all(struct ct_session *s, struct ct_symbolizer *sym);
 /* Nothing is traced any longer; injects the final counters of threads where these can be had
  * exactly. The time at which it ended. */
 ct_ns ct_snapshot__detach_all(struct ct_session *s);

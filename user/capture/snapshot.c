@@ -292,6 +292,28 @@ static void list_traced(struct ct_session *s, struct adoptees *list)
 			ct_vec_push(&list->at)->tid = word * 64 + __builtin_ctzll(bits);
 }
 
+void ct_snapshot__introduce_all(struct ct_session *s, struct ct_symbolizer *sym)
+{
+	struct adoptees list = { 0 };
+
+	list_traced(s, &list);
+	for (u32 i = 0; i < list.at.cnt; i++) {
+		struct adoptee *a = &list.at.at[i];
+
+		if (ct_snapshot__stat(a->tid, &a->now))
+			continue;
+		/* its counters may have moved since they were read: they are no starting point */
+		struct ct_task_new n = { .tgid = a->now.tgid, .prio = a->now.prio,
+			.flags = CT_TASK_FOUND | CT_TASK_UNSURE, .voluntary = a->now.voluntary,
+			.involuntary = a->now.involuntary, .cpu_ns = a->now.cpu_ns };
+		ct_ns ts = ct_now_ns();
+		ct_session__inject(s, CT_TASK_NEW, a->tid, ts, &n);
+		inject_name(s, a->tid, ts, a->now.name);
+		inject_state(s, sym, a->tid);
+	}
+	ct_vec_free(&list.at);
+}
+
 /* All at once: from here on nothing is recorded. */
 static void forget_all(struct ct_session *s)
 {

@@ -27,6 +27,7 @@
 #include "base/rights.h"
 #include "capture/alarm.h"
 #include "capture/capture.h"
+#include "cmd/flight.h"
 #include "cmd/hang.h"
 #include "version.h"
 
@@ -47,6 +48,7 @@ struct recording {
 	sigset_t old_mask;	/* that ctrace was started with */
 	struct ct_alarm *alarm; /* NULL: quiet */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
+	struct ct_flight flight;
 	ct_ns from_ns;		/* -d counts from here: the program goes, or all are attached to */
 	bool done;
 	bool wrote_badly; /* the trace could not be written to its end */
@@ -347,6 +349,33 @@ static void drain(struct recording *r)
 		r->path, strerror(-err));
 }
 
+/* --max-size: a generation of the trace is full, and a new one begins. */
+static void turn_over(struct recording *r)
+{
+	ct_ns now = clock_ns(CLOCK_MONOTONIC), start_ns = r->run.start_ns;
+	int err;
+
+	if (r->wrote_badly || !ct_flight__is_full(&r->flight, r->writer))
+		return;
+	err = ct_writer__flush(r->writer, now);
+	err = err ? err : ct_flight__turn(&r->flight, &r->user, r->path, &r->fd, now);
+	if (err) {
+		ct_error("cannot begin '%s' anew: %s; it grows beyond --max-size", r->path,
+			strerror(-err));
+		r->flight.most = 0;
+		return;
+	}
+	ct_writer__free(r->writer);
+	r->writer = NULL;
+	ct_names__free(r->names);
+	r->run.start_ns = now;
+	r->wrote_badly = start_writer(r) != 0;
+	r->run.start_ns = start_ns;
+	ct_session__sink(r->session, r->writer, r->sym);
+	if (!r->wrote_badly)
+		ct_snapshot__introduce_all(r->session, r->sym);
+}
+
 /* The program was stopped from its terminal: stop with it, as a shell's job does. */
 static void stop_too(struct recording *r)
 {
@@ -490,6 +519,7 @@ static void record(struct recording *r)
 			ct_session__rang(r->session);
 		take_signals(r);
 		drain(r);
+		turn_over(r);
 		raise_alarm(r);
 		if (r->run.attached && all_gone(r)) {
 			r->run.ended = true;
@@ -596,6 +626,10 @@ static void finish_trace(struct recording *r)
 
 	if (!r->writer) /* said when it could not be begun */
 		return;
+	err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
+	if (err)
+		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
+			r->path, strerror(-err), r->path);
 	name_stacks(r);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
 	err = ct_source__open(&source, self, &why);
@@ -696,6 +730,7 @@ static int run_recording(struct recording *r)
 	code = r->run.attached ? start_attached(r) : start_program(r);
 	r->from_ns = clock_ns(CLOCK_MONOTONIC);
 	ct_session__cost_from_here(r->session);
+	ct_flight__begin(&r->flight, r->opts->max_size, r->run.start_ns);
 	if (code)
 		return code;
 	ct_session__sink(r->session, r->writer, r->sym);

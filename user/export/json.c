@@ -12,7 +12,8 @@
  *   run          argv pid exit_status duration_ns cpus kernel ctrace; attached ended complete
  *                start_time (UTC) cpus_machine arch libc host futex stacks cpu_samples_hz switches
  *                events processes cost (CPU time of recording: probes_ns, estimated; collector_ns);
- *                labels (an object), redacted (true): only where there are any
+ *                labels (an object), redacted (true), dropped_ns (time before the start that
+ *                --max-size did not keep): only where there are any
  *   loss         events; by_cpu by_kind waits_without_stack damage anomalies
  *   threads      tid pid name start_ns end_ns running_ns runnable_ns blocked_ns switches
  *                migrations kind; cpu_ns switches_before kernel_switches switches_agree
@@ -183,6 +184,8 @@ static json_t *run_object(const struct ct_model *m)
 	set(o, "events", integer(m->event_cnt));
 	set(o, "processes", run_processes(m));
 	set(o, "cost", run_cost(run));
+	if (run->dropped_ns)
+		set(o, "dropped_ns", integer(run->dropped_ns));
 	if (run->labels)
 		set(o, "labels", run_labels(run));
 	if (run->redacted)

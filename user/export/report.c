@@ -222,6 +222,13 @@ static void write_cuts(struct ct_report *r)
 		ct_page__wrap(&r->page, 2, line);
 		free(line);
 	}
+	if (m->run->dropped_ns) {
+		char *line = ct_asprintf("this is the newest part of the recording (--max-size): "
+					 "%s before it were not kept",
+			ct_fmt_ns(text, m->run->dropped_ns));
+		ct_page__wrap(&r->page, 2, line);
+		free(line);
+	}
 	if (!m->complete) {
 		ct_page__ink(&r->page, CT_INK_WARN, false, "the recording was cut:");
 		char *line = !m->threads.cnt ? ct_strdup("nothing of it can be read") :

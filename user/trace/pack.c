@@ -185,6 +185,7 @@ enum run_tag {
 	RUN_REDACTED = 21,
 	RUN_COST_PROBES = 24, /* from 1.1 on */
 	RUN_COST_COLLECTOR = 25,
+	RUN_DROPPED = 26,
 };
 
 static void put_tagged_text(struct ct_buf *out, enum run_tag tag, const char *s)
@@ -229,6 +230,8 @@ void ct_run__pack(const struct ct_run *run, struct ct_buf *out)
 		put_tagged(out, RUN_COST_PROBES, run->cost_probes_ns);
 		put_tagged(out, RUN_COST_COLLECTOR, run->cost_collector_ns);
 	}
+	if (run->dropped_ns)
+		put_tagged(out, RUN_DROPPED, run->dropped_ns);
 	for (char **label = run->labels; label && *label; label++)
 		put_tagged_text(out, RUN_LABEL, *label);
 	if (run->redacted)
@@ -254,6 +257,7 @@ static bool unpack_run_number(struct ct_run *run, u32 tag, struct ct_cursor *c, 
 		[RUN_START] = &run->start_ns,
 		[RUN_COST_PROBES] = &run->cost_probes_ns,
 		[RUN_COST_COLLECTOR] = &run->cost_collector_ns,
+		[RUN_DROPPED] = &run->dropped_ns,
 		[RUN_END] = &run->end_ns,
 		[RUN_START_REAL] = &run->start_real_ns,
 		[RUN_BOOT_OFFSET] = &run->boot_offset_ns,

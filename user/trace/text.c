@@ -28,9 +28,9 @@
  *                kind=    (loss) the name of an event
  *                name=    (task_name) STR of at most 16 bytes
  *     KEY      argv=STR (once per argument) pid= attached= ended= wait_status= start= end=
- *              start_real= boot_offset= cost_probes= cost_collector= cpus= cpus_machine= sample_hz=
- *              futex=calls|switch stacks= arch= kernel= libc= version= host= complete=
- *              label=STR (once per label) redacted=
+ *              start_real= boot_offset= cost_probes= cost_collector= dropped= cpus=
+ *              cpus_machine= sample_hz= futex=calls|switch stacks= arch= kernel= libc= version=
+ *              host= complete= label=STR (once per label) redacted=
  *
  * Frame ids count up from 1 and are declared before they are used; stack ids ascend, gaps are
  * unknown stacks.  Lines may be in any order of time: events are sorted by (time, CPU, place in the
@@ -613,6 +613,7 @@ static int read_run_number(struct text_reader *r, struct ct_run *run)
 		{ "boot_offset", &run->boot_offset_ns },
 		{ "cost_probes", &run->cost_probes_ns },
 		{ "cost_collector", &run->cost_collector_ns },
+		{ "dropped", &run->dropped_ns },
 	};
 	for (u32 i = 0; i < CT_COUNT(numbers); i++)
 		if (!strcmp(numbers[i].key, key_of(r)))
@@ -1101,6 +1102,8 @@ static void write_run(const struct ct_run *run, bool complete, FILE *out)
 	if (run->cost_collector_ns)
 		fprintf(out, " cost_probes=%" PRIu64 " cost_collector=%" PRIu64,
 			run->cost_probes_ns, run->cost_collector_ns);
+	if (run->dropped_ns)
+		fprintf(out, " dropped=%" PRIu64, run->dropped_ns);
 	fprintf(out, "\nrun cpus=%u cpus_machine=%u sample_hz=%u futex=%s stacks=%d", run->cpus,
 		run->cpus_machine, run->sample_hz, run->futex_calls ? "calls" : "switch",
 		run->stacks);

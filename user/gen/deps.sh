@@ -28,6 +28,8 @@ wanted() {
 		build lib:dw:elfutils/libdwfl.h libdw-dev   elfutils-devel libelf  libdw-devel
 		build lib:z:zlib.h      zlib1g-dev      zlib-devel      zlib    zlib-devel
 		build lib:jansson:jansson.h     libjansson-dev jansson-devel jansson libjansson-devel
+		build lib:protobuf-c:protobuf-c/protobuf-c.h libprotobuf-c-dev protobuf-c-devel protobuf-c libprotobuf-c-devel
+		build cmd:protoc-c      protobuf-c-compiler protobuf-c-compiler protobuf-c protobuf-c
 		build lib:iberty:stdio.h        libiberty-dev  binutils-devel binutils binutils-devel
 		test  cmd:g++           g++             gcc-c++         gcc     gcc-c++
 		test  cmocka            libcmocka-dev   libcmocka-devel cmocka  libcmocka-devel

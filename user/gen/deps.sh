@@ -47,6 +47,9 @@ wanted() {
 		test  cmd:jq            jq              jq              jq      jq
 		test  cmd:setpriv       util-linux      util-linux      util-linux util-linux
 		test  cmd:valgrind      valgrind        valgrind        valgrind valgrind
+		test  cmd:node          nodejs          nodejs          nodejs  nodejs
+		test  cmd:npm           npm             npm|nodejs-npm  npm     npm
+		test  openmetrics       python3-prometheus-client python3-prometheus_client python-prometheus_client python3-prometheus_client
 	END
 }
 
@@ -72,6 +75,7 @@ any_file() { # pattern, unexpanded when there is none
 }
 
 have() {
+	parser='import prometheus_client.openmetrics.parser'
 	case $1 in
 	cmd:*) command -v "${1#cmd:}" ;;
 	lib:*)
@@ -85,6 +89,7 @@ have() {
 #include <setjmp.h>'
 		;;
 	bpftool) find_bpftool ;;
+	openmetrics) python3 -c "$parser" || /usr/bin/python3 -c "$parser" ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;
 	pgbench) command -v pgbench || any_file /usr/lib/postgresql/*/bin/pgbench ;;

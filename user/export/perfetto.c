@@ -80,8 +80,8 @@ static void put_process(struct pf_out *o, u32 process)
 		*ct_vec_push(&cmdline) = ct_utf8_repair(name);
 	for (char **arg = m->run->argv; own && *arg && arg[1]; arg++)
 		*ct_vec_push(&cmdline) = ct_utf8_repair(arg[1]);
-	PF_SET(&one, pid, (i32)p->pid);
-	PF_SET(&one, ppid, p->parent < m->processes.cnt ? (i32)m->processes.at[p->parent].pid : 0);
+	PF_SET(&one, pid, (i32)o->pids[process]);
+	PF_SET(&one, ppid, p->parent < m->processes.cnt ? (i32)o->pids[p->parent] : 0);
 	one.n_cmdline = cmdline.cnt;
 	one.cmdline = cmdline.at;
 	tree.n_processes = 1;
@@ -100,9 +100,9 @@ static void put_thread(struct pf_out *o, u32 thread)
 	Ctrace__ProcessTree tree = CTRACE__PROCESS_TREE__INIT;
 	Ctrace__ProcessTree__Thread one = CTRACE__PROCESS_TREE__THREAD__INIT;
 	Ctrace__ProcessTree__Thread *list[] = { &one };
-	char *name = ct_utf8_repair(ct_thread_name(o->m, thread));
-	PF_SET(&one, tid, (i32)o->m->threads.at[thread].tid);
-	PF_SET(&one, tgid, (i32)ct_thread_pid(o->m, thread));
+	char *name = pf_thread_name(o, thread);
+	PF_SET(&one, tid, (i32)o->tids[thread]);
+	PF_SET(&one, tgid, (i32)o->pids[o->m->threads.at[thread].process]);
 	one.name = *name ? name : NULL;
 	tree.n_threads = 1;
 	tree.threads = list;
@@ -112,24 +112,12 @@ static void put_thread(struct pf_out *o, u32 thread)
 	free(name);
 }
 
-/* Those whose ids nobody had before them; the others come by their first event. */
 static void put_tree(struct pf_out *o)
 {
-	const struct ct_model *m = o->m;
-	struct ct_table *seen = ct_table__new();
-	bool *reused = pf_reused_tids(m);
-	for (u32 i = 0; i < m->processes.cnt; i++) {
-		if (ct_table__get(seen, m->processes.at[i].pid, 0) != CT_NONE)
-			continue;
-		ct_table__set(seen, m->processes.at[i].pid, 0, 1);
+	for (u32 i = 0; i < o->m->processes.cnt; i++)
 		put_process(o, i);
-	}
-	for (u32 i = 0; i < m->threads.cnt; i++) {
-		if (!reused[i])
-			put_thread(o, i);
-	}
-	ct_table__free(seen);
-	free(reused);
+	for (u32 i = 0; i < o->m->threads.cnt; i++)
+		put_thread(o, i);
 }
 
 static void put_sample_defaults(struct pf_out *o)
@@ -158,8 +146,8 @@ static void put_samples(struct pf_out *o)
 		Ctrace__PerfSample sample = CTRACE__PERF_SAMPLE__INIT;
 		u64 stack = pf_stack(o, PF_SAMPLES, s->stack);
 		PF_SET(&sample, cpu, s->cpu);
-		PF_SET(&sample, pid, ct_thread_pid(m, s->thread));
-		PF_SET(&sample, tid, m->threads.at[s->thread].tid);
+		PF_SET(&sample, pid, o->pids[m->threads.at[s->thread].process]);
+		PF_SET(&sample, tid, o->tids[s->thread]);
 		PF_SET(&sample, cpu_mode, s->nr == CT_NR_NONE ? MODE_USER : MODE_KERNEL);
 		if (stack)
 			PF_SET(&sample, callstack_iid, stack);

@@ -52,10 +52,14 @@ struct pf_out {
 	u32 machine_id;
 	struct pf_seq seqs[PF_SEQS];
 	struct ct_buf packed;
+	/* [threads], [processes]: ids that no other one of the trace has */
+	u32 *tids, *pids;
 };
 
 void pf_out_init(struct pf_out *o, const struct ct_model *m, FILE *out);
 void pf_out_clear(struct pf_out *o);
+/* Its name, valid UTF-8, with its tid if that is not what it goes by here; free() it. */
+char *pf_thread_name(const struct pf_out *o, u32 thread);
 /* On the trace's clock there, BOOTTIME. */
 u64 pf_time(const struct pf_out *o, ct_ns t);
 /* Sets the sequence, and takes along what has been interned since its last packet. */
@@ -63,9 +67,6 @@ void pf_put(struct pf_out *o, enum pf_seq_id seq, Ctrace__TracePacket *packet);
 /* Ids for pf_put's packet to use; made known by it. */
 u64 pf_string(struct pf_out *o, enum pf_seq_id seq, enum pf_strings table, const char *text);
 u64 pf_stack(struct pf_out *o, enum pf_seq_id seq, u32 stack); /* 0: nothing is known of it */
-
-/* A tid that an earlier thread of the trace had, too; [threads]; free() it. */
-bool *pf_reused_tids(const struct ct_model *m);
 
 /* Tracks are told by their uuid: an index and what it counts. */
 enum pf_track {

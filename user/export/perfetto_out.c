@@ -5,6 +5,7 @@
  * nothing is held for longer than that; what is known already takes one bit a frame and a stack,
  * and each different text once.
  */
+#include <inttypes.h>
 #include <string.h>
 
 #include "perfetto_int.h"
@@ -33,6 +34,53 @@ static u32 machine_id(const char *host)
 	return (hash & INT32_MAX) | 1;
 }
 
+static u32 highest_tid(const struct ct_model *m)
+{
+	u32 highest = 0;
+	for (u32 i = 0; i < m->threads.cnt; i++) {
+		if (highest < m->threads.at[i].tid)
+			highest = m->threads.at[i].tid;
+	}
+	return highest;
+}
+
+/* A tid tells one thread from the others only while it lives: it is used again, and one that execs
+ * takes its leader's.  The reader knows no such thing of two at once, and little of two one after
+ * the other, so all but the first get ids above all others. */
+static void give_ids(struct pf_out *o)
+{
+	const struct ct_model *m = o->m;
+	struct ct_table *seen = ct_table__new();
+	u32 highest = highest_tid(m);
+	o->tids = ct_alloc((m->threads.cnt + 1) * sizeof(*o->tids));
+	o->pids = ct_alloc((m->processes.cnt + 1) * sizeof(*o->pids));
+	for (u32 i = 0; i < m->processes.cnt; i++)
+		o->pids[i] = m->processes.at[i].pid;
+	for (u32 i = 0; i < m->threads.cnt; i++) {
+		u32 tid = m->threads.at[i].tid;
+		bool again = ct_table__get(seen, tid, 0) != CT_NONE;
+		bool leads_another = again && ct_thread_pid(m, i) == tid &&
+				     ct_table__get(seen, tid, 0) != m->threads.at[i].process;
+		o->tids[i] = again ? ++highest : tid;
+		if (leads_another)
+			o->pids[m->threads.at[i].process] = o->tids[i];
+		if (!again)
+			ct_table__set(seen, tid, 0, m->threads.at[i].process);
+	}
+	ct_table__free(seen);
+}
+
+char *pf_thread_name(const struct pf_out *o, u32 thread)
+{
+	u32 tid = o->m->threads.at[thread].tid;
+	char *name = ct_utf8_repair(ct_thread_name(o->m, thread));
+	if (tid == o->tids[thread])
+		return name;
+	char *longer = ct_asprintf("%s (tid %" PRIu32 " again)", name, tid);
+	free(name);
+	return longer;
+}
+
 void pf_out_init(struct pf_out *o, const struct ct_model *m, FILE *out)
 {
 	*o = (struct pf_out){ .out = out, .m = m, .machine_id = machine_id(m->run->host) };
@@ -44,6 +92,7 @@ void pf_out_init(struct pf_out *o, const struct ct_model *m, FILE *out)
 		s->frame_known = ct_alloc(m->names ? m->names->frames.cnt + 2 : 1);
 		s->stack_known = ct_alloc(m->names ? m->names->stack_start.cnt + 1 : 1);
 	}
+	give_ids(o);
 }
 
 /* ---- interning ------------------------------------------------------------------------------- */
@@ -204,6 +253,8 @@ void pf_out_clear(struct pf_out *o)
 		ct_vec_free(&s->new_stacks);
 	}
 	ct_buf_free(&o->packed);
+	free(o->tids);
+	free(o->pids);
 }
 
 /* ---- packets --------------------------------------------------------------------------------- */
@@ -244,16 +295,4 @@ void pf_count(struct pf_out *o, u64 track, ct_ns t, u64 value)
 	PF_SET(&packet, timestamp, pf_time(o, t));
 	packet.track_event = &event;
 	pf_put(o, PF_TRACKS, &packet);
-}
-
-bool *pf_reused_tids(const struct ct_model *m)
-{
-	bool *reused = ct_alloc(m->threads.cnt + 1);
-	struct ct_table *seen = ct_table__new();
-	for (u32 i = 0; i < m->threads.cnt; i++) {
-		reused[i] = ct_table__get(seen, m->threads.at[i].tid, 0) != CT_NONE;
-		ct_table__set(seen, m->threads.at[i].tid, 0, 1);
-	}
-	ct_table__free(seen);
-	return reused;
 }

@@ -11,8 +11,10 @@
  *   interrupts         their wakings carry a flag, and end the reader's critical path
  *   order              a waking that came before the sleeper had left is put after it; else the
  *                      reader would not count it
- *   found asleep       is told by a stay of no length on the CPU at the start
- *   tids used again    a new-task event tells the threads apart
+ *   found asleep       is told by a stay of no length on the CPU at the start; and so is an end
+ *                      that was not seen
+ *   two on one CPU     (what ran there was not known, or events were lost): one is shown on a CPU
+ *                      beyond those of the machine
  *
  * The reason of a wait ("lock", "io-disk") goes where the kernel function it sleeps in would be.
  *
@@ -27,7 +29,6 @@
 #define FLAG_SOFTIRQ 0x10u
 #define PREV_PREEMPTED 0x100
 #define PREV_DEAD 0x10
-#define CLONE_THREAD 0x10000u
 
 /* What a thread does next; in the order of those at the same time. */
 enum action {
@@ -36,6 +37,7 @@ enum action {
 	REASON, /* of the sleep */
 	WAKE,
 	ENTER, /* a CPU */
+	VANISH, /* its end was not seen */
 	NOTHING
 };
 
@@ -60,7 +62,6 @@ struct single { /* an event outside the columns */
 	Ctrace__FtraceEvent event;
 	Ctrace__SchedBlockedReason reason;
 	Ctrace__SchedWaking waking;
-	Ctrace__TaskNewtask newtask;
 };
 
 struct cpu_now {
@@ -92,7 +93,6 @@ struct sched {
 	struct ct_source *source;
 	const struct ct_event *event; /* not looked at yet */
 	struct ct_table *by_tid;      /* tid -> thread that has it now */
-	bool *reused;
 	struct thread_now *now; /* [threads] */
 	struct cpu_now *cpus;	/* [cpu_cnt] */
 	u32 cpu_cnt;
@@ -159,7 +159,7 @@ static bool sleeps(const struct ct_thread *t, u32 slice)
 }
 
 /* The first action of slices from `slice` on. */
-static struct cursor action_from(const struct ct_thread *t, u32 slice)
+static struct cursor action_from(const struct ct_model *m, const struct ct_thread *t, u32 slice)
 {
 	for (; slice < t->slices.cnt; slice++) {
 		const struct ct_slice *s = &t->slices.at[slice];
@@ -175,24 +175,30 @@ static struct cursor action_from(const struct ct_thread *t, u32 slice)
 		if (at < ct_slice_end(t, slice) || slice + 1 == t->slices.cnt)
 			return (struct cursor){ slice, WAKE, at };
 	}
-	return (struct cursor){ slice, NOTHING, 0 };
+	bool seen = !slice || t->slices.at[slice - 1].state == CT_RUNNING ||
+		    t->end_ns >= m->end_ns || t->end_ns <= t->slices.at[slice - 1].start_ns + 2;
+	return seen ? (struct cursor){ slice, NOTHING, 0 }
+		    : (struct cursor){ slice - 1, VANISH, t->end_ns };
 }
 
-static struct cursor action_after(const struct ct_thread *t, const struct cursor *done)
+static struct cursor action_after(
+	const struct ct_model *m, const struct ct_thread *t, const struct cursor *done)
 {
 	u32 slice = done->slice;
 	ct_ns start = t->slices.at[slice].start_ns;
+	if (done->action == VANISH)
+		return (struct cursor){ slice, NOTHING, 0 };
 	if (done->action == ENTER)
 		return (struct cursor){ slice, LEAVE, leave_time(t, slice) };
 	if (done->action == SLEEP && ct_slice_end(t, slice) > start + 1)
 		return (struct cursor){ slice, REASON, start + 1 };
-	return action_from(t, slice + 1);
+	return action_from(m, t, slice + 1);
 }
 
 static void start_merge(struct sched *s)
 {
 	for (u32 i = 0; i < s->m->threads.cnt; i++) {
-		s->now[i].next = action_from(&s->m->threads.at[i], 0);
+		s->now[i].next = action_from(s->m, &s->m->threads.at[i], 0);
 		s->now[i].state = CT_STATES;
 		s->now[i].prio = s->m->threads.at[i].prio;
 		if (s->now[i].next.action != NOTHING)
@@ -246,13 +252,13 @@ static void see_events(struct sched *s, ct_ns until)
 
 static i32 tid_of(const struct sched *s, u32 thread)
 {
-	return thread == CT_NONE ? 0 : (i32)s->m->threads.at[thread].tid;
+	return thread == CT_NONE ? 0 : (i32)s->o->tids[thread];
 }
 
 static u32 comm_index(const struct sched *s, struct cpu_now *c, u32 thread)
 {
-	char *name = ct_utf8_repair(
-		thread == CT_NONE ? "idle or another program" : ct_thread_name(s->m, thread));
+	char *name = thread == CT_NONE ? ct_strdup("idle or another program")
+				       : pf_thread_name(s->o, thread);
 	u32 index = ct_strtab__add(c->comms, name);
 	free(name);
 	return index;
@@ -310,8 +316,6 @@ static void set_singles(struct cpu_now *c, Ctrace__FtraceEventBundle *bundle)
 			e->event.sched_blocked_reason = &e->reason;
 		if (e->waking.has_pid)
 			e->event.sched_waking = &e->waking;
-		if (e->newtask.has_pid)
-			e->event.task_newtask = &e->newtask;
 	}
 }
 
@@ -321,10 +325,8 @@ static void forget_bundle(struct cpu_now *c)
 		c->switch_comm.cnt = 0;
 	c->waking_at.cnt = c->waking_pid.cnt = c->waking_cpu.cnt = c->waking_prio.cnt =
 		c->waking_comm.cnt = c->waking_flags.cnt = 0;
-	for (u32 i = 0; i < c->singles.cnt; i++) {
+	for (u32 i = 0; i < c->singles.cnt; i++)
 		free(c->singles.at[i].waking.comm);
-		free(c->singles.at[i].newtask.comm);
-	}
 	c->singles.cnt = 0;
 	c->last_switch = c->last_waking = 0;
 	ct_strtab__free(c->comms);
@@ -368,7 +370,6 @@ static struct single *add_single(struct sched *s, u32 cpu, ct_ns t, i32 running)
 	ctrace__ftrace_event__init(&e->event);
 	ctrace__sched_blocked_reason__init(&e->reason);
 	ctrace__sched_waking__init(&e->waking);
-	ctrace__task_newtask__init(&e->newtask);
 	PF_SET(&e->event, timestamp, pf_time(s->o, t));
 	PF_SET(&e->event, pid, (u32)running);
 	return e;
@@ -430,8 +431,9 @@ static i64 prev_state_of(const struct sched *s, u32 thread, u32 next_slice)
 {
 	const struct ct_thread *t = &s->m->threads.at[thread];
 	const struct thread_now *now = &s->now[thread];
+	bool ended = t->flags & CT_THREAD_ENDED || t->end_ns < s->m->end_ns;
 	if (next_slice >= t->slices.cnt)
-		return t->flags & CT_THREAD_ENDED ? PREV_DEAD : PREV_PREEMPTED;
+		return ended ? PREV_DEAD : PREV_PREEMPTED;
 	const struct ct_slice *next = &t->slices.at[next_slice];
 	bool known = now->left_ns == next->start_ns && now->left_ns;
 	if (next->state == CT_RUNNING)
@@ -459,24 +461,55 @@ static void leave(struct sched *s, u32 thread, const struct cursor *a)
 	set_state(s, thread, next < t->slices.cnt ? t->slices.at[next].state : CT_STATES);
 }
 
+static void use_cpu(struct sched *s, u32 cpu)
+{
+	s->cpus[cpu].used = true;
+	add_switch(s, &s->cpus[cpu], s->m->start_ns, 0, CT_NONE);
+}
+
+/* This one, or if it is taken one beyond the machine's. */
+static u32 free_cpu(struct sched *s, u32 cpu)
+{
+	if (s->cpus[cpu].current == CT_NONE)
+		return cpu;
+	for (u32 other = s->m->run->cpus_machine; other < s->cpu_cnt; other++) {
+		if (s->cpus[other].current != CT_NONE)
+			continue;
+		if (!s->cpus[other].used)
+			use_cpu(s, other);
+		return other;
+	}
+	return cpu;
+}
+
 static void enter(struct sched *s, u32 thread, const struct cursor *a)
 {
-	u32 cpu = s->m->threads.at[thread].slices.at[a->slice].cpu;
+	u32 cpu = free_cpu(s, s->m->threads.at[thread].slices.at[a->slice].cpu);
 	switch_to(s, cpu, a->at_ns, PREV_PREEMPTED, thread);
 	s->now[thread].running = true;
 	s->now[thread].cpu = cpu;
 	set_state(s, thread, CT_RUNNING);
 }
 
+/* Of no length: it comes, and leaves in this state. */
+static void stay(struct sched *s, u32 thread, u32 cpu, ct_ns at, i64 state)
+{
+	switch_to(s, cpu, at, 0, thread);
+	switch_to(s, cpu, at, state, CT_NONE);
+	s->now[thread].cpu = cpu;
+}
+
 static void begin_asleep(struct sched *s, u32 thread, const struct cursor *a)
 {
 	const struct ct_slice *slice = &s->m->threads.at[thread].slices.at[a->slice];
-	if (s->cpus[slice->cpu].current == CT_NONE) {
-		switch_to(s, slice->cpu, a->at_ns, 0, thread);
-		switch_to(s, slice->cpu, a->at_ns, prev_state_of(s, thread, a->slice), CT_NONE);
-	}
-	s->now[thread].cpu = slice->cpu;
+	stay(s, thread, free_cpu(s, slice->cpu), a->at_ns, prev_state_of(s, thread, a->slice));
 	set_state(s, thread, slice->state);
+}
+
+static void vanish(struct sched *s, u32 thread, const struct cursor *a)
+{
+	stay(s, thread, free_cpu(s, s->now[thread].cpu), a->at_ns, PREV_DEAD);
+	set_state(s, thread, CT_STATES);
 }
 
 static void give_reason(struct sched *s, u32 thread, const struct cursor *a)
@@ -558,26 +591,13 @@ static void add_single_waking(struct sched *s, const struct waking *k, ct_ns at)
 	PF_SET(&e->waking, prio, s->now[k->thread].prio);
 	PF_SET(&e->waking, success, 1);
 	PF_SET(&e->waking, target_cpu, (i32)k->target_cpu);
-	e->waking.comm = ct_utf8_repair(ct_thread_name(s->m, k->thread));
-}
-
-/* A tid that another thread had: without it the two would be one. */
-static void add_newtask(struct sched *s, const struct waking *k, ct_ns at)
-{
-	const struct ct_thread *t = &s->m->threads.at[k->thread];
-	bool of_process = k->waker != CT_NONE && s->m->threads.at[k->waker].process == t->process;
-	struct single *e = add_single(s, k->cpu, at, tid_of(s, k->waker));
-	PF_SET(&e->newtask, pid, (i32)t->tid);
-	PF_SET(&e->newtask, clone_flags, of_process ? CLONE_THREAD : 0);
-	e->newtask.comm = ct_utf8_repair(ct_thread_name(s->m, k->thread));
+	e->waking.comm = pf_thread_name(s->o, k->thread);
 }
 
 static void wake(struct sched *s, u32 thread, const struct cursor *a)
 {
 	struct waking k = describe_waking(s, thread, a);
-	if (!a->slice && s->reused[thread])
-		add_newtask(s, &k, a->at_ns);
-	else if (columns_tell(s, &k, a->at_ns))
+	if (columns_tell(s, &k, a->at_ns))
 		add_waking(s, &k, a->at_ns);
 	else
 		add_single_waking(s, &k, a->at_ns);
@@ -593,6 +613,7 @@ static void act(struct sched *s, u32 thread)
 		[REASON] = give_reason,
 		[WAKE] = wake,
 		[ENTER] = enter,
+		[VANISH] = vanish,
 	};
 	const struct cursor *a = &s->now[thread].next;
 	if (!a->slice)
@@ -621,7 +642,7 @@ static void start_cpus(struct sched *s)
 		s->cpus[i].current = CT_NONE;
 		s->cpus[i].comms = ct_strtab__new();
 		if (s->cpus[i].used)
-			add_switch(s, &s->cpus[i], s->m->start_ns, 0, CT_NONE);
+			use_cpu(s, i);
 	}
 }
 
@@ -631,7 +652,7 @@ static void merge(struct sched *s)
 		u32 thread = s->heap[0];
 		struct cursor *next = &s->now[thread].next;
 		act(s, thread);
-		*next = action_after(&s->m->threads.at[thread], next);
+		*next = action_after(s->m, &s->m->threads.at[thread], next);
 		if (next->action == NOTHING)
 			s->heap[0] = s->heap[--s->heap_cnt];
 		if (s->heap_cnt)
@@ -676,7 +697,6 @@ static void clear(struct sched *s)
 	free(s->cpus);
 	free(s->now);
 	free(s->heap);
-	free(s->reused);
 	ct_table__free(s->by_tid);
 }
 
@@ -692,7 +712,6 @@ int pf_write_sched(struct pf_out *o, struct ct_source *source)
 		.source = source,
 		.event = source ? ct_source__next(source) : NULL,
 		.by_tid = ct_table__new(),
-		.reused = pf_reused_tids(m),
 		.now = ct_alloc((m->threads.cnt + 1) * sizeof(*s.now)),
 		.heap = ct_alloc((m->threads.cnt + 1) * sizeof(*s.heap)),
 		.count_ns = m->start_ns,

@@ -156,30 +156,25 @@ static void process_track(struct pf_out *o, u32 process)
 	Ctrace__TrackDescriptor__ProcessDescriptor p =
 		CTRACE__TRACK_DESCRIPTOR__PROCESS_DESCRIPTOR__INIT;
 	char *name = ct_utf8_repair(ct_process_name(o->m, process));
-	PF_SET(&p, pid, (i32)o->m->processes.at[process].pid);
+	PF_SET(&p, pid, (i32)o->pids[process]);
 	p.process_name = *name ? name : NULL;
 	d.process = &p;
 	put_track(o, &d, pf_uuid(PF_TRACK_PROCESS, process), 0, NULL);
 	free(name);
 }
 
-/* A track of the thread whose tid it is; of a tid used again, a track by itself: which of the two
- * threads a tid means the reader cannot tell here. */
-static void thread_track(struct pf_out *o, u32 thread, bool reused)
+static void thread_track(struct pf_out *o, u32 thread)
 {
 	Ctrace__TrackDescriptor d = CTRACE__TRACK_DESCRIPTOR__INIT;
 	Ctrace__TrackDescriptor__ThreadDescriptor t =
 		CTRACE__TRACK_DESCRIPTOR__THREAD_DESCRIPTOR__INIT;
-	u32 tid = o->m->threads.at[thread].tid;
-	char *name = ct_utf8_repair(ct_thread_name(o->m, thread));
-	char *again = ct_asprintf("%s (%" PRIu32 ", used again)", name, tid);
-	PF_SET(&t, pid, (i32)ct_thread_pid(o->m, thread));
-	PF_SET(&t, tid, (i32)tid);
+	char *name = pf_thread_name(o, thread);
+	PF_SET(&t, pid, (i32)o->pids[o->m->threads.at[thread].process]);
+	PF_SET(&t, tid, (i32)o->tids[thread]);
 	t.thread_name = *name ? name : NULL;
-	d.thread = reused ? NULL : &t;
-	put_track(o, &d, pf_uuid(PF_TRACK_THREAD, thread), 0, reused ? again : NULL);
+	d.thread = &t;
+	put_track(o, &d, pf_uuid(PF_TRACK_THREAD, thread), 0, NULL);
 	free(name);
-	free(again);
 }
 
 static void lock_track(struct pf_out *o, u32 lock)
@@ -210,14 +205,14 @@ static void locks_tracks(struct pf_out *o)
 	free(named);
 }
 
-static void all_tracks(struct pf_out *o, const bool *reused)
+static void all_tracks(struct pf_out *o)
 {
 	counter_track(o, pf_uuid(PF_TRACK_COUNTER, PF_COUNT_RUNNING), "threads running");
 	counter_track(o, pf_uuid(PF_TRACK_COUNTER, PF_COUNT_RUNNABLE), "threads waiting for a CPU");
 	for (u32 i = 0; i < o->m->processes.cnt; i++)
 		process_track(o, i);
 	for (u32 i = 0; i < o->m->threads.cnt; i++)
-		thread_track(o, i, reused[i]);
+		thread_track(o, i);
 	locks_tracks(o);
 }
 
@@ -639,14 +634,12 @@ static void all_losses(struct pf_out *o)
 void pf_write_tracks(struct pf_out *o, const struct ct_facts *facts)
 {
 	struct holds holds;
-	bool *reused = pf_reused_tids(o->m);
 	holds_by_thread(&holds, o->m);
-	all_tracks(o, reused);
+	all_tracks(o);
 	all_findings(o, facts);
 	all_losses(o);
 	lock_holds(o, &holds);
 	all_threads(o, &holds);
 	by_thread_clear(&holds.by);
 	ct_vec_free(&holds.all);
-	free(reused);
 }

@@ -586,14 +586,14 @@ static void all_findings(struct pf_out *o, const struct ct_facts *facts)
 }
 
 /* Losses of one CPU come by time; what was lost at once, of several kinds, has the same stretch.
- * Where two stretches cross all the same, the later one begins where the other ends. */
+ * Where two stretches cross all the same, the later one begins where the one before ends. */
 static void losses_of(struct pf_out *o, const struct ct_loss_span *first)
 {
 	const struct ct_model *m = o->m;
 	u64 track = pf_uuid(PF_TRACK_LOSS, first->cpu);
 	u64 count_track = pf_uuid(PF_TRACK_LOSS_COUNT, first->cpu);
 	u64 lost = 0;
-	ct_ns free_ns = 0;
+	const struct ct_loss_span *before = NULL;
 	char name[64];
 	snprintf(name, sizeof(name), "events lost, CPU %" PRIu32, first->cpu);
 	plain_track(o, track, 0, name);
@@ -604,7 +604,10 @@ static void losses_of(struct pf_out *o, const struct ct_loss_span *first)
 		if (span->cpu != first->cpu)
 			continue;
 		ct_ns start = span->since_ns > m->start_ns ? span->since_ns : m->start_ns;
-		start = start > free_ns ? start : free_ns;
+		bool same = before && before->since_ns == span->since_ns &&
+			    before->until_ns == span->until_ns;
+		if (before && !same && start < before->until_ns)
+			start = before->until_ns;
 		ct_ns end = span->until_ns > start ? span->until_ns : start;
 		begin_event(&e, o, EVENT_BEGIN, track, start);
 		const char *kind = ct_kind_name(span->kind);
@@ -612,7 +615,7 @@ static void losses_of(struct pf_out *o, const struct ct_loss_span *first)
 		note_count(&e, "events", span->count);
 		put_event(&e);
 		end_slice(o, track, end);
-		free_ns = end;
+		before = span;
 		lost += span->count;
 		pf_count(o, count_track, end, lost);
 	}

@@ -33,7 +33,7 @@ STORY_BOUNDARY_NS = 3   # ... of traces whose slices are that short
 WAKING_LATE_NS = 2
 NAMED_SHARE = 0.8       # waits whose critical path names the holder: another thread may take the
                         # lock between the release and the woken one, and then wakes it
-TOLD_SHARE = 0.9        # wakings from interrupts; not those on a CPU that no traced thread was on
+TOLD_SHARE = 0.9        # wakings from interrupts; not those at the very time of a switch there
 DEMOS = {               # the variant with the fewest events where the first one has very many
     "juggling": [], "processes": [], "switching": ["few"], "crowd": [], "waiting": [], "io": [],
     "event-loop": [], "compute": [], "race": ["messages"], "deadlock": ["ab-ba", "1"],

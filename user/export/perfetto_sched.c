@@ -566,7 +566,7 @@ static u32 interrupt_flag(const struct waking *k)
 static bool columns_tell(const struct sched *s, const struct waking *k, ct_ns at)
 {
 	const struct cpu_now *c = &s->cpus[k->cpu];
-	if (!c->used || (c->pending && c->switch_ns >= at) || c->last_waking > pf_time(s->o, at))
+	if ((c->pending && c->switch_ns >= at) || c->last_waking > pf_time(s->o, at))
 		return false;
 	return c->current == k->waker || (k->waker == CT_NONE && interrupt_flag(k));
 }
@@ -597,6 +597,8 @@ static void add_single_waking(struct sched *s, const struct waking *k, ct_ns at)
 static void wake(struct sched *s, u32 thread, const struct cursor *a)
 {
 	struct waking k = describe_waking(s, thread, a);
+	if (!s->cpus[k.cpu].used) /* an interrupt, or another program, where no thread ever was */
+		use_cpu(s, k.cpu);
 	if (columns_tell(s, &k, a->at_ns))
 		add_waking(s, &k, a->at_ns);
 	else

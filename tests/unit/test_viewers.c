@@ -286,6 +286,25 @@ static void test_perfetto_same_tid(void **state)
 	world_free(&w);
 }
 
+/* On another CPU at the very time at which it leaves one, and no time on it in between: the first
+ * end comes before the second beginning, whatever order a reader looks at CPUs in. */
+static void test_perfetto_jumps(void **state)
+{
+	struct world w;
+	struct reading r;
+	world_init(&w, "jumps", 30);
+	u32 thread = world_thread(&w, world_process(&w, 5, "jumps"), 5, "jumps", 0);
+	for (u32 i = 0; i < 3; i++) {
+		ct_ns ns = i == 1 ? 0 : 10 * WORLD_MS;
+		world_slice(&w, thread, CT_RUNNING, ns, CT_NONE)->cpu = (u16)i;
+		if (i < 2)
+			world_slice(&w, thread, CT_RUNNABLE, 0, CT_NONE);
+	}
+	read_perfetto(&w, &r);
+	assert_int_equal(r.running_ns[5], 20 * WORLD_MS - 1);
+	world_free(&w);
+}
+
 /* ---- speedscope ------------------------------------------------------------------------------ */
 
 static json_t *speedscope_of(const struct world *w)
@@ -444,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_perfetto_shop),
 		cmocka_unit_test(test_perfetto_hostile),
 		cmocka_unit_test(test_perfetto_same_tid),
+		cmocka_unit_test(test_perfetto_jumps),
 		cmocka_unit_test(test_speedscope_hostile),
 		cmocka_unit_test(test_openmetrics_hostile),
 		cmocka_unit_test(test_openmetrics_many_locks),

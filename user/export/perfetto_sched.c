@@ -133,13 +133,23 @@ static void sift_down(struct sched *s, u32 i)
 	s->heap[i] = moved;
 }
 
+/* Does it run on at the very time at which this slice ends?  (Where a switch was not seen.) */
+static bool runs_on(const struct ct_thread *t, u32 slice)
+{
+	ct_ns end = ct_slice_end(t, slice);
+	for (u32 i = slice + 1; i < t->slices.cnt && t->slices.at[i].start_ns == end; i++) {
+		if (t->slices.at[i].state == CT_RUNNING)
+			return true;
+	}
+	return false;
+}
+
 /* When a slice of running ends here.  Two on different CPUs must not touch: the reader would take
  * the end of the first for one of the second. */
 static ct_ns leave_time(const struct ct_thread *t, u32 slice)
 {
 	ct_ns end = ct_slice_end(t, slice);
-	bool goes_on = slice + 1 < t->slices.cnt && t->slices.at[slice + 1].state == CT_RUNNING;
-	return goes_on && end > t->slices.at[slice].start_ns ? end - 1 : end;
+	return runs_on(t, slice) && end > t->slices.at[slice].start_ns ? end - 1 : end;
 }
 
 /* After the sleeper has left, and after its reason. */
@@ -163,6 +173,9 @@ static struct cursor action_from(const struct ct_model *m, const struct ct_threa
 {
 	for (; slice < t->slices.cnt; slice++) {
 		const struct ct_slice *s = &t->slices.at[slice];
+		if (s->state == CT_RUNNING && ct_slice_end(t, slice) == s->start_ns &&
+			runs_on(t, slice))
+			continue;
 		if (s->state == CT_RUNNING)
 			return (struct cursor){ slice, ENTER, s->start_ns };
 		if (sleeps(t, slice) && !slice)

@@ -3,6 +3,7 @@ B ?= build
 CC ?= gcc
 CXX ?= g++
 CLANG ?= clang
+PROTOC_C ?= protoc-c
 BPFTOOL ?= $(shell sh user/gen/deps.sh bpftool)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PREFIX ?= /usr/local
@@ -12,7 +13,7 @@ WARN := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissi
 override CFLAGS += -std=gnu11 $(WARN) -fno-omit-frame-pointer
 CPPFLAGS := -Iinclude -Iuser -I$(B)/gen -D_GNU_SOURCE
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-LDLIBS := -lbpf -ldw -lelf -lz -ljansson -liberty -lpthread
+LDLIBS := -lbpf -ldw -lelf -lz -ljansson -lprotobuf-c -liberty -lpthread
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 # clang -target bpf does not search the host's multiarch headers
@@ -26,7 +27,7 @@ msg = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
 BPF_SRC := bpf/state.bpf.c $(filter-out bpf/state.bpf.c,$(wildcard bpf/*.bpf.c))
 USER_SRC := $(wildcard user/*.c user/*/*.c)
 LIB_SRC := $(filter-out user/main.c $(wildcard user/gen/*.c),$(USER_SRC))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/perfetto.pb-c.o
 DEMO_SRC := $(wildcard demos/*.c)
 DEMOS := $(DEMO_SRC:demos/%.c=$(B)/demos/%)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -79,6 +80,12 @@ $(B)/gen/demo_table.h: user/gen/demo_table.sh demos/README.md $(DEMO_SRC)
 	$(Q)mkdir -p $(@D)
 	$(Q)sh $< demos > $@
 
+$(B)/gen/perfetto.pb-c.c: user/export/perfetto.proto
+	$(call msg,GEN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PROTOC_C) -I $(<D) --c_out=$(@D) $<
+$(B)/gen/perfetto.pb-c.h: $(B)/gen/perfetto.pb-c.c ;
+
 $(B)/gen/version.h: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#define CT_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define CT_VERSION "$(VERSION)"' > $@
@@ -90,7 +97,11 @@ $(B)/user/%.o: user/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(LIB_OBJ) $(B)/user/main.o: | $(B)/gen/version.h $(B)/gen/syscall_table.h $(B)/gen/ctrace.skel.h
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(call msg,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIB_OBJ) $(B)/user/main.o: | $(B)/gen/version.h $(B)/gen/syscall_table.h $(B)/gen/ctrace.skel.h $(B)/gen/perfetto.pb-c.h
 $(B)/user/capture/session.o: $(B)/gen/ctrace.skel.h
 $(B)/user/capture/syscalls.o: $(B)/gen/syscall_table.h
 $(B)/user/cmd/demo.o: $(B)/gen/demo_table.h

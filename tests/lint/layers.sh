@@ -17,7 +17,7 @@ user/trace    | ct_base\.h|ct_abi\.h|ct_trace\.h|ctrace_events\.def|base/[a-z_]*
 user/capture  | ct_base\.h|ct_abi\.h|ct_trace\.h|ctrace_events\.def|base/[a-z_]*\.h|symbols/symbolize\.h|ctrace\.skel\.h|syscall_table\.h|version\.h|(capture/)?[a-z_]*\.h
 user/model    | ct_base\.h|ct_abi\.h|ct_trace\.h|ct_model\.h|ctrace_events\.def|base/[a-z_]*\.h|(model/)?[a-z_]*\.h
 user/analysis | ct_base\.h|ct_model\.h|ct_findings\.h|ct_diff\.h|ct_rules\.h|base/[a-z_]*\.h|(analysis/)?[a-z_]*\.h
-user/export   | ct_base\.h|ct_trace\.h|ct_model\.h|ct_findings\.h|ct_diff\.h|ct_rules\.h|ct_export\.h|base/[a-z_]*\.h|version\.h|(export/)?[a-z_]*\.h
+user/export   | ct_base\.h|ct_trace\.h|ct_model\.h|ct_findings\.h|ct_diff\.h|ct_rules\.h|ct_export\.h|base/[a-z_]*\.h|version\.h|perfetto\.pb-c\.h|(export/)?[a-z_]*\.h
 user/cmd      | ct_[a-z]*\.h|base/[a-z_]*\.h|cli\.h|version\.h|capture/[a-z_]*\.h|symbols/symbolize\.h|(cmd/)?[a-z_]*\.h
 user          | ct_[a-z]*\.h|base/[a-z_]*\.h|cli\.h|version\.h|cmd/[a-z_]*\.h
 include       | ct_[a-z]*\.h|ctrace_events\.def
@@ -34,6 +34,7 @@ bpf/(bpf|libbpf|btf)\.h                       | user/capture
 (libiberty/)?demangle\.h|libiberty.*           | user/symbols
 zlib\.h|zstd\.h                               | user/trace
 jansson\.h                                    | user/export
+(google/)?protobuf-c/.*|protobuf-c.*           | user/export
 TABLE
 }
 
@@ -45,7 +46,7 @@ includes() { # folder, opening, closing character -> file:line:name
 # A name that may be in a folder of its own must really be there, else it is another layer's.
 reachable() { # folder name
 	case $2 in
-	ct_*.h | ../include/ct_*.h | ctrace_events.def | version.h | syscall_table.h | demo_table.h | ctrace.skel.h) return 0 ;;
+	ct_*.h | ../include/ct_*.h | ctrace_events.def | version.h | syscall_table.h | demo_table.h | ctrace.skel.h | perfetto.pb-c.h) return 0 ;;
 	*/*) [ -e "user/$2" ] ;;
 	*) [ -e "$1/$2" ] || [ -e "user/$2" ] ;;
 	esac

@@ -15,7 +15,12 @@ static int write_text(const struct ct_export_in *in, FILE *out)
 const struct ct_exporter ct_exporters[] = {
 	{ "json", ".json", "summary of the run, its threads, locks and waits", ct_json__write },
 	{ "csv", ".csv", "a row for each state of each thread, for spreadsheets", ct_csv__write },
-	{ "folded", ".folded", "stacks with their time, for flame graphs", ct_folded__write },
+	{ "perfetto", ".pftrace", "a trace for Perfetto's viewer and its SQL", ct_perfetto__write },
+	{ "folded", ".folded", "time by stack, on and off the CPU, for flame graphs",
+		ct_folded__write },
+	{ "speedscope", ".speedscope.json", "the same, thread by thread and in order",
+		ct_speedscope__write },
+	{ "openmetrics", ".om", "figures of the run, for Prometheus", ct_openmetrics__write },
 	{ "text", ".ctt", "a line for each event; ctrace reads it back", write_text },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -28,6 +28,8 @@ wanted() {
 		build lib:dw:elfutils/libdwfl.h libdw-dev   elfutils-devel libelf  libdw-devel
 		build lib:z:zlib.h      zlib1g-dev      zlib-devel      zlib    zlib-devel
 		build lib:jansson:jansson.h     libjansson-dev jansson-devel jansson libjansson-devel
+		build lib:protobuf-c:protobuf-c/protobuf-c.h libprotobuf-c-dev protobuf-c-devel protobuf-c libprotobuf-c-devel
+		build cmd:protoc-c      protobuf-c-compiler protobuf-c-compiler protobuf-c protobuf-c
 		build lib:iberty:stdio.h        libiberty-dev  binutils-devel binutils binutils-devel
 		test  cmd:g++           g++             gcc-c++         gcc     gcc-c++
 		test  cmocka            libcmocka-dev   libcmocka-devel cmocka  libcmocka-devel
@@ -48,6 +50,9 @@ wanted() {
 		bench cmd:trace-cmd     trace-cmd       trace-cmd       trace-cmd trace-cmd
 		bench cmd:bpftrace      bpftrace        bpftrace        bpftrace bpftrace
 		bench offcputime        bpfcc-tools     bcc-tools       bcc-tools bcc-tools
+		test  cmd:node          nodejs          nodejs          nodejs  nodejs
+		test  cmd:npm           npm             npm|nodejs-npm  npm     npm
+		test  openmetrics       python3-prometheus-client python3-prometheus_client python-prometheus_client python3-prometheus_client
 	END
 }
 
@@ -73,6 +78,7 @@ any_file() { # pattern, unexpanded when there is none
 }
 
 have() {
+	parser='import prometheus_client.openmetrics.parser'
 	case $1 in
 	cmd:*) command -v "${1#cmd:}" ;;
 	lib:*)
@@ -86,6 +92,7 @@ have() {
 #include <setjmp.h>'
 		;;
 	bpftool) find_bpftool ;;
+	openmetrics) python3 -c "$parser" || /usr/bin/python3 -c "$parser" ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;
 	offcputime) command -v offcputime-bpfcc || any_file /usr/share/bcc/tools/offcputime ;;

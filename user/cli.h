@@ -45,7 +45,8 @@ struct ct_opts {
 	u32 pid;	    /* WHY */
 	u32 fail_on; /* bits by enum ct_finding_kind, and CT_FAIL_ON_ANY; 0: not given */
 	bool quiet, verbose;
-	bool json; /* the report as JSON on stdout */
+	bool json;	       /* the report as JSON */
+	const char *json_file; /* where to; NULL: standard output */
 	bool no_html;
 	bool stacks; /* user stacks are recorded (--stack) */
 	bool as_root;
@@ -58,6 +59,9 @@ struct ct_opts {
  * names the word and the next step.  Sets opts either way; ct_cli__clear it. */
 int ct_cli__parse(struct ct_opts *opts, int argc, char **argv, char **why);
 void ct_cli__clear(struct ct_opts *opts);
+
+/* The command whose name is like this word but for a letter or two; NULL: none. */
+const char *ct_cli__near_command(const char *word);
 
 void ct_cli__usage(FILE *out); /* the short form */
 void ct_cli__help(FILE *out, enum ct_command topic);

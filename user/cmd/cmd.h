@@ -49,6 +49,15 @@ struct ct_study {
 int ct_study__open(struct ct_study *l, const char *path);
 void ct_study__close(struct ct_study *l);
 
+/* ---- exports to files (export.c) ---- */
+/* As the caller, whole or not at all.  `trace`: the file that must not be overwritten; may be NULL.
+ * Says what went wrong; 0 or -errno. */
+int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
+	const char *trace);
+/* --json: to its FILE, or else to `out`.  -ECANCELED: it went wrong, and that was said. */
+int ct_export__json(
+	const struct ct_opts *opts, const struct ct_export_in *in, const char *trace, FILE *out);
+
 /* ---- --fail-on (fail_on.c) ---- */
 /* Was one of the findings made that the options name?  Says which, unless quiet. */
 bool ct_fail_on__hit(const struct ct_opts *opts, const struct ct_finding_list *findings);

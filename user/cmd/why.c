@@ -28,7 +28,9 @@ static bool tracing_is_restricted(void)
 
 static void explain(u32 pid, int err)
 {
-	if (err == -ESRCH)
+	if (err == -ESRCH && ct_snapshot__ended(pid))
+		ct_error("process %u has ended and was not collected by its parent", pid);
+	else if (err == -ESRCH)
 		ct_error("there is no process %u; 'ps -e' lists them", pid);
 	else if (err == -EPERM || err == -EACCES)
 		ct_error("may not look into process %u%s; try 'sudo ctrace why %u'", pid,
@@ -165,6 +167,7 @@ static void print_threads(const struct ct_model *m, bool verbose)
 		printf("  and %u more (-v shows all)\n", more);
 }
 
+/* 0 or -errno; -ECANCELED: it has been said. */
 static int print_verdict(const struct ct_opts *opts, struct ct_verdict *v)
 {
 	struct ct_report_opts ro;
@@ -172,7 +175,7 @@ static int print_verdict(const struct ct_opts *opts, struct ct_verdict *v)
 	if (opts->json) {
 		const struct ct_export_in in = { &v->facts, v->source };
 
-		return ct_exporter__find("json")->write(&in, stdout);
+		return ct_export__json(opts, &in, NULL, stdout);
 	}
 	ct_term__report_opts(&ro, stdout, opts->verbose);
 	ct_report__write_hangs(&v->facts, &ro, stdout);
@@ -207,10 +210,12 @@ int ct_cmd_why(const struct ct_opts *opts)
 	err = err ? err : judge(&look, &v, opts->pid);
 	if (err) {
 		explain(opts->pid, err);
-	} else if (print_verdict(opts, &v)) {
-		ct_error("cannot write to standard output: %s", strerror(errno));
 	} else {
-		code = v.facts.hangs.at.cnt ? CT_EXIT_FOUND : 0;
+		err = print_verdict(opts, &v);
+		if (err && err != -ECANCELED)
+			ct_error("cannot write to standard output: %s", strerror(-err));
+		else if (!err)
+			code = v.facts.hangs.at.cnt ? CT_EXIT_FOUND : 0;
 	}
 	if (v.names)
 		ct_verdict__clear(&v);

@@ -839,7 +839,7 @@ static char *draw(const struct world *w, u32 thread, u32 cells)
 {
 	char *text = NULL;
 	size_t size;
-	bool used[CT_STATES];
+	bool used[CT_SHOWN];
 	struct ct_bar bar;
 	struct ct_page page = { .out = open_memstream(&text, &size), .width = 1000 };
 	ct_bar__init(&bar, cells);

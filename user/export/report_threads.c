@@ -29,11 +29,11 @@ struct row {
 	char *mostly; /* place; NULL: it never waited */
 	char *mostly_short;
 	CT_VEC(u32) threads; /* indices, by start */
-	ct_ns state_ns[CT_STATES];
+	ct_ns state_ns[CT_SHOWN];
 	ct_ns life_ns;
 	ct_ns work_ns; /* what it is ranked by */
 	u32 first;     /* its first thread: breaks ties */
-	u32 reason;    /* enum ct_state it waited in most; CT_STATES: none */
+	u32 reason;    /* state it waited in most; CT_SHOWN: none */
 	bool lossy;
 };
 
@@ -43,7 +43,7 @@ struct table {
 	struct ct_strtab *keys;
 	u32 label_width, bar_width, figure_width[3], reason_width, place_width;
 	bool short_places;
-	bool used[CT_STATES];
+	bool used[CT_SHOWN];
 };
 
 /* ---- which threads make a row ---- */
@@ -106,6 +106,14 @@ static void add_thread(struct row *row, const struct ct_model *m, u32 thread)
 	row->lossy |= !!(t->flags & CT_THREAD_LOSS);
 	for (u32 s = 0; s < CT_STATES; s++)
 		row->state_ns[s] += t->state_ns[s];
+	for (u32 i = 0; i < t->slices.cnt && t->state_ns[CT_OTHER]; i++) {
+		const struct ct_slice *s = &t->slices.at[i];
+
+		if (ct_shown_state(m, s) != CT_SHOWN_SIGNAL)
+			continue;
+		row->state_ns[CT_OTHER] -= ct_slice_end(t, i) - s->start_ns;
+		row->state_ns[CT_SHOWN_SIGNAL] += ct_slice_end(t, i) - s->start_ns;
+	}
 }
 
 /* What a row is ranked by: the time in which it had something to do, done or held up. */
@@ -203,7 +211,7 @@ static void add_spots(struct spots *spots, const struct ct_model *m, u32 thread,
 	const struct ct_thread *t = &m->threads.at[thread];
 	for (u32 i = 0; i < t->slices.cnt; i++) {
 		const struct ct_slice *s = &t->slices.at[i];
-		if (s->state != reason || s->wait >= m->waits.cnt)
+		if (ct_shown_state(m, s) != reason || s->wait >= m->waits.cnt)
 			continue;
 		u32 frame = m->waits.at[s->wait].frame;
 		u32 j = ct_table__get(spots->by_frame, frame, 0);
@@ -245,12 +253,12 @@ static char *short_place(const char *place)
 static void find_reason(const struct ct_report *r, struct row *row)
 {
 	row->reason = CT_LOCK;
-	for (u32 s = CT_LOCK; s < CT_STATES; s++) {
+	for (u32 s = CT_LOCK; s < CT_SHOWN; s++) {
 		if (row->state_ns[s] > row->state_ns[row->reason])
 			row->reason = s;
 	}
 	if (!row->state_ns[row->reason]) {
-		row->reason = CT_STATES;
+		row->reason = CT_SHOWN;
 		return;
 	}
 	row->mostly = ct_report__place(r, worst_frame(r->m, row));
@@ -259,7 +267,7 @@ static void find_reason(const struct ct_report *r, struct row *row)
 
 static const char *reason_word(u32 reason)
 {
-	return reason == CT_STATES ? "" : ct_state_name(reason);
+	return reason == CT_SHOWN ? "" : ct_shown_name(reason);
 }
 
 /* ---- the table ---- */
@@ -381,11 +389,11 @@ static void write_row(struct table *t, struct ct_report *r, struct row *row)
 static void write_legend(const struct table *t, struct ct_page *page)
 {
 	ct_page__stop(page, INDENT);
-	for (u32 s = 0; s < CT_STATES; s++) {
+	for (u32 s = 0; s < CT_SHOWN; s++) {
 		if (!t->used[s])
 			continue;
 		const struct ct_look *look = ct_look_of(s);
-		const char *name = ct_state_name(s);
+		const char *name = ct_shown_name(s);
 		const char *more = s == CT_RUNNABLE ? " (waits for a CPU)" : "";
 		if (page->column + 4 + strlen(name) + strlen(more) > page->width) {
 			ct_page__end(page);

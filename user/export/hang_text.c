@@ -121,12 +121,15 @@ char *ct_hang_title(const struct ct_model *m, const struct ct_hang *h)
 		free(lock);
 		break;
 	default:
-		title = alone(h) ? ct_asprintf("the only thread, %s, waits for what only another "
-					       "could do",
-					   who)
-				 : ct_asprintf("all %" PRIu32
-					       " threads wait, and nobody is left to wake them",
-					   h->members.cnt);
+		if (alone(h))
+			title = ct_asprintf(
+				"the only thread, %s, waits for what only another could do", who);
+		else if (h->members.cnt == 2)
+			title = ct_strdup("both threads wait, and nobody is left to wake them");
+		else
+			title = ct_asprintf("all %" PRIu32
+					    " threads wait, and nobody is left to wake them",
+				h->members.cnt);
 	}
 	free(who);
 	return title;

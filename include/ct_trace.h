@@ -44,6 +44,7 @@ struct ct_run {
 	/* NULL-terminated; the program and its arguments; for -p the processes' names */
 	char **argv;
 	u32 pid;     /* of the program, or the first one attached to */
+	char *pids;  /* -p: all of them, "12,34"; else "" or NULL */
 	bool attached;
 	bool ended;	    /* false: the recording ended before the program did */
 	int wait_status;    /* of the program, as wait(2) gives it, when ended && !attached */

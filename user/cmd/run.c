@@ -180,8 +180,14 @@ static void describe_run(struct recording *r)
 	run->attached = o->pid_cnt > 0;
 	if (run->attached) {
 		run->argv = ct_alloc((o->pid_cnt + 1) * sizeof(*run->argv));
-		for (u32 i = 0; i < o->pid_cnt; i++)
+		for (u32 i = 0; i < o->pid_cnt; i++) {
+			char *before = run->pids;
+
 			run->argv[i] = ct_snapshot__name(o->pids[i]);
+			run->pids = ct_asprintf(
+				"%s%s%u", before ? before : "", before ? "," : "", o->pids[i]);
+			free(before);
+		}
 		run->pid = o->pids[0];
 	} else {
 		run->argv = copy_words(o->argv, o->argc);

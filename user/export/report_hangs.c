@@ -121,6 +121,11 @@ static void list_members(struct ct_report *r, const struct ct_hang *h)
 	}
 	if (shown < cnt)
 		put_line(&r->page, "    ", ct_asprintf("and %" PRIu32 " more", cnt - shown));
+	char *signals = ct_hang_signals(r->m, h);
+	if (*signals)
+		put_line(&r->page, "    ", signals);
+	else
+		free(signals);
 	if (h->kind == CT_HANG_ABANDONED) {
 		char *owner = ct_hang_thread(r->m, h->members.at[0].owner);
 

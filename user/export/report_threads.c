@@ -158,10 +158,31 @@ static bool all_same_name(const struct ct_model *m, const struct row *row)
 	return true;
 }
 
+/* Threads that nobody named have the program's name: then the function they started in is shown,
+ * too. */
+static char *thread_label(const struct ct_report *r, u32 thread)
+{
+	const struct ct_model *m = r->m;
+	const struct ct_thread *t = &m->threads.at[thread];
+	char *label = ct_report__thread(r, thread), raw[512], *start, *longer;
+
+	if (!t->start_frame || t->tid == m->processes.at[t->process].pid ||
+		t->name != m->processes.at[t->process].name)
+		return label;
+	ct_frame_name(m->names, t->start_frame, raw, sizeof(raw));
+	if (strstr(raw, " ("))
+		*strstr(raw, " (") = '\0';
+	start = ct_page__safe(&r->page, raw);
+	longer = ct_asprintf("%s %s", label, start);
+	free(start);
+	free(label);
+	return longer;
+}
+
 static char *row_label(const struct ct_report *r, const struct row *row)
 {
 	if (row->threads.cnt == 1)
-		return ct_report__thread(r, row->first);
+		return thread_label(r, row->first);
 	const char *name = ct_thread_name(r->m, row->first);
 	char *pattern = all_same_name(r->m, row) ? ct_strdup(name) : name_pattern(name);
 	char *safe = ct_page__safe(&r->page, *pattern ? pattern : "no name");

@@ -16,6 +16,7 @@ void ct_run__clear(struct ct_run *run)
 	free(run->libc);
 	free(run->version);
 	free(run->host);
+	free(run->pids);
 	*run = (struct ct_run){ 0 };
 }
 

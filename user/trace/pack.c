@@ -181,6 +181,7 @@ enum run_tag {
 	RUN_LIBC = 17,
 	RUN_VERSION = 18,
 	RUN_HOST = 19,
+	RUN_PIDS = 20,
 };
 
 static void put_tagged_text(struct ct_buf *out, enum run_tag tag, const char *s)
@@ -221,6 +222,8 @@ void ct_run__pack(const struct ct_run *run, struct ct_buf *out)
 	put_tagged_text(out, RUN_LIBC, run->libc);
 	put_tagged_text(out, RUN_VERSION, run->version);
 	put_tagged_text(out, RUN_HOST, run->host);
+	if (run->pids && *run->pids)
+		put_tagged_text(out, RUN_PIDS, run->pids);
 }
 
 static void set_text(char **to, char *s)
@@ -271,6 +274,7 @@ static void unpack_run_text(struct ct_run *run, u32 tag, const struct ct_cursor 
 		[RUN_LIBC] = &run->libc,
 		[RUN_VERSION] = &run->version,
 		[RUN_HOST] = &run->host,
+		[RUN_PIDS] = &run->pids,
 	};
 	size_t len = (size_t)(c->end - c->at);
 	bool is_text = tag < CT_COUNT(texts) && texts[tag];
@@ -286,7 +290,8 @@ static void unpack_run_text(struct ct_run *run, u32 tag, const struct ct_cursor 
 
 int ct_run__unpack(struct ct_run *run, const u8 *p, size_t size)
 {
-	char **const texts[] = { &run->arch, &run->kernel, &run->libc, &run->version, &run->host };
+	char **const texts[] = { &run->arch, &run->kernel, &run->libc, &run->version, &run->host,
+		&run->pids };
 	struct ct_cursor c = { p, p + size };
 	bool bad = false;
 	*run = (struct ct_run){ .argv = ct_alloc(sizeof(*run->argv)) };

@@ -167,6 +167,14 @@ static char *change_words(struct ct_report *r, const struct ct_prediction *p)
 	return words;
 }
 
+/* To the reader, who sees three digits. */
+static bool come_to_the_same(const struct ct_prediction *p, const struct ct_prediction *other)
+{
+	char a[CT_FMT_LEN], b[CT_FMT_LEN], most[CT_FMT_LEN], others[CT_FMT_LEN];
+	return !strcmp(ct_fmt_ns(a, p->duration_ns), ct_fmt_ns(b, other->duration_ns)) &&
+	       !strcmp(ct_fmt_ns(most, p->saves_ns), ct_fmt_ns(others, other->saves_ns));
+}
+
 /* `cnt` changes that would come to the same. */
 static void write_predictions(struct ct_report *r, const struct ct_prediction *p, u32 cnt)
 {
@@ -253,8 +261,7 @@ void ct_report__what_if(struct ct_report *r)
 	free(replay);
 	for (u32 i = 0, told = 0, same; i < w->at.cnt && told < how_many(r, CHANGES); i += same) {
 		const struct ct_prediction *p = &w->at.at[i];
-		for (same = 1; i + same < w->at.cnt && p[same].duration_ns == p->duration_ns &&
-			       p[same].saves_ns == p->saves_ns;)
+		for (same = 1; i + same < w->at.cnt && come_to_the_same(p, &p[same]);)
 			same++;
 		if (is_worth_a_line(r, p))
 			write_predictions(r, p, same), told++;

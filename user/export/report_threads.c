@@ -158,8 +158,13 @@ static bool all_same_name(const struct ct_model *m, const struct row *row)
 	return true;
 }
 
+static u32 label_most(const struct ct_page *page)
+{
+	return page->width < NARROW ? 12 : page->width < 100 ? 20 : 28;
+}
+
 /* Threads that nobody named have the program's name: then the function they started in is shown,
- * too. */
+ * too, where there is room. */
 static char *thread_label(const struct ct_report *r, u32 thread)
 {
 	const struct ct_model *m = r->m;
@@ -175,6 +180,10 @@ static char *thread_label(const struct ct_report *r, u32 thread)
 	start = ct_page__safe(&r->page, raw);
 	longer = ct_asprintf("%s %s", label, start);
 	free(start);
+	if (ct_columns(longer) > label_most(&r->page)) {
+		free(longer);
+		return label;
+	}
 	free(label);
 	return longer;
 }
@@ -320,7 +329,7 @@ static const char *mostly_heading(const struct ct_page *page)
 static void lay_out(struct table *t, const struct ct_page *page)
 {
 	bool narrow = page->width < NARROW;
-	u32 label_max = narrow ? 12 : page->width < 100 ? 20 : 28;
+	u32 label_max = label_most(page);
 	u32 figures = 0;
 	static const u8 wide_figures[] = { 7, 8, 7 };
 	t->label_width = 7; /* the heading */

@@ -299,9 +299,11 @@ void ct_why_help(FILE *out)
 	      "and\n"
 	      "whether it will ever go on: deadlocks, locks whose owner has ended, threads that "
 	      "all\n"
-	      "wait for each other.  Looks for half a second and changes nothing.  Needs root, or "
-	      "to be\n"
-	      "the program's owner where the system allows that.\n"
+	      "wait for each other.  Locks are followed into other processes that hold them.  "
+	      "Looks\n"
+	      "for half a second and changes nothing.  Needs root, or to be the program's owner "
+	      "where\n"
+	      "the system allows that.\n"
 	      "\nExit status: 90 when it will never go on, 0 when nothing says so, 125 on "
 	      "failure.\n",
 		out);

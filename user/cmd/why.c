@@ -145,11 +145,15 @@ static char *describe_owner(
 	struct ct_task_stat st;
 	char *who, *text;
 
-	if (w->owner == CT_NONE && looked && looked->outside)
+	if (w->owner == CT_NONE && looked && looked->outside) {
+		bool ours = looked->inner_tid == looked->tid; /* else nobody here has that id */
+		bool named = ours && !ct_snapshot__stat(looked->outside, &st);
+
 		return ct_asprintf(
-			", held by %s %u, another process, which could not be looked at",
-			ct_snapshot__stat(looked->outside, &st) ? "thread" : st.name,
-			looked->outside);
+			", held by %s %u%s, another process, which could not be looked at",
+			named ? st.name : "thread", looked->outside,
+			ours ? "" : " of its pid namespace");
+	}
 	if (w->owner == CT_NONE)
 		return ct_strdup("");
 	who = name_thread(m, w->owner);
@@ -263,10 +267,9 @@ static void print_nothing_found(const struct ct_look *look)
 	for (u32 i = 0; i < look->threads.cnt; i++) {
 		if (!look->threads.at[i].outside)
 			continue;
-		printf("Not known: thread %u waits for a lock that thread %u of another process "
-		       "holds,\nwhich could not be looked at%s.\n",
-			look->threads.at[i].tid, look->threads.at[i].outside,
-			geteuid() ? "; try sudo" : "");
+		printf("Not known whether it goes on: thread %u waits for a lock that another "
+		       "process holds,\nwhich could not be looked at%s.\n",
+			look->threads.at[i].tid, geteuid() ? "; try sudo" : "");
 		return;
 	}
 	printf("No deadlock: nobody here waits for ever, as far as can be seen.\n");

@@ -56,6 +56,7 @@ struct ct_line_wait {
 	u32 state; /* enum ct_state */
 	u32 waits;
 	ct_ns wait_ns, max_ns;
+	bool signal; /* CT_OTHER, and each of them for a signal */
 	u32 threads; /* how many different threads waited there */
 };
 struct ct_lines {

@@ -118,6 +118,7 @@ struct ct_lock {
 	u8 kind; /* enum ct_lock_kind */
 	bool shared; /* other processes may use it, too (a futex that is not private) */
 	u8 pad[2];
+	u32 twin; /* 1, 2, ... by address: locks that would have one name; 0: the only one */
 	u32 max_waiters;
 	u32 wait_cnt;	    /* sleeps on it, retries after a lost race included */
 	ct_ns wait_ns;	    /* all of them, blocked time only */
@@ -178,7 +179,8 @@ struct ct_wake { /* one waking of a thread, also those that ended no sleep */
 struct ct_cpu_sample {
 	ct_ns ts;
 	u32 thread, stack;
-	u16 nr; /* syscall it was in, CT_NR_NONE: user code */
+	u32 frame; /* the program's own innermost line, as in ct_wait; 0: none */
+	u16 nr;	   /* syscall it was in, CT_NR_NONE: user code */
 	u16 cpu;
 };
 
@@ -215,8 +217,13 @@ static inline ct_ns ct_slice_end(const struct ct_thread *t, u32 i)
 	return i + 1 < t->slices.cnt ? t->slices.at[i + 1].start_ns : t->end_ns;
 }
 
-/* "big_lock", "table+40", "heap by push (queue.c:12)", "stack of worker-2", "0x7f..."; buf
- * returned. */
+/* CT_OTHER, and not for anything but a signal: pause(), sigsuspend(), sigtimedwait(). */
+bool ct_wait_is_signal(const struct ct_model *m, const struct ct_wait *w);
+/* What a wait is for, in a word: its state's name, or "signal". */
+const char *ct_wait_word(const struct ct_model *m, const struct ct_wait *w);
+
+/* "big_lock", "table+40", "heap by push (queue.c:12)", "shared by f (x.c:3) #2",
+ * "stack of worker-2", "0x7f..."; buf returned. */
 char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf, size_t size);
 /* "push (queue.c:12)", "push (libqueue.so+0x1234)", "libqueue.so+0x1234"; buf returned. */
 char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t size);

@@ -44,6 +44,7 @@ struct ct_run {
 	/* NULL-terminated; the program and its arguments; for -p the processes' names */
 	char **argv;
 	u32 pid;     /* of the program, or the first one attached to */
+	char *pids;  /* -p: all of them, "12,34"; else "" or NULL */
 	bool attached;
 	bool ended;	    /* false: the recording ended before the program did */
 	int wait_status;    /* of the program, as wait(2) gives it, when ended && !attached */
@@ -139,6 +140,7 @@ void ct_writer__free(struct ct_writer *w);
 struct ct_source;
 /* Opens a .ctrace file, or a text trace (told apart by their first bytes). */
 int ct_source__open(struct ct_source **s, const char *path, char **why);
+bool ct_source__is_trace(int fd); /* by its first bytes: a .ctrace file; leaves the position */
 /* The next event in the order (time, cpu, seq); NULL at the end.  Valid until the next call. */
 const struct ct_event *ct_source__next(struct ct_source *s);
 int ct_source__rewind(struct ct_source *s);

@@ -17,10 +17,11 @@ export CTRACE=${CTRACE:-$B/ctrace}
 TIME_LIMIT_S=120
 LOGS=$B/tests/log
 passed=0 failed=0 skipped=0
-failures=()
+failures=() reasons=()
 
 finish() {
 	local log
+	[ ${#reasons[@]} -gt 0 ] && printf '\nskipped:\n' && printf '  %s\n' "${reasons[@]}" && echo
 	for log in "${failures[@]}"; do
 		printf '\n---- %s\n' "${log#"$LOGS"/}"
 		tail -n 200 "$log"
@@ -51,6 +52,21 @@ count() { # passed failed skipped
 	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
+# "name: test: why" for each that was skipped; a unit test says why on a line before its verdict.
+list_skips() { # name log
+	awk -v name="$1" '
+		/^[# ]*(SKIP|skip)/ { why = $0; sub(/^[# ]*(SKIP|skipped)[: ]*/, "", why) }
+		tolower($0) ~ /^(not )?ok .*# skip/ {
+			test = $0; sub(/^(not )?ok [0-9]* *-? */, "", test)
+			own = test; sub(/ *# *[Ss][Kk][Ii][Pp].*/, "", test)
+			sub(/.*# *[Ss][Kk][Ii][Pp] */, "", own)
+			if (!test) { test = own; own = "" } # cmocka: "# SKIP" and its name
+			print name ": " test ": " (own ? own : why ? why : "no reason given")
+			why = ""; parts++
+		}
+		END { if (!parts && why) print name ": " why }' "$2"
+}
+
 # Weighs one finished test: its status, its log, whether it is one that records.
 weigh() { # name status log kind
 	local name=$1 status=$2 log=$3 kind=$4 ok bad skips
@@ -78,6 +94,8 @@ weigh() { # name status log kind
 	skip) [ "$skips" -eq 0 ] && skips=1 ;;
 	esac
 	count "$ok" "$bad" "$skips"
+	[ "$skips" -gt 0 ] && [ $verdict != FAIL ] &&
+		mapfile -t -O ${#reasons[@]} reasons < <(list_skips "$name" "$log")
 	why=
 	[ $verdict = skip ] && why="  $(grep -iE 'skip' "$log" | tail -n 1)"
 	[ $((ok + bad + skips)) -gt 1 ] && why="  ($ok of $((ok + bad + skips)))"

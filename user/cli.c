@@ -26,6 +26,7 @@
 #define KEPT_MIN (256u << 10)
 #define KEPT_MAX (1ull << 40)
 #define HELP_COLUMN 26 /* where meanings start */
+#define HELP_WIDTH 80
 
 enum long_only {
 	OPT_NO_HTML = 256,
@@ -69,6 +70,7 @@ struct option_row {
 	const char *arg;  /* what it takes; NULL: nothing */
 	u32 commands;	  /* that take it */
 	enum rank rank;
+	bool optional; /* the value may be left out; then it is NULL */
 	/* either sets a flag, or takes a value; neither: parse_words() acts on it */
 	size_t flag; /* offset of a bool in struct ct_opts; 0: none */
 	char *(*set)(struct ct_opts *opts, const char *value); /* NULL, or what is wrong with it */
@@ -143,6 +145,15 @@ static char *set_output(struct ct_opts *opts, const char *value)
 static char *set_format(struct ct_opts *opts, const char *value)
 {
 	opts->format = value;
+	return NULL;
+}
+
+static char *set_json(struct ct_opts *opts, const char *value)
+{
+	if (value && !value[0])
+		return ct_strdup("--json= takes the name of a file, which is empty here");
+	opts->json = true;
+	opts->json_file = value && strcmp(value, "-") ? value : NULL;
 	return NULL;
 }
 
@@ -305,7 +316,8 @@ static const struct option_row rows[] = {
 			   "their children from now on" },
 	{ 'd', NULL, "SECONDS", RECORD, COMMON, .set = set_duration,
 		.meaning = "end the recording after so long (0.5 is fine); else it\n"
-			   "ends with the program, or with -p at Ctrl-C" },
+			   "ends with the program, or with -p at Ctrl-C; PROGRAM\n"
+			   "runs on, and ctrace then waits for it" },
 	{ 'f', NULL, "FORMAT", EXPORT, COMMON, .set = set_format, .meaning = "the form to write" },
 	{ 'o', NULL, "FILE", RECORD, COMMON, .set = set_output,
 		.meaning = "the trace (default: PROGRAM.ctrace, in the working\n"
@@ -313,8 +325,12 @@ static const struct option_row rows[] = {
 	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
 		.meaning = "where to; - is standard output (default: TRACE with\n"
 			   "the suffix of the format)" },
-	{ OPT_JSON, "json", NULL, RECORD | REPORT | WHY | DIFF | CHECK, COMMON, FLAG(json),
-		.meaning = "the report as JSON, on standard output" },
+	{ OPT_JSON, "json", "FILE", RECORD, COMMON, .optional = true, .set = set_json,
+		.meaning = "the report as JSON: in FILE; without FILE on standard\n"
+			   "output, after whatever PROGRAM writes there" },
+	{ OPT_JSON, "json", "FILE", REPORT | WHY | DIFF | CHECK, COMMON, .optional = true,
+		.set = set_json,
+		.meaning = "as JSON, on standard output or in FILE" },
 	{ OPT_FUTEX, "futex", "calls|switch", RECORD, COMMON, .set = set_futex,
 		.meaning = "how locks are seen: in every futex call (default for\n"
 			   "a program), or only where a thread blocks (default for\n"
@@ -375,6 +391,14 @@ struct getopt_tables {
 	struct option names[CT_COUNT(rows) + 1];
 };
 
+static bool is_listed(const struct getopt_tables *t, u32 name_cnt, const char *name)
+{
+	for (u32 i = 0; i < name_cnt; i++)
+		if (!strcmp(t->names[i].name, name))
+			return true;
+	return false;
+}
+
 /* `order`: '+' stops at the first word that is no option, '-' takes options between words. */
 static void make_tables(struct getopt_tables *t, char order)
 {
@@ -390,13 +414,16 @@ static void make_tables(struct getopt_tables *t, char order)
 			if (rows[i].arg)
 				*letter++ = ':';
 		}
-		if (rows[i].name)
+		if (rows[i].name && !is_listed(t, name_cnt, rows[i].name))
 			t->names[name_cnt++] = (struct option){ rows[i].name,
-				rows[i].arg ? required_argument : no_argument, NULL, rows[i].id };
+				rows[i].optional ? optional_argument
+				: rows[i].arg	 ? required_argument
+						 : no_argument,
+				NULL, rows[i].id };
 	}
 }
 
-/* The first row of that id; 'o' has two, which set the same. */
+/* The first row of that id; some have two, which set the same and mean it differently. */
 static u32 find_row(int id)
 {
 	for (u32 i = 0; i < CT_COUNT(rows); i++)
@@ -457,43 +484,72 @@ static const char *nearest_name(const char *word)
 	return name;
 }
 
-static char *explain_unknown(const char *word)
+const char *ct_cli__near_command(const char *word)
 {
-	char *name = ct_strndup(word, strcspn(word, "=")), *why;
+	u32 best = 2 + strlen(word) / 3, d;
+	const char *name = NULL;
+
+	for (const struct ct_command_row *row = ct_commands; row->usage; row++) {
+		d = row->name && word[0] == row->name[0] ? edit_distance(word, row->name) : CT_NONE;
+		if (d < best) {
+			best = d;
+			name = row->name;
+		}
+	}
+	return name;
+}
+
+/* "ctrace --help", or that of the command that the words are for. */
+static char *help_of(const struct parse *p)
+{
+	const struct ct_command_row *row = ct_command__row(p->opts->command);
+
+	return row->name ? ct_asprintf("ctrace %s --help", row->name) : ct_strdup("ctrace --help");
+}
+
+static char *explain_unknown(const struct parse *p, const char *word)
+{
+	char *name = ct_strndup(word, strcspn(word, "=")), *help = help_of(p), *why;
 	const char *near = nearest_name(name + 2);
 
 	if (near)
-		why = ct_asprintf("unknown option '%s'; did you mean '--%s'? Try 'ctrace --help'",
-			name, near);
+		why = ct_asprintf(
+			"unknown option '%s'; did you mean '--%s'? Try '%s'", name, near, help);
 	else
-		why = ct_asprintf("unknown option '%s'; try 'ctrace --help'", name);
+		why = ct_asprintf("unknown option '%s'; try '%s'", name, help);
+	free(help);
 	free(name);
 	return why;
 }
 
 /* After getopt_long() said '?': unknown, or a value for an option that takes none. */
-static char *explain_refused(char **argv)
+static char *explain_refused(const struct parse *p, char **argv)
 {
-	char *name, *why;
+	char *name, *help, *why;
 
 	if (!optopt) /* a long one; it has been stepped over */
-		return explain_unknown(argv[optind - 1]);
-	if (find_row(optopt) == CT_NONE)
-		return ct_asprintf("unknown option '-%c'; try 'ctrace --help'", optopt);
-	name = option_name(optopt);
-	why = ct_asprintf("'%s' takes no value; try 'ctrace --help'", name);
-	free(name);
+		return explain_unknown(p, argv[optind - 1]);
+	help = help_of(p);
+	if (find_row(optopt) == CT_NONE) {
+		why = ct_asprintf("unknown option '-%c'; try '%s'", optopt, help);
+	} else {
+		name = option_name(optopt);
+		why = ct_asprintf("'%s' takes no value; try '%s'", name, help);
+		free(name);
+	}
+	free(help);
 	return why;
 }
 
-static char *explain_missing(void)
+static char *explain_missing(const struct parse *p)
 {
 	u32 i = find_row(optopt);
-	char *name = option_name(optopt), *why;
+	char *name = option_name(optopt), *help = help_of(p), *why;
 
-	why = rows[i].rank == LATER ? ct_asprintf("'%s' is not in this version", name)
-				    : ct_asprintf("'%s' needs a value: %s; try 'ctrace --help'",
-					      name, rows[i].arg);
+	why = rows[i].rank == LATER
+		      ? ct_asprintf("'%s' is not in this version", name)
+		      : ct_asprintf("'%s' needs a value: %s; try '%s'", name, rows[i].arg, help);
+	free(help);
 	free(name);
 	return why;
 }
@@ -588,9 +644,9 @@ static int parse_words(struct parse *p, char order, int argc, char **argv, bool 
 			break;
 		}
 		if (id == '?')
-			p->why = explain_refused(argv);
+			p->why = explain_refused(p, argv);
 		else if (id == ':')
-			p->why = explain_missing();
+			p->why = explain_missing(p);
 		else if (id == 1)
 			take_word(p, optarg);
 		else
@@ -762,7 +818,8 @@ static void print_option(FILE *out, const struct option_row *row)
 	else
 		n = snprintf(head, sizeof(head), "  -%c", row->id);
 	if (row->arg)
-		snprintf(head + n, sizeof(head) - n, "%c%s", row->name ? '=' : ' ', row->arg);
+		snprintf(head + n, sizeof(head) - n, "%s%c%s%s", row->optional ? "[" : "",
+			row->name ? '=' : ' ', row->arg, row->optional ? "]" : "");
 	fprintf(out, "%-*s", HELP_COLUMN, head);
 	for (;;) {
 		int len = strcspn(line, "\n");
@@ -789,6 +846,27 @@ static void print_options(FILE *out, enum ct_command topic, enum rank rank, cons
 	}
 }
 
+/* What may follow --fail-on. */
+static void print_finding_ids(FILE *out)
+{
+	u32 column = 0;
+
+	fputs("\nFindings, for --fail-on:", out);
+	for (u32 k = 0; k < CT_FINDINGS; k++) {
+		const char *id = ct_finding_id(k);
+
+		if (!k || column + 2 + strlen(id) > HELP_WIDTH) {
+			fputs(k ? ",\n " : "\n ", out);
+			column = 1;
+		} else {
+			fputc(',', out);
+			column++;
+		}
+		column += fprintf(out, " %s", id);
+	}
+	fputc('\n', out);
+}
+
 static void help_run(FILE *out)
 {
 	fputs("ctrace: why do the threads of a program wait, who makes them wait, and where?\n\n",
@@ -801,10 +879,11 @@ static void help_run(FILE *out)
 		out);
 	print_options(out, CT_CMD_RUN, COMMON, "Options");
 	print_options(out, CT_CMD_RUN, RARE, "Rarely needed");
+	print_finding_ids(out);
 	fputs("\nExamples:\n"
 	      "  sudo ctrace ./server --port 8080         record, report, write server.ctrace\n"
 	      "  sudo ctrace -p 1234 -d 10                ten seconds of a running process\n"
-	      "  sudo ctrace --json ./app >report.json    for scripts\n"
+	      "  sudo ctrace --json=app.json ./app        for scripts\n"
 	      "  sudo ctrace why 1234                     it hangs: who waits for whom?\n"
 	      "  sudo ctrace -r 5 ./app                   five runs, app.1.ctrace and on\n"
 	      "  ctrace report server.ctrace              read it again; needs no root\n"
@@ -829,4 +908,6 @@ void ct_cli__help(FILE *out, enum ct_command topic)
 	if (row->help)
 		row->help(out);
 	print_options(out, topic, COMMON, "Options");
+	if (command_takes(topic, OPT_FAIL_ON))
+		print_finding_ids(out);
 }

@@ -57,7 +57,8 @@ struct ct_opts {
 	u32 label_cnt;
 	bool redact;
 	bool quiet, verbose;
-	bool json; /* the report as JSON on stdout */
+	bool json;	       /* the report as JSON */
+	const char *json_file; /* where to; NULL: standard output */
 	bool no_html;
 	bool stacks; /* user stacks are recorded (--stack) */
 	bool as_root;
@@ -71,6 +72,9 @@ struct ct_opts {
  * names the word and the next step.  Sets opts either way; ct_cli__clear it. */
 int ct_cli__parse(struct ct_opts *opts, int argc, char **argv, char **why);
 void ct_cli__clear(struct ct_opts *opts);
+
+/* The command whose name is like this word but for a letter or two; NULL: none. */
+const char *ct_cli__near_command(const char *word);
 
 void ct_cli__usage(FILE *out); /* the short form */
 void ct_cli__help(FILE *out, enum ct_command topic);

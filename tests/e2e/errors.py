@@ -3,8 +3,10 @@
 """Bad input and missing rights: one clear line that names the thing, the contract's status,
 nothing lost.
 """
+import json
 import os
 import shutil
+import signal
 import sys
 
 sys.dont_write_bytecode = True
@@ -57,6 +59,56 @@ started = e2e.path("started")
 e2e.run([e2e.CTRACE, "-o", "/proc/t.ctrace", "touch", started])
 e2e.check("a trace that cannot be written: the program is not even started",
           not os.path.exists(started))
+
+source = e2e.path("keep.c")
+with open(source, "w", encoding="utf-8") as out:
+    out.write("int main(void) { return 0; }\n")
+refused("a file that is no trace", [e2e.CTRACE, "-o", source, "true"], "keep.c", "not a trace")
+with open(source, encoding="utf-8") as kept:
+    e2e.check("it is as it was", kept.read().startswith("int main"))
+refused("JSON to nowhere", [e2e.CTRACE, "--quiet", "--json=" + e2e.path("none/r.json"), "-o",
+                            e2e.path("t.ctrace"), "true"], "none/r.json")
+
+# what there is to run, or to look at
+refused("a directory for a program", [e2e.CTRACE, e2e.DIR], e2e.DIR, "a directory", status=126)
+refused("a command typed wrong", [e2e.CTRACE, "reprot", "x.ctrace"], "reprot", "ctrace report",
+        status=127)
+refused("a command typed wrong, no privilege", [*nobody, public, "reprot", "x.ctrace"],
+        "ctrace report", status=127, cwd=work)
+child = os.fork()
+if not child:
+    os._exit(0)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+for words in (["-p", str(child), "-d", "1"], ["why", str(child)]):
+    refused(f"{words[0]} of what has ended", [e2e.CTRACE, *words], str(child),
+            "was not collected by its parent")
+os.waitpid(child, 0)
+
+# the program's output and the JSON
+for words, said in ((["true"], False), (["echo", "hi"], True)):
+    both = e2e.path("both")
+    with open(both, "w", encoding="utf-8") as out:
+        result = e2e.run([e2e.CTRACE, "--json", "-o", e2e.path("t.ctrace"), *words], stdout=out)
+    e2e.equal(f"--json on the output of {words[0]}: a warning", "--json=FILE" in result.stderr,
+              said)
+result = e2e.run([e2e.CTRACE, "--quiet", "--json=" + e2e.path("r.json"), "-o",
+                  e2e.path("t.ctrace"), "echo", "hi"])
+with open(e2e.path("r.json"), encoding="utf-8") as out:
+    e2e.equal("--json=FILE: the program's output is its own",
+              (result.stdout, json.load(out)["run"]["argv"]), ("hi\n", ["echo", "hi"]))
+
+# a trace that is being written
+live = e2e.path("live.ctrace")
+writer = e2e.start([e2e.CTRACE, "--quiet", "-o", live, "sleep", "60"])
+e2e.wait_for("the recording to begin", lambda: os.path.exists(live) and os.path.getsize(live) > 0)
+e2e.check("a trace that is being recorded: report says so",
+          "still being recorded" in e2e.run([e2e.CTRACE, "report", live]).stderr)
+refused("a trace that is being recorded is not overwritten", [e2e.CTRACE, "-o", live, "true"],
+        "live.ctrace", "another ctrace")
+os.killpg(writer.pid, signal.SIGKILL)
+writer.wait()
+e2e.check("its writer killed: report says that",
+          "was not finished" in e2e.run([e2e.CTRACE, "report", live]).stderr)
 
 # what needs no root needs none
 recording = e2e.record(["sleep", "0.05"])

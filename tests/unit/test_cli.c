@@ -252,12 +252,16 @@ static const struct {
 	{ "--zzzzzz=abc prog", "unknown option '--zzzzzz'; try 'ctrace --help'" },
 	{ "-x prog", "unknown option '-x'; try 'ctrace --help'" },
 	{ "--quiet -vx prog", "unknown option '-x'; try 'ctrace --help'" },
-	{ "report t --jsn", "unknown option '--jsn'; did you mean '--json'? Try 'ctrace --help'" },
+	{ "report t --jsn",
+		"unknown option '--jsn'; did you mean '--json'? Try 'ctrace report --help'" },
+	{ "why -5", "unknown option '-5'; try 'ctrace why --help'" },
+	{ "export t -f", "'-f' needs a value: FORMAT; try 'ctrace export --help'" },
 	/* values that are missing, or too many */
 	{ "-o", "'-o' needs a value: FILE; try 'ctrace --help'" },
 	{ "-p", "'-p' needs a value: PID[,PID...]; try 'ctrace --help'" },
 	{ "--stack", "'--stack' needs a value: on|off; try 'ctrace --help'" },
-	{ "--json=1 prog", "'--json' takes no value; try 'ctrace --help'" },
+	{ "--quiet=1 prog", "'--quiet' takes no value; try 'ctrace --help'" },
+	{ "--json= prog", "--json= takes the name of a file, which is empty here" },
 	{ "--help=1", "'--help' takes no value; try 'ctrace --help'" },
 	{ "-o '' prog", "-o takes the name of a file, which is empty here" },
 	/* values that are wrong */
@@ -552,6 +556,57 @@ static void test_help_has_all_that_is_here_and_no_more(void **state)
 	free(text);
 }
 
+static void test_json_takes_a_file_or_none(void **state)
+{
+	static const struct {
+		const char *line, *file;
+	} cases[] = { { "--json prog", NULL }, { "--json=a.json prog", "a.json" },
+		{ "--json=- prog", NULL }, { "report t --json=b", "b" },
+		{ "why --json 12", NULL } };
+	struct ct_opts o;
+	struct words w;
+
+	(void)state;
+	for (size_t i = 0; i < CT_COUNT(cases); i++) {
+		parse(&o, &w, cases[i].line);
+		assert_true(o.json);
+		if (cases[i].file)
+			assert_string_equal(o.json_file, cases[i].file);
+		else
+			assert_null(o.json_file);
+		ct_cli__clear(&o);
+	}
+}
+
+static void test_words_near_a_command(void **state)
+{
+	(void)state;
+	assert_string_equal(ct_cli__near_command("reprot"), "report");
+	assert_string_equal(ct_cli__near_command("exprot"), "export");
+	assert_string_equal(ct_cli__near_command("docter"), "doctor");
+	assert_string_equal(ct_cli__near_command("wyh"), "why");
+	assert_null(ct_cli__near_command("server"));
+	assert_null(ct_cli__near_command("sort"));
+	assert_null(ct_cli__near_command("ls"));
+}
+
+static void test_findings_are_listed_where_they_are_asked_for(void **state)
+{
+	static const enum ct_command with[] = { CT_CMD_RUN, CT_CMD_REPORT, CT_CMD_DEMO };
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < CT_COUNT(with); i++) {
+		text = printed(ct_cli__help, with[i]);
+		for (u32 k = 0; k < CT_FINDINGS; k++)
+			assert_non_null(strstr(text, ct_finding_id(k)));
+		free(text);
+	}
+	text = printed(ct_cli__help, CT_CMD_WHY);
+	assert_null(strstr(text, "lock-convoy"));
+	free(text);
+}
+
 static void test_help_of_export_lists_the_formats(void **state)
 {
 	char *text = printed(ct_cli__help, CT_CMD_EXPORT);
@@ -584,6 +639,9 @@ int main(void)
 		cmocka_unit_test(test_diff_and_check),
 		cmocka_unit_test(test_fail_on),
 		cmocka_unit_test(test_help_has_all_that_is_here_and_no_more),
+		cmocka_unit_test(test_json_takes_a_file_or_none),
+		cmocka_unit_test(test_words_near_a_command),
+		cmocka_unit_test(test_findings_are_listed_where_they_are_asked_for),
 		cmocka_unit_test(test_help_of_export_lists_the_formats),
 	};
 

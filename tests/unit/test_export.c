@@ -546,8 +546,9 @@ static void test_report_path(void **state)
 	assert_non_null(strstr(text, "Critical path  what the 800 ms consist of"));
 	assert_non_null(strstr(text, "63 %     500 ms    running, holding 0x404040: worker-2 "));
 	assert_non_null(strstr(text, "38 %     300 ms    join in main (shop.c:80): shop"));
-	assert_non_null(strstr(text, "What if  replayed, the run takes 760 ms, 5 % too little; "));
-	assert_non_null(strstr(text, "400 ms    2.00x    no waits on 0x404040 (saves 420 ms at "));
+	assert_non_null(strstr(text, "What if  replayed, the run takes 760 ms, 5 % too little, "));
+	assert_non_null(strstr(text, "400 ms    2.00x    no waits on 0x404040 (saves 400 ms, 50 %; "
+				     "at most 420 ms)"));
 	assert_null(strstr(text, "half the computing")); /* worth next to nothing */
 	free(text);
 	w.facts.what_if.usable = false;
@@ -839,7 +840,7 @@ static char *draw(const struct world *w, u32 thread, u32 cells)
 {
 	char *text = NULL;
 	size_t size;
-	bool used[CT_STATES];
+	bool used[CT_SHOWN];
 	struct ct_bar bar;
 	struct ct_page page = { .out = open_memstream(&text, &size), .width = 1000 };
 	ct_bar__init(&bar, cells);

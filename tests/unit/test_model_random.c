@@ -556,8 +556,10 @@ static void test_speed(void **state)
 	const char *events = getenv("CT_MODEL_EVENTS");
 	struct sim s;
 
-	if (!events)
+	if (!events) {
+		print_message("SKIP: only where CT_MODEL_EVENTS says how many events\n");
 		skip();
+	}
 	struct loaded l = load_sim(&s, &plans[6], 1, strtoull(events, NULL, 0), 0);
 	u64 cnt = l.m->event_cnt;
 	ct_model__free(l.m);

@@ -446,6 +446,7 @@ static void check_gone(bool replace)
 		copy_file("/proc/self/exe", copy);
 	if (!sample_stacks(&s, feed, r.sym)) {
 		sample_stop(&s);
+		print_message("SKIP: no right to ptrace a child\n");
 		skip();
 	}
 	sample_stop(&s);
@@ -843,6 +844,7 @@ static void test_rate(void **state)
 	assert_int_equal(ct_symbolizer__scan(r.sym, 500, (u32)s.pid), 0);
 	if (!sample_stacks(&s, keep, &k)) {
 		sample_stop(&s);
+		print_message("SKIP: no right to ptrace a child\n");
 		skip();
 	}
 	sample_stop(&s);

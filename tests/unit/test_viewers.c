@@ -56,7 +56,9 @@ static void world_hostile(struct world *w)
 	world_slice(w, second, CT_RUNNING, 100 * WORLD_MS, CT_NONE);
 	*ct_vec_push(&w->m.locks.at[0].holds) = (struct ct_hold){ WORLD_START,
 		WORLD_START + 90 * WORLD_MS, second, CT_HOLD_SEEN };
-	*ct_vec_push(&w->m.samples) = (struct ct_cpu_sample){ WORLD_START, first, stack, 0, 0 };
+	*ct_vec_push(&w->m.samples) = (struct ct_cpu_sample){
+		.ts = WORLD_START, .thread = first, .stack = stack
+	};
 	world_contention(w, 0);
 	w->m.locks.at[0].wait_cnt = 1;
 	w->m.locks.at[0].wait_ns = 50 * WORLD_MS;

@@ -81,8 +81,8 @@ static u32 find_sample(const struct walk *w, u32 thread, ct_ns t)
 	return low;
 }
 
-/* Its innermost frame in the module that the thread started in, which is the program's own; else
- * its innermost. */
+/* The program's own line; where it is in a library without its lines, the innermost frame in the
+ * module that the thread started in; else its innermost. */
 static u32 sample_frame(const struct walk *w, u32 sample)
 {
 	const struct ct_names *names = w->m->names;
@@ -90,11 +90,11 @@ static u32 sample_frame(const struct walk *w, u32 sample)
 	u32 start = w->m->threads.at[s->thread].start_frame, cnt;
 	const u32 *ids = ct_names__stack(names, s->stack, &cnt);
 
-	for (u32 i = 0; i < cnt && start && start < names->frames.cnt; i++)
+	for (u32 i = 0; i < cnt && start && !s->frame && start < names->frames.cnt; i++)
 		if (ids[i] < names->frames.cnt &&
 			names->frames.at[ids[i]].module == names->frames.at[start].module)
 			return ids[i];
-	return cnt ? ids[0] : 0;
+	return s->frame ? s->frame : cnt ? ids[0] : 0;
 }
 
 /* ---- segments, from the last to the first ---- */

@@ -99,14 +99,22 @@ const char *ct_say_lock(struct ct_search *s, u32 lock)
 	static const char *const kinds[CT_LK_KINDS] = { [CT_LK_RWLOCK] = "the rwlock ",
 		[CT_LK_COND] = "the condition variable ", [CT_LK_SEM] = "the semaphore ",
 		[CT_LK_BARRIER] = "the barrier ", [CT_LK_FUTEX] = "the futex " };
+	static const char heap[] = "heap by ", shared[] = "shared by ";
 	char raw[NAME_SIZE];
 	const struct ct_lock *l;
 
 	if (lock >= s->m->locks.cnt)
 		return "a lock";
 	l = &s->m->locks.at[lock];
-	return ct_say(s, "%s%s", kinds[l->kind] ? kinds[l->kind] : "",
-		ct_lock_name(s->m, l, raw, sizeof(raw)));
+	ct_lock_name(s->m, l, raw, sizeof(raw));
+	/* a name in a table; in a sentence it must be said what it is */
+	if (!kinds[l->kind] && !strncmp(raw, heap, sizeof(heap) - 1))
+		return ct_say(s, "the lock on the heap first waited for in %s",
+			raw + sizeof(heap) - 1);
+	if (!kinds[l->kind] && !strncmp(raw, shared, sizeof(shared) - 1))
+		return ct_say(s, "the shared lock first waited for in %s",
+			raw + sizeof(shared) - 1);
+	return ct_say(s, "%s%s", kinds[l->kind] ? kinds[l->kind] : "", raw);
 }
 
 const char *ct_say_at(struct ct_search *s, u32 frame)

@@ -40,6 +40,7 @@ void ct_lines__compute(struct ct_lines *l, const struct ct_model *m)
 		const struct ct_wait *w = &m->waits.at[i];
 		struct ct_line_wait *row = line_of(l, rows, w, &idx);
 		ct_ns ns = w->end_ns - w->start_ns;
+		row->signal = ct_wait_is_signal(m, w) && (row->signal || !row->waits);
 		row->waits++;
 		row->wait_ns += ns;
 		if (row->max_ns < ns)

@@ -109,6 +109,8 @@ void ct_snapshot__introduce_all(struct ct_session *s, struct ct_symbolizer *sym)
 /* Nothing is traced any longer; injects the final counters of threads where these can be had
  * exactly. The time at which it ended. */
 ct_ns ct_snapshot__detach_all(struct ct_session *s);
+/* The process has ended, all its threads, and its parent has not asked for its status. */
+bool ct_snapshot__ended(u32 pid);
 /* pid's name for a report: its command line's first word, or its comm. */
 char *ct_snapshot__name(u32 pid);
 

@@ -239,13 +239,14 @@ struct looking {
 static void look_at(struct ct_looked_thread *t, const struct ct_task_stat *st, int *err)
 {
 	t->switches = st->voluntary + st->involuntary;
+	t->waits = t->rests = false;
 	t->inner_tid = st->inner_tid ? st->inner_tid : t->tid;
 	memcpy(t->name, st->name, sizeof(t->name));
 	t->wait = (struct ct_found){ .state = ct_inspect__state(st->state), .nr = CT_NR_NONE };
 	if (t->wait.state != CT_STATE_SLEEPING && t->wait.state != CT_STATE_DISK)
 		return;
 	*err = ct_inspect__wait(t->tid, &t->wait, &t->ip, &t->sp, &t->at_mutex);
-	t->waits = !*err;
+	t->waits = t->rests = !*err;
 }
 
 static int add_thread(void *arg, u32 tid)
@@ -261,6 +262,7 @@ static int add_thread(void *arg, u32 tid)
 	t = ct_vec_push(&k->look->threads);
 	t->pid = k->pid;
 	t->tid = tid;
+	t->voluntary = st.voluntary;
 	look_at(t, &st, &err);
 	if (!k->err && (err == -EPERM || err == -EACCES || err == -ENOENT))
 		k->err = err;
@@ -332,6 +334,7 @@ static int add_new_thread(void *arg, u32 tid)
 	if (ct_table__get(k->look->by_tid, tid, 0) != CT_NONE || !add_thread(arg, tid))
 		return 0;
 	k->look->threads.at[k->look->threads.cnt - 1].waits = false;
+	k->look->threads.at[k->look->threads.cnt - 1].rests = false;
 	return 1;
 }
 
@@ -351,11 +354,54 @@ static bool look_again(struct ct_looked_thread *t)
 
 	if (ct_snapshot__stat(t->tid, &st) || ct_inspect__state(st.state) == CT_STATE_DEAD)
 		return false;
-	now.waits = false;
 	look_at(&now, &st, &err);
+	now.rests &= t->rests;
 	now.waits = t->waits && same_wait(t, &now);
+	now.woken_cnt = st.voluntary - t->voluntary;
 	*t = now;
 	return true;
+}
+
+/* Is the owner word of this wait one that a thread of another process may have written? */
+static bool may_be_outside(const struct ct_looked_thread *t)
+{
+	u32 cmd = t->wait.arg1 & FUTEX_CMD;
+
+	if (!t->waits || !t->wait.owner || (t->wait.arg1 & FUTEX_PRIVATE))
+		return false;
+	return t->at_mutex || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2 ||
+	       (t->wait.arg2 & 0x80000000) || (cmd == FUTEX_WAIT_BITSET && t->wait.arg2 == 3);
+}
+
+/* The process of the one that holds what t waits for, if it was not looked at yet and may be; else
+ * 0.  Where the waiter has ids of its own for threads, nobody can be found by them. */
+static u32 holder_process(const struct ct_look *l, const struct ct_looked_thread *t)
+{
+	char path[64], text[256];
+	struct ct_task_stat st;
+	u32 owner = t->wait.owner;
+
+	if (!may_be_outside(t) || t->inner_tid != t->tid ||
+		ct_table__get(l->by_tid, owner, 0) != CT_NONE || ct_snapshot__stat(owner, &st))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%u/syscall", owner);
+	return ct_proc__read(path, text, sizeof(text)) ? 0 : st.tgid;
+}
+
+void ct_look__follow(struct ct_look *l)
+{
+	struct looking k = { .look = l };
+	struct ct_task_stat st;
+
+	for (u32 i = 0; i < l->threads.cnt; i++) {
+		k.pid = holder_process(l, &l->threads.at[i]);
+		if (!k.pid || ct_snapshot__stat(k.pid, &st))
+			continue;
+		l->handles_signals |= has_handlers(&st);
+		l->shares_memory |= has_memory_in_common(k.pid, st.parent);
+		ct_inspect__each_thread(k.pid, add_thread, &k);
+	}
+	l->start_ns = l->end_ns = ct_now_ns();
 }
 
 /* Owner words hold tids of the process's own pid namespace; who is none of its threads, and of no
@@ -366,6 +412,7 @@ static void find_owner(struct ct_look *l, struct ct_table *by_inner, struct ct_l
 	u32 owner = t->wait.owner, idx;
 
 	t->owner_ended = false;
+	t->outside = 0;
 	if (!t->waits || !owner)
 		return;
 	idx = ct_table__get(by_inner, t->pid, owner);
@@ -377,6 +424,8 @@ static void find_owner(struct ct_look *l, struct ct_table *by_inner, struct ct_l
 		return; /* of another process that was looked at, by a shared lock; or by chance */
 	snprintf(path, sizeof(path), "/proc/%u/task/%u", owner, owner);
 	t->owner_ended = t->at_mutex && ((t->wait.arg1 & FUTEX_PRIVATE) || access(path, F_OK));
+	if (!t->owner_ended && may_be_outside(t))
+		t->outside = owner;
 }
 
 static void find_owners(struct ct_look *l)
@@ -418,13 +467,26 @@ bool ct_look__all_wait(const struct ct_look *l)
 	return l->threads.cnt;
 }
 
+bool ct_look__all_rest(const struct ct_look *l)
+{
+	for (u32 i = 0; i < l->threads.cnt; i++)
+		if (!l->threads.at[i].waits && !l->threads.at[i].rests)
+			return false;
+	return l->threads.cnt;
+}
+
 void ct_look__stacks(struct ct_look *l, struct ct_symbolizer *sym, u32 *stack_id)
 {
 	for (u32 i = 0; i < l->threads.cnt; i++) {
 		struct ct_looked_thread *t = &l->threads.at[i];
 
-		if (t->waits && ct_inspect__stack(sym, t->tid, t->pid, t->ip, t->sp, *stack_id))
+		if ((!t->waits && !t->rests) ||
+			!ct_inspect__stack(sym, t->tid, t->pid, t->ip, t->sp, *stack_id))
+			continue;
+		if (t->waits)
 			t->wait.stack = (*stack_id)++;
+		else
+			t->resting_stack = (*stack_id)++;
 	}
 }
 

@@ -29,9 +29,14 @@ struct ct_looked_thread {
 	u32 inner_tid; /* as the thread sees itself in its pid namespace: what owner words hold */
 	char name[CT_NAME_LEN + 1];
 	u64 switches;
+	u64 voluntary; /* of them, in the first look */
 	bool waits;    /* stood still in a system call; else `wait` is void */
 	bool at_mutex; /* the futex word has glibc's mutex around it, with the owner in it */
 	bool owner_ended;
+	bool rests;	   /* stood in a system call at every look, but ran in between */
+	u32 woken_cnt;	   /* between the first look and the last */
+	u32 resting_stack; /* where it rests; 0: unknown */
+	u32 outside; /* tid that holds what it waits for, of a process not looked at; 0: none */
 	struct ct_found wait;
 	u64 ip, sp;
 	ct_ns since_ns; /* it waits since then; 0: since before all this.  Not filled in here */
@@ -49,9 +54,13 @@ struct ct_look {
 
 /* 0; -ESRCH no such process; -EPERM, -EACCES; -ENOENT: this kernel does not show system calls. */
 int ct_look__take(struct ct_look *l, const u32 *pids, u32 pid_cnt);
+/* Adds the processes whose threads hold what is waited for here, and theirs in turn, as far as they
+ * may be looked at: to be called between take and again. */
+void ct_look__follow(struct ct_look *l);
 void ct_look__again(struct ct_look *l);
 bool ct_look__all_wait(const struct ct_look *l);
-/* Copies the stacks of those who wait; each gets the next id, which is counted up. */
+bool ct_look__all_rest(const struct ct_look *l); /* or wait */
+/* Copies the stacks of those who wait or rest; each gets the next id, which is counted up. */
 void ct_look__stacks(struct ct_look *l, struct ct_symbolizer *sym, u32 *stack_id);
 /* As records: threads, their past waits, what each does.  Returns the first time in it. */
 ct_ns ct_look__write(const struct ct_look *l, struct ct_writer *w);

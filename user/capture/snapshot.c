@@ -12,6 +12,7 @@
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "capture/inspect.h"
 #include "capture/session_int.h"
@@ -347,6 +348,19 @@ ct_ns ct_snapshot__detach_all(struct ct_session *s)
 	}
 	ct_vec_free(&list.at);
 	return end;
+}
+
+bool ct_snapshot__ended(u32 pid)
+{
+	char path[64];
+	struct ct_task_stat st;
+	struct stat tasks;
+
+	snprintf(path, sizeof(path), "/proc/%u/task", pid);
+	/* a leader that ended before its other threads is a zombie too: "." and ".." and it alone
+	 */
+	return !ct_snapshot__stat(pid, &st) && st.state == 'Z' && !lstat(path, &tasks) &&
+	       tasks.st_nlink <= 3;
 }
 
 char *ct_snapshot__name(u32 pid)

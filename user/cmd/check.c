@@ -45,8 +45,11 @@ static int grade_all(
 	const struct ct_opts *opts, const struct ct_rule *rules, const struct ct_paths *paths)
 {
 	struct ct_checked *runs = ct_alloc((paths->at.cnt + 1) * sizeof(*runs));
-	struct ct_check_in in = { .rules = rules, .rule_cnt = opts->rule_cnt,
-		.texts = opts->rules, .runs = runs, .run_cnt = paths->at.cnt };
+	struct ct_check_in in = { .rules = rules,
+		.rule_cnt = opts->rule_cnt,
+		.texts = opts->rules,
+		.runs = runs,
+		.run_cnt = paths->at.cnt };
 	bool unread = false;
 	int err = 0;
 
@@ -56,13 +59,14 @@ static int grade_all(
 		in.passed_cnt += runs[i].passed;
 		unread |= !runs[i].judgements;
 	}
+	FILE *out = opts->json ? ct_json_out__open(opts) : stdout;
 	if (opts->json)
-		err = ct_check__write_json(&in, stdout);
+		err = out ? ct_json_out__close(opts, out, ct_check__write_json(&in, out)) : -EIO;
 	else if (!opts->quiet)
 		ct_check__write(&in, stdout);
 	if (!err && fflush(stdout))
 		err = -errno;
-	if (err)
+	if (err && !opts->json_file)
 		ct_error("cannot write the verdicts: %s", strerror(-err));
 	for (u32 i = 0; i < in.run_cnt; i++)
 		free(runs[i].judgements);

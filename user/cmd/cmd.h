@@ -60,6 +60,14 @@ struct ct_paths {
 /* Adds what the word stands for; says what is wrong with it: 0 or -errno. */
 int ct_paths__add(struct ct_paths *paths, const char *word);
 void ct_paths__clear(struct ct_paths *paths);
+/* ---- exports to files (export.c) ---- */
+/* As the caller, whole or not at all.  `trace`: the file that must not be overwritten; may be NULL.
+ * Says what went wrong; 0 or -errno. */
+int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
+	const char *trace);
+/* --json: to its FILE, or else to `out`.  -ECANCELED: it went wrong, and that was said. */
+int ct_export__json(
+	const struct ct_opts *opts, const struct ct_export_in *in, const char *trace, FILE *out);
 
 /* ---- --fail-on (fail_on.c) ---- */
 /* Was one of the findings made that the options name?  Says which, unless quiet. */
@@ -77,6 +85,10 @@ int ct_record__series(const struct ct_opts *opts);
 /* ---- the terminal (term.c) ---- */
 /* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS
  * and the locale's character set. */
+/* --json: its FILE, or standard output; as the user who runs this, so root must be given up before.
+ * NULL: said. Closing returns err, or the -errno of the last bytes, and says what FILE's was. */
+FILE *ct_json_out__open(const struct ct_opts *opts);
+int ct_json_out__close(const struct ct_opts *opts, FILE *out, int err);
 void ct_term__report_opts(struct ct_report_opts *ro, FILE *out, bool verbose);
 
 #endif

@@ -58,14 +58,18 @@ static int compare(const struct ct_opts *opts, const struct side *a, const struc
 	const struct ct_diff_in in = { .diff = &d,
 		.a_names = (const char *const *)a->paths.at.at,
 		.b_names = (const char *const *)b->paths.at.at };
+	FILE *out;
 	int err;
 
 	ct_diff__compute(&d, a->runs, a->paths.at.cnt, b->runs, b->paths.at.cnt);
 	ct_term__report_opts(&ro, stdout, opts->verbose);
-	err = opts->json ? ct_diff__write_json(&in, stdout) : ct_diff__write(&in, &ro, stdout);
+	out = opts->json ? ct_json_out__open(opts) : stdout;
+	err = !out	   ? -EIO
+	      : opts->json ? ct_json_out__close(opts, out, ct_diff__write_json(&in, out))
+			   : ct_diff__write(&in, &ro, out);
 	if (!err && fflush(stdout))
 		err = -errno;
-	if (err)
+	if (err && !opts->json_file)
 		ct_error("cannot write the comparison: %s", strerror(-err));
 	ct_diff__clear(&d);
 	return err;

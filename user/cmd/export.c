@@ -91,7 +91,8 @@ static int check_existing(const struct target *t, const char *trace, bool *direc
 		return -ELOOP;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
-	if (!stat(trace, &of_trace) && st.st_dev == of_trace.st_dev && st.st_ino == of_trace.st_ino)
+	if (trace && !stat(trace, &of_trace) && st.st_dev == of_trace.st_dev &&
+		st.st_ino == of_trace.st_ino)
 		return -EEXIST;
 	*direct = !S_ISREG(st.st_mode);
 	if (*direct)
@@ -164,16 +165,15 @@ static int close_target(struct target *t, int err)
 static void explain(const char *path, int err)
 {
 	if (err == -EEXIST)
-		ct_error("'%s' is the trace itself; name another file with -o", path);
+		ct_error("'%s' is the trace itself; name another file", path);
 	else if (err == -ELOOP)
-		ct_error("'%s' is a symbolic link, which is not followed; name the file itself "
-			 "with -o",
+		ct_error("'%s' is a symbolic link, which is not followed; name the file itself",
 			path);
 	else
 		ct_error("cannot write '%s': %s", path, strerror(-err));
 }
 
-static int write_file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
+int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
 	const char *trace)
 {
 	struct target t = { .path = (char *)path };
@@ -191,6 +191,16 @@ static int write_file(const struct ct_exporter *e, const struct ct_export_in *in
 		explain(path, err);
 	ct_rights__clear(&t.user);
 	return err;
+}
+
+int ct_export__json(
+	const struct ct_opts *opts, const struct ct_export_in *in, const char *trace, FILE *out)
+{
+	const struct ct_exporter *e = ct_exporter__find("json");
+
+	if (opts->json_file)
+		return ct_export__file(e, in, opts->json_file, trace) ? -ECANCELED : 0;
+	return e->write(in, out);
 }
 
 static int write_stdout(const struct ct_exporter *e, const struct ct_export_in *in)
@@ -216,7 +226,7 @@ static int export_study(
 	if (opts->output && (!strcmp(opts->output, "-") || !strcmp(opts->output, "/dev/stdout")))
 		return write_stdout(e, &in);
 	path = opts->output ? ct_strdup(opts->output) : default_path(opts->trace, e->suffix);
-	err = write_file(e, &in, path, opts->trace);
+	err = ct_export__file(e, &in, path, opts->trace);
 	if (!err)
 		ct_info("wrote %s", path);
 	free(path);

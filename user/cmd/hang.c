@@ -34,9 +34,11 @@ int ct_look__closely(struct ct_look *look, const u32 *pids, u32 pid_cnt, bool pa
 
 	if (err)
 		return err;
+	if (patient)
+		ct_look__follow(look);
 	sleep_until(look->start_ns + SHORT_NS);
 	ct_look__again(look);
-	if (patient && ct_look__all_wait(look)) {
+	if (patient && ct_look__all_rest(look)) {
 		sleep_until(look->start_ns + LONG_NS);
 		ct_look__again(look);
 	}

@@ -10,7 +10,8 @@
 #include "capture/inspect.h"
 #include "cmd/cmd.h"
 
-/* Two looks; with patience a third one, after half a second, where all threads wait.  Without it,
+/* Two looks; with patience, at those who hold locks in other processes, too, and a third one, after
+ * half a second, where nobody runs all the time.  Without it,
  * since when they wait must be known from elsewhere.  Errors are take's. */
 int ct_look__closely(struct ct_look *look, const u32 *pids, u32 pid_cnt, bool patient);
 /* The symbolizer forgets all stacks but those of past waits in the look. */

@@ -3,7 +3,9 @@
  * Owns the way from a trace's path to facts, for every command that reads one, and the messages
  * about files that cannot be read.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 
@@ -18,12 +20,28 @@ static int open_source(struct ct_source **source, const char *path)
 	return err;
 }
 
+/* Who records holds a lock on the file for as long as it lives (run.c). */
+static bool is_being_recorded(const char *path)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool held;
+
+	if (fd < 0)
+		return false;
+	held = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type == F_WRLCK;
+	close(fd);
+	return held;
+}
+
 /* What is missing is known when everything has been read. */
 static void warn_incomplete(struct ct_source *source, const char *path)
 {
 	const char *damage = ct_source__damage(source);
 
-	if (damage)
+	if (!ct_source__complete(source) && is_being_recorded(path))
+		ct_warn("'%s' is still being recorded; what was written by now follows", path);
+	else if (damage)
 		ct_warn("'%s' is damaged: %s; what can be read of it follows", path, damage);
 	else if (!ct_source__complete(source))
 		ct_warn("'%s' was not finished: its recording was killed, or the disk was full; "

@@ -14,7 +14,7 @@ static int write_report(const struct ct_study *l, const struct ct_opts *opts)
 	struct ct_report_opts ro;
 
 	if (opts->json)
-		return ct_exporter__find("json")->write(&in, stdout);
+		return ct_export__json(opts, &in, opts->trace, stdout);
 	if (opts->quiet)
 		return 0;
 	ct_term__report_opts(&ro, stdout, opts->verbose);
@@ -33,7 +33,7 @@ int ct_cmd_report(const struct ct_opts *opts)
 	err = write_report(&l, opts);
 	if (!err && fflush(stdout))
 		err = -errno;
-	if (err)
+	if (err && err != -ECANCELED)
 		ct_error("cannot write the report: %s", strerror(-err));
 	found = ct_fail_on__hit(opts, &l.facts.findings);
 	ct_study__close(&l);

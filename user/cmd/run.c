@@ -53,6 +53,8 @@ struct recording {
 	bool done;
 	bool wrote_badly; /* the trace could not be written to its end */
 	bool judged;	  /* the findings were made */
+	bool failed;	  /* --json=FILE could not be written */
+	off_t out_size;	  /* of standard output when the program was let go; -1: no file */
 	bool found;	  /* one of them was what --fail-on named */
 	bool finished;	  /* there is a trace, whole or not */
 };
@@ -87,6 +89,31 @@ static void keep_previous(struct recording *r)
 	}
 }
 
+/* A name typed wrong must not cost a source file: only a trace, or nothing, is overwritten. */
+static bool may_overwrite(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_size || ct_source__is_trace(fd);
+}
+
+/* Held while this process lives: who reads the trace meanwhile can tell why it has no end, and a
+ * second recording cannot be written over the first.  A file system without locks does without. */
+static bool claim(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct stat st;
+
+	return fstat(fd, &st) || !S_ISREG(st.st_mode) || !fcntl(fd, F_OFD_SETLK, &lock) ||
+	       (errno != EAGAIN && errno != EACCES);
+}
+
+static int refuse_output(struct recording *r, const char *why)
+{
+	ct_error("will not write over '%s': %s; name another place with -o FILE", r->path, why);
+	return -EEXIST;
+}
+
 static int open_output(struct recording *r)
 {
 	r->path = r->opts->output ? ct_strdup(r->opts->output) : default_path(r);
@@ -100,6 +127,10 @@ static int open_output(struct recording *r)
 			r->path, r->fd == -ELOOP ? "it is a symbolic link" : strerror(-r->fd));
 		return r->fd;
 	}
+	if (!r->created && !may_overwrite(r->fd))
+		return refuse_output(r, "it is not a trace");
+	if (!claim(r->fd))
+		return refuse_output(r, "another ctrace is recording to it");
 	return 0;
 }
 
@@ -152,8 +183,14 @@ static void describe_run(struct recording *r)
 	run->attached = o->pid_cnt > 0;
 	if (run->attached) {
 		run->argv = ct_alloc((o->pid_cnt + 1) * sizeof(*run->argv));
-		for (u32 i = 0; i < o->pid_cnt; i++)
+		for (u32 i = 0; i < o->pid_cnt; i++) {
+			char *before = run->pids;
+
 			run->argv[i] = ct_snapshot__name(o->pids[i]);
+			run->pids = ct_asprintf(
+				"%s%s%u", before ? before : "", before ? "," : "", o->pids[i]);
+			free(before);
+		}
 		run->pid = o->pids[0];
 	} else {
 		run->argv = copy_words(o->argv, o->argc);
@@ -244,19 +281,47 @@ static int start_writer(struct recording *r)
 /* A first word that is no program may be meant otherwise. */
 static void say_not_started(const struct recording *r, int err)
 {
-	const char *name = r->opts->argv[0];
+	const char *name = r->opts->argv[0], *near = ct_cli__near_command(name);
 	size_t len = strlen(name);
+	struct stat st;
 
-	if (len > 7 && !strcmp(name + len - 7, ".ctrace") && !access(name, F_OK))
+	if (strchr(name, '/') && !stat(name, &st) && S_ISDIR(st.st_mode))
+		ct_error("cannot run '%s': it is a directory", name);
+	else if (len > 7 && !strcmp(name + len - 7, ".ctrace") && !access(name, F_OK))
 		ct_error("cannot run '%s': it is a trace; 'ctrace report %s' shows it", name, name);
 	else if (err == -ENOENT && !strchr(name, '/') && !access(name, X_OK))
 		ct_error("cannot run '%s': it is not in PATH; did you mean './%s'?", name, name);
+	else if (err == -ENOENT && !strchr(name, '/') && near)
+		ct_error("cannot run '%s': no such program; did you mean 'ctrace %s'?", name, near);
 	else if (err == -ENOENT && !strchr(name, '/'))
 		ct_error("cannot run '%s': no such program, and no command of ctrace; try 'ctrace "
 			 "--help'",
 			name);
 	else
 		ct_error("cannot run '%s': %s", name, strerror(-err));
+}
+
+static bool is_in_path(const char *name)
+{
+	const char *path = getenv("PATH");
+	bool found = !path; /* then execvp() has a path of its own */
+
+	while (!found && path) {
+		int len = strcspn(path, ":");
+		char *whole = ct_asprintf("%.*s%s/%s", len, path, len ? "" : ".", name);
+
+		found = !access(whole, F_OK);
+		free(whole);
+		path = path[len] ? path + len + 1 : NULL;
+	}
+	return found;
+}
+
+/* `ctrace reprot x.ctrace` is no recording, and needs no root to be told so. */
+static bool is_misspelt(const struct ct_opts *opts)
+{
+	return opts->argc && !strchr(opts->argv[0], '/') && ct_cli__near_command(opts->argv[0]) &&
+	       access(opts->argv[0], F_OK) && !is_in_path(opts->argv[0]);
 }
 
 static int exit_code_of_start(int err)
@@ -269,6 +334,14 @@ static int exit_code_of_start(int err)
 static void hurry(void)
 {
 	setpriority(PRIO_PROCESS, 0, -20);
+}
+
+/* How much is in the file that standard output is; -1: it is none, and nobody knows. */
+static off_t stdout_size(void)
+{
+	struct stat st;
+
+	return !fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode) ? st.st_size : -1;
 }
 
 static int start_program(struct recording *r)
@@ -289,6 +362,7 @@ static int start_program(struct recording *r)
 		return CT_EXIT_FAILED;
 	}
 	stamp_start(&r->run);
+	r->out_size = stdout_size();
 	err = ct_target__go(&r->target);
 	if (err) {
 		say_not_started(r, err);
@@ -311,9 +385,15 @@ static int start_attached(struct recording *r)
 	ct_session__sink(r->session, r->writer, r->sym); /* threads attached first may be busy */
 	hurry();
 	for (i = 0; i < r->opts->pid_cnt; i++) {
-		err = ct_snapshot__attach(r->session, r->sym, r->opts->pids[i]);
+		u32 pid = r->opts->pids[i];
+
+		if (ct_snapshot__ended(pid)) {
+			ct_error("process %u has ended and was not collected by its parent", pid);
+			continue;
+		}
+		err = ct_snapshot__attach(r->session, r->sym, pid);
 		if (err)
-			ct_error("cannot attach to %u: %s", r->opts->pids[i],
+			ct_error("cannot attach to %u: %s", pid,
 				err == -ESRCH ? "there is no such process" : strerror(-err));
 		else
 			attached++;
@@ -474,26 +554,12 @@ static void take_signals(struct recording *r)
 	}
 }
 
-/* A process that has ended may stay for as long as its parent does not ask for its status. */
-static bool is_zombie(u32 pid)
-{
-	char path[64];
-	struct ct_task_stat stat;
-	struct stat tasks;
-
-	snprintf(path, sizeof(path), "/proc/%u/task", pid);
-	/* a leader that ended before its other threads is a zombie too: "." and ".." and it alone
-	 */
-	return !ct_snapshot__stat(pid, &stat) && stat.state == 'Z' && !lstat(path, &tasks) &&
-	       tasks.st_nlink <= 3;
-}
-
 static bool all_gone(const struct recording *r)
 {
 	for (u32 i = 0; i < r->opts->pid_cnt; i++) {
 		u32 pid = r->opts->pids[i];
 
-		if ((!kill(pid, 0) || errno == EPERM) && !is_zombie(pid))
+		if ((!kill(pid, 0) || errno == EPERM) && !ct_snapshot__ended(pid))
 			return false;
 	}
 	return true;
@@ -599,6 +665,19 @@ static void name_stacks(struct recording *r)
 	r->run.libc = ct_strdup(ct_symbolizer__libc(r->sym, r->run.pid));
 }
 
+static int print_json(struct recording *r, const struct ct_export_in *in)
+{
+	int err;
+
+	if (!r->opts->json_file && !r->run.attached && stdout_size() > r->out_size &&
+		r->out_size >= 0)
+		ct_warn("the program's own output stands before the JSON; --json=FILE keeps them "
+			"apart");
+	err = ct_export__json(r->opts, in, r->path, stdout);
+	r->failed = r->opts->json_file && err;
+	return err;
+}
+
 static int print_report(struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
 	struct ct_report_opts ro;
@@ -606,7 +685,7 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 	if (r->opts->json) {
 		const struct ct_export_in in = { facts, source };
 
-		return ct_exporter__find("json")->write(&in, stdout);
+		return print_json(r, &in);
 	}
 	if (r->opts->quiet || (r->opts->in_series && !r->opts->verbose))
 		return 0;
@@ -680,7 +759,7 @@ static int exit_code(const struct recording *r)
 {
 	if (r->found)
 		return CT_EXIT_FOUND;
-	if (r->opts->fail_on && !r->judged)
+	if (r->failed || (r->opts->fail_on && !r->judged))
 		return CT_EXIT_FAILED;
 	if (r->run.attached || !r->run.ended)
 		return 0;
@@ -693,6 +772,8 @@ static void await_program(struct recording *r)
 {
 	struct pollfd fd = { .fd = r->signal_fd, .events = POLLIN };
 
+	if (!r->run.attached && !r->run.ended && !r->opts->quiet)
+		ct_info("the recording has ended; waiting for %s to end", r->run.argv[0]);
 	while (!r->run.attached && !r->run.ended) {
 		poll(&fd, 1, -1);
 		take_signals(r);
@@ -755,7 +836,12 @@ int ct_record__once(const struct ct_opts *opts, struct ct_recorded *out)
 		return CT_EXIT_FAILED;
 	}
 	describe_run(&r);
-	code = run_recording(&r);
+	if (is_misspelt(opts)) {
+		say_not_started(&r, -ENOENT);
+		code = exit_code_of_start(-ENOENT);
+	} else {
+		code = run_recording(&r);
+	}
 	if (out)
 		*out = (struct ct_recorded){ .written = r.finished, .found = r.found };
 	clear(&r);

@@ -169,6 +169,13 @@ static void warn_of_older(const struct series *s)
 	free(path);
 }
 
+static int print_json(const struct series *s, const struct ct_series_in *in)
+{
+	FILE *out = ct_json_out__open(s->opts);
+
+	return out ? ct_json_out__close(s->opts, out, ct_series__write_json(in, out)) : -EIO;
+}
+
 static int print_summary(const struct series *s, const struct ct_profile *runs)
 {
 	const struct ct_series_in in = { .runs = runs, .names = (const char *const *)s->paths.at,
@@ -177,7 +184,7 @@ static int print_summary(const struct series *s, const struct ct_profile *runs)
 	struct ct_report_opts ro;
 
 	if (s->opts->json)
-		return ct_series__write_json(&in, stdout);
+		return print_json(s, &in);
 	if (s->opts->quiet)
 		return 0;
 	ct_term__report_opts(&ro, stderr, s->opts->verbose);

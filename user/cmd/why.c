@@ -28,7 +28,9 @@ static bool tracing_is_restricted(void)
 
 static void explain(u32 pid, int err)
 {
-	if (err == -ESRCH)
+	if (err == -ESRCH && ct_snapshot__ended(pid))
+		ct_error("process %u has ended and was not collected by its parent", pid);
+	else if (err == -ESRCH)
 		ct_error("there is no process %u; 'ps -e' lists them", pid);
 	else if (err == -EPERM || err == -EACCES)
 		ct_error("may not look into process %u%s; try 'sudo ctrace why %u'", pid,
@@ -63,6 +65,10 @@ static int judge(struct ct_look *look, struct ct_verdict *v, u32 pid)
 	u32 stack_id = 1;
 	int err = ct_symbolizer__scan(sym, look->start_ns, look->threads.at[0].pid);
 
+	for (u32 i = 1; !err && i < look->threads.cnt; i++)
+		if (look->threads.at[i].pid != look->threads.at[i - 1].pid &&
+			ct_symbolizer__scan(sym, look->start_ns, look->threads.at[i].pid))
+			ct_debug("no names for process %u", look->threads.at[i].pid);
 	if (!err) {
 		ct_look__stacks(look, sym, &stack_id);
 		give_up_root(pid);
@@ -89,6 +95,19 @@ static bool is_own(const struct ct_names *names, u32 frame)
 	return f->function || f->line;
 }
 
+/* The frame of a wait stands for all calls on its line. */
+static bool same_place(const struct ct_names *names, u32 frame, u32 of_wait)
+{
+	const struct ct_frame *a, *b;
+
+	if (frame == of_wait || frame >= names->frames.cnt || of_wait >= names->frames.cnt)
+		return frame == of_wait;
+	a = &names->frames.at[frame];
+	b = &names->frames.at[of_wait];
+	return b->line && a->line == b->line && a->function == b->function && a->file == b->file &&
+	       a->module == b->module;
+}
+
 /* The program's own lines, from the one that waits outwards. */
 static void print_stack(const struct ct_model *m, const struct ct_wait *w, u32 most)
 {
@@ -98,88 +117,182 @@ static void print_stack(const struct ct_model *m, const struct ct_wait *w, u32 m
 	bool inside = !w->frame;
 
 	for (u32 i = 0; i < cnt && shown < most; i++) {
-		inside |= frames[i] == w->frame;
+		inside |= same_place(m->names, frames[i], w->frame);
 		if (!inside || frames[i] >= m->names->frames.cnt ||
-			(frames[i] != w->frame && !is_own(m->names, frames[i])))
+			(!same_place(m->names, frames[i], w->frame) &&
+				!is_own(m->names, frames[i])))
 			continue;
 		ct_frame_name(m->names, frames[i], raw, sizeof(raw));
 		printf("      %s\n", ct_fmt_safe(safe, sizeof(safe), raw));
 		shown++;
-		if (start && frames[i] == start)
+		if (start && same_place(m->names, frames[i], start))
 			break;
 	}
 }
 
-static char *describe_wait(const struct ct_model *m, const struct ct_wait *w)
+/* "bob 12", "thread 12" */
+static char *name_thread(const struct ct_model *m, u32 t)
 {
-	char lock[512], owner[64] = "";
-	u32 whom = w->state == CT_JOIN ? w->target : w->owner;
+	const char *name = ct_strtab__get(m->strings, m->threads.at[t].name);
 
-	if (whom != CT_NONE)
-		snprintf(owner, sizeof(owner), "%s %s %u",
-			w->state == CT_JOIN ? " of" : ", held by",
-			ct_strtab__get(m->strings, m->threads.at[whom].name),
-			m->threads.at[whom].tid);
-	if (w->lock != CT_NONE)
-		return ct_asprintf("waits for %s %s%s%s",
-			ct_lock_kind_name(m->locks.at[w->lock].kind),
-			ct_lock_name(m, &m->locks.at[w->lock], lock, sizeof(lock)), owner,
-			w->flags & CT_WAIT_TIMED ? " (with a timeout)" : "");
-	if (w->state == CT_JOIN)
-		return ct_asprintf("waits for the end%s", *owner ? owner : " of a thread");
-	return ct_asprintf("waits: %s", ct_state_name(w->state));
+	return ct_asprintf("%s %u", *name ? name : "thread", m->threads.at[t].tid);
 }
 
-static void print_thread(const struct ct_model *m, u32 t, bool verbose)
+/* ", held by bob 12, another process"; "" when nobody is known. */
+static char *describe_owner(
+	const struct ct_model *m, const struct ct_wait *w, const struct ct_looked_thread *looked)
+{
+	struct ct_task_stat st;
+	char *who, *text;
+
+	if (w->owner == CT_NONE && looked && looked->outside) {
+		bool ours = looked->inner_tid == looked->tid; /* else nobody here has that id */
+		bool named = ours && !ct_snapshot__stat(looked->outside, &st);
+
+		return ct_asprintf(
+			", held by %s %u%s, another process, which could not be looked at",
+			named ? st.name : "thread", looked->outside,
+			ours ? "" : " of its pid namespace");
+	}
+	if (w->owner == CT_NONE)
+		return ct_strdup("");
+	who = name_thread(m, w->owner);
+	text = ct_asprintf(", held by %s%s", who,
+		m->threads.at[w->owner].flags & CT_THREAD_ENDED ? ", which has ended"
+		: m->threads.at[w->owner].process != m->threads.at[w->thread].process
+			? ", another process"
+			: "");
+	free(who);
+	return text;
+}
+
+static char *describe_wait(
+	const struct ct_model *m, const struct ct_wait *w, const struct ct_looked_thread *looked)
+{
+	char lock[512], *who, *text;
+
+	if (w->state == CT_JOIN && w->target != CT_NONE) {
+		who = name_thread(m, w->target);
+		text = ct_asprintf("waits for the end of %s", who);
+	} else if (w->state == CT_JOIN) {
+		return ct_strdup("waits for the end of a thread");
+	} else if (w->lock != CT_NONE) {
+		who = describe_owner(m, w, looked);
+		text = ct_asprintf("waits for %s %s%s%s",
+			ct_lock_kind_name(m->locks.at[w->lock].kind),
+			ct_lock_name(m, &m->locks.at[w->lock], lock, sizeof(lock)), who,
+			w->flags & CT_WAIT_TIMED ? " (with a timeout)" : "");
+	} else {
+		return ct_asprintf("waits: %s", ct_wait_word(m, w));
+	}
+	free(who);
+	return text;
+}
+
+/* "goes on (woke 5 times in 520 ms), mostly sleeps at tick (x.c:12)" */
+static char *describe_rest(
+	const struct ct_model *m, const struct ct_look *look, const struct ct_looked_thread *looked)
+{
+	char span[CT_FMT_LEN], raw[512] = "";
+	const char *call;
+	u32 cnt;
+	const u32 *frames = ct_names__stack(m->names, looked->resting_stack, &cnt);
+
+	for (u32 i = 0; i < cnt && !*raw; i++)
+		if (frames[i] < m->names->frames.cnt && is_own(m->names, frames[i]))
+			ct_frame_name(m->names, frames[i], raw, sizeof(raw));
+	ct_fmt_ns(span, look->end_ns - look->start_ns);
+	call = ct_names__syscall(m->names, looked->wait.nr);
+	return ct_asprintf("goes on (woke %u time%s in %s), mostly %s%s%s", looked->woken_cnt,
+		looked->woken_cnt == 1 ? "" : "s", span,
+		call && strstr(call, "nanosleep") ? "sleeps" : "waits", *raw ? " at " : "", raw);
+}
+
+static const struct ct_looked_thread *find_looked(const struct ct_look *look, u32 tid)
+{
+	for (u32 i = 0; i < look->threads.cnt; i++)
+		if (look->threads.at[i].tid == tid)
+			return &look->threads.at[i];
+	return NULL;
+}
+
+static void print_thread(
+	const struct ct_model *m, const struct ct_look *look, u32 t, bool verbose)
 {
 	const struct ct_thread *th = &m->threads.at[t];
+	const struct ct_looked_thread *looked = find_looked(look, th->tid);
 	u32 last = th->slices.cnt ? th->slices.at[th->slices.cnt - 1].wait : CT_NONE;
 	const struct ct_wait *w = last == CT_NONE ? NULL : &m->waits.at[last];
-	char *what = w ? describe_wait(m, w) : ct_strdup("runs");
-	char safe[1024];
+	char *name = name_thread(m, t), safe[1024];
+	char *what = w				? describe_wait(m, w, looked)
+		     : looked && looked->rests ? describe_rest(m, look, looked)
+						: ct_strdup("runs");
 
-	printf("  %s %u ", ct_fmt_safe(safe, sizeof(safe), ct_strtab__get(m->strings, th->name)),
-		th->tid);
+	printf("  %s ", ct_fmt_safe(safe, sizeof(safe), name));
 	printf("%s\n", ct_fmt_safe(safe, sizeof(safe), what));
 	if (w)
 		print_stack(m, w, verbose ? 64 : LINES_MAX);
 	free(what);
+	free(name);
 }
 
-static void print_threads(const struct ct_model *m, bool verbose)
+/* Those of the process that was asked about, or those of the others that had to be looked at. */
+static void print_threads_of(
+	const struct ct_model *m, const struct ct_look *look, bool others, bool verbose)
 {
 	u32 shown = 0, more = 0;
 
-	printf("Threads\n");
 	for (u32 t = 0; t < m->threads.cnt; t++) {
-		if (m->threads.at[t].flags & CT_THREAD_ENDED)
+		const struct ct_thread *th = &m->threads.at[t];
+
+		if ((th->flags & CT_THREAD_ENDED) ||
+			(m->processes.at[th->process].pid != look->threads.at[0].pid) != others)
 			continue;
-		if (shown < THREADS_MAX || verbose) {
-			print_thread(m, t, verbose);
-			shown++;
-		} else {
+		if (!shown)
+			printf(others ? "Threads of other processes, which hold locks\n"
+				      : "Threads\n");
+		if (shown < THREADS_MAX || verbose)
+			print_thread(m, look, t, verbose);
+		else
 			more++;
-		}
+		shown++;
 	}
 	if (more)
 		printf("  and %u more (-v shows all)\n", more);
 }
 
-static int print_verdict(const struct ct_opts *opts, struct ct_verdict *v)
+/* That nobody waits for ever is only said when everybody who could be to blame was looked at. */
+static void print_nothing_found(const struct ct_look *look)
+{
+	for (u32 i = 0; i < look->threads.cnt; i++) {
+		if (!look->threads.at[i].outside)
+			continue;
+		printf("Not known whether it goes on: thread %u waits for a lock that another "
+		       "process holds,\nwhich could not be looked at%s.\n",
+			look->threads.at[i].tid, geteuid() ? "; try sudo" : "");
+		return;
+	}
+	printf("No deadlock: nobody here waits for ever, as far as can be seen.\n");
+}
+
+/* 0 or -errno; -ECANCELED: it has been said. */
+static int print_verdict(
+	const struct ct_opts *opts, struct ct_verdict *v, const struct ct_look *look)
 {
 	struct ct_report_opts ro;
 
 	if (opts->json) {
 		const struct ct_export_in in = { &v->facts, v->source };
 
-		return ct_exporter__find("json")->write(&in, stdout);
+		return ct_export__json(opts, &in, NULL, stdout);
 	}
 	ct_term__report_opts(&ro, stdout, opts->verbose);
 	ct_report__write_hangs(&v->facts, &ro, stdout);
 	if (!v->facts.hangs.at.cnt)
-		printf("No deadlock: nobody here waits for ever, as far as can be seen.\n");
+		print_nothing_found(look);
 	printf("\n");
-	print_threads(v->model, opts->verbose);
+	print_threads_of(v->model, look, false, opts->verbose);
+	print_threads_of(v->model, look, true, opts->verbose);
 	return fflush(stdout) ? -errno : 0;
 }
 
@@ -189,9 +302,11 @@ void ct_why_help(FILE *out)
 	      "and\n"
 	      "whether it will ever go on: deadlocks, locks whose owner has ended, threads that "
 	      "all\n"
-	      "wait for each other.  Looks for half a second and changes nothing.  Needs root, or "
-	      "to be\n"
-	      "the program's owner where the system allows that.\n"
+	      "wait for each other.  Locks are followed into other processes that hold them.  "
+	      "Looks\n"
+	      "for half a second and changes nothing.  Needs root, or to be the program's owner "
+	      "where\n"
+	      "the system allows that.\n"
 	      "\nExit status: 90 when it will never go on, 0 when nothing says so, 125 on "
 	      "failure.\n",
 		out);
@@ -207,10 +322,12 @@ int ct_cmd_why(const struct ct_opts *opts)
 	err = err ? err : judge(&look, &v, opts->pid);
 	if (err) {
 		explain(opts->pid, err);
-	} else if (print_verdict(opts, &v)) {
-		ct_error("cannot write to standard output: %s", strerror(errno));
 	} else {
-		code = v.facts.hangs.at.cnt ? CT_EXIT_FOUND : 0;
+		err = print_verdict(opts, &v, &look);
+		if (err && err != -ECANCELED)
+			ct_error("cannot write to standard output: %s", strerror(-err));
+		else if (!err)
+			code = v.facts.hangs.at.cnt ? CT_EXIT_FOUND : 0;
 	}
 	if (v.names)
 		ct_verdict__clear(&v);

@@ -121,12 +121,15 @@ char *ct_hang_title(const struct ct_model *m, const struct ct_hang *h)
 		free(lock);
 		break;
 	default:
-		title = alone(h) ? ct_asprintf("the only thread, %s, waits for what only another "
-					       "could do",
-					   who)
-				 : ct_asprintf("all %" PRIu32
-					       " threads wait, and nobody is left to wake them",
-					   h->members.cnt);
+		if (alone(h))
+			title = ct_asprintf(
+				"the only thread, %s, waits for what only another could do", who);
+		else if (h->members.cnt == 2)
+			title = ct_strdup("both threads wait, and nobody is left to wake them");
+		else
+			title = ct_asprintf("all %" PRIu32
+					    " threads wait, and nobody is left to wake them",
+				h->members.cnt);
 	}
 	free(who);
 	return title;
@@ -162,6 +165,65 @@ static char *describe_member(const struct ct_model *m, const struct ct_hang_memb
 	return text;
 }
 
+/* Woken by a futex call, before it was all over. */
+static bool was_signalled(
+	const struct ct_model *m, const struct ct_hang *h, const struct ct_wait *w)
+{
+	const char *call = m->names && w->waker_nr != CT_NR_NONE
+				   ? ct_names__syscall(m->names, w->waker_nr)
+				   : NULL;
+
+	return (w->flags & CT_WAIT_WOKEN) && w->waker != CT_NONE && w->end_ns < h->until_ns &&
+	       call && !strncmp(call, "futex", 5);
+}
+
+static char *describe_signal(const struct ct_model *m, u32 lock, const struct ct_wait *last)
+{
+	char at[CT_FMT_LEN], end[CT_FMT_LEN];
+	char *name = ct_hang_lock(m, lock), *who, *text;
+	const struct ct_thread *waker = last ? &m->threads.at[last->waker] : NULL;
+
+	if (!last) {
+		text = ct_asprintf("nobody was seen to be woken by %s, ever", name);
+		free(name);
+		return text;
+	}
+	who = ct_hang_thread(m, last->waker);
+	ct_fmt_ns(at, last->end_ns - m->start_ns);
+	ct_fmt_ns(end, waker->end_ns - m->start_ns);
+	if (waker->flags & CT_THREAD_ENDED)
+		text = ct_asprintf("%s last woke somebody at %s, when %s signalled it; %s ended at "
+				   "%s",
+			name, at, who, who, end);
+	else
+		text = ct_asprintf(
+			"%s last woke somebody at %s, when %s signalled it", name, at, who);
+	free(who);
+	free(name);
+	return text;
+}
+
+char *ct_hang_signals(const struct ct_model *m, const struct ct_hang *h)
+{
+	const struct ct_wait *last = NULL;
+	u32 lock = CT_NONE;
+
+	for (u32 i = 0; i < h->members.cnt && lock == CT_NONE; i++) {
+		const struct ct_wait *w = &m->waits.at[h->members.at[i].wait];
+		if (w->lock != CT_NONE && (w->state == CT_COND || w->state == CT_SEM))
+			lock = w->lock;
+	}
+	/* a look at what runs has no past */
+	if (h->kind != CT_HANG_STUCK || lock == CT_NONE || !m->wakes.cnt || m->run->attached)
+		return ct_strdup("");
+	for (u32 i = 0; i < m->locks.at[lock].waits.cnt; i++) {
+		const struct ct_wait *w = &m->waits.at[m->locks.at[lock].waits.at[i]];
+		if (was_signalled(m, h, w) && (!last || w->end_ns > last->end_ns))
+			last = w;
+	}
+	return describe_signal(m, lock, last);
+}
+
 char *ct_hang_evidence(const struct ct_model *m, const struct ct_hang *h)
 {
 	char *list = ct_strdup(""), *when = ct_hang_when(m, h), *text, *owner = NULL;
@@ -176,6 +238,10 @@ char *ct_hang_evidence(const struct ct_model *m, const struct ct_hang *h)
 		add(&list, "; ", ct_asprintf("its owner word names %s, which has ended", owner));
 		free(owner);
 	}
+	owner = ct_hang_signals(m, h);
+	if (*owner)
+		add(&list, "; ", ct_strdup(owner));
+	free(owner);
 	text = ct_asprintf("%s: %s.", list, when);
 	free(when);
 	free(list);
@@ -209,6 +275,7 @@ const char *ct_hang_advice(const struct ct_hang *h)
 		       "or use a robust mutex.";
 	default:
 		return "Keep what is waited for in a variable, change it under the lock, and test "
-		       "it in a loop before waiting; make sure that whoever is counted on arrives.";
+		       "it in a loop before waiting. Is every change followed by a signal or a "
+		       "broadcast? Make sure that whoever is counted on arrives.";
 	}
 }

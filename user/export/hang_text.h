@@ -16,6 +16,9 @@ char *ct_hang_title(const struct ct_model *m, const struct ct_hang *h);
 char *ct_hang_when(const struct ct_model *m, const struct ct_hang *h);
 char *ct_hang_evidence(const struct ct_model *m, const struct ct_hang *h); /* one paragraph */
 const char *ct_hang_lesson(const struct ct_hang *h);
+/* Who last woke somebody by what is waited for, and whether he still lives; "" when that is not
+ * known or does not matter. */
+char *ct_hang_signals(const struct ct_model *m, const struct ct_hang *h);
 const char *ct_hang_advice(const struct ct_hang *h);
 
 #endif

@@ -105,9 +105,32 @@ char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by)
 
 /* ---- what ran ---- */
 
+/* "a (pid 12), b (pid 34)": what was attached to.  Older traces know the first one's id only. */
+static char *join_attached(const struct ct_report *r, bool bare)
+{
+	const struct ct_run *run = r->m->run;
+	const char *pids = run->pids && *run->pids ? run->pids : NULL;
+	char *line = ct_strdup("");
+	for (char **arg = run->argv; arg && *arg; arg++) {
+		u64 pid = pids ? strtoull(pids, NULL, 10) : arg == run->argv ? run->pid : 0;
+		char *safe = ct_page__safe(&r->page, bare ? ct_base_name(*arg) : *arg);
+		char *id = pid ? ct_asprintf(" (pid %" PRIu64 ")", pid) : ct_strdup("");
+		char *longer = ct_asprintf("%s%s%s%s", line, *line ? ", " : "", safe, id);
+		free(id);
+		free(safe);
+		free(line);
+		line = longer;
+		pids = pids ? strchr(pids, ',') : NULL;
+		pids = pids ? pids + 1 : NULL;
+	}
+	return line;
+}
+
 /* The command line; `bare` leaves out the directories of the program. */
 static char *join_argv(const struct ct_report *r, bool bare)
 {
+	if (r->m->run->attached)
+		return join_attached(r, bare);
 	char *line = ct_strdup("");
 	for (char **arg = r->m->run->argv; arg && *arg; arg++) {
 		bool is_program = arg == r->m->run->argv;
@@ -294,22 +317,28 @@ static void write_histogram(struct ct_report *r)
 static void write_alone(struct ct_report *r)
 {
 	const struct ct_parallelism *p = &r->facts->parallelism;
-	u32 who = 0, what = CT_LOCK;
+	u32 who = 0, what = CT_LOCK; /* not for an end, or for whatever comes: that tells nothing */
 	char alone[CT_FMT_LEN], by[CT_FMT_LEN], waited[CT_FMT_LEN];
 	if (!p->alone_thread_ns || p->alone_ns < p->duration_ns / 100 || !p->alone_ns)
 		return;
 	for (u32 i = 1; i < r->m->threads.cnt; i++)
 		who = p->alone_thread_ns[i] > p->alone_thread_ns[who] ? i : who;
 	for (u32 s = CT_LOCK; s < CT_STATES; s++)
-		what = p->alone_state_ns[s] > p->alone_state_ns[what] ? s : what;
+		if (s != CT_JOIN && s != CT_CHILD && s != CT_POLL)
+			what = p->alone_state_ns[s] > p->alone_state_ns[what] ? s : what;
 	char *name = ct_report__thread(r, who);
 	char *text =
 		ct_asprintf("one ran alone, with a CPU free and others waiting, %s of the time "
-			    "(most: %s, %s); meanwhile somebody waited for %s %s of it",
+			    "(most: %s, %s)",
 			ct_report__share(alone, p->alone_ns, p->duration_ns, r->lossy), name,
-			ct_report__share(by, p->alone_thread_ns[who], p->alone_ns, r->lossy),
+			ct_report__share(by, p->alone_thread_ns[who], p->alone_ns, r->lossy));
+	if (p->alone_state_ns[what]) {
+		char *longer = ct_asprintf("%s; meanwhile somebody waited for %s %s of it", text,
 			ct_state_name(what),
 			ct_report__share(waited, p->alone_state_ns[what], p->alone_ns, r->lossy));
+		free(text);
+		text = longer;
+	}
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);

@@ -21,7 +21,7 @@
 
 #define FULL ((i64)1 << 20) /* a whole cell, in credit */
 
-static const struct ct_look looks[CT_STATES] = {
+static const struct ct_look looks[CT_SHOWN] = {
 	[CT_RUNNING] = { "\xe2\x96\x88", "#", CT_INK_GREEN, false },
 	[CT_RUNNABLE] = { "\xe2\x96\x92", "=", CT_INK_ORANGE, false },
 	[CT_LOCK] = { "L", "L", CT_INK_VERMILLION, true },
@@ -40,11 +40,25 @@ static const struct ct_look looks[CT_STATES] = {
 	[CT_FAULT] = { "F", "F", CT_INK_YELLOW, true },
 	[CT_STOPPED] = { "T", "T", CT_INK_GREY, false },
 	[CT_OTHER] = { "?", "?", CT_INK_GREY, false },
+	[CT_SHOWN_SIGNAL] = { "g", "g", CT_INK_GREY, false },
 };
 
-const struct ct_look *ct_look_of(enum ct_state s)
+const struct ct_look *ct_look_of(u32 shown)
 {
-	return &looks[s];
+	return &looks[shown];
+}
+
+const char *ct_shown_name(u32 shown)
+{
+	return shown == CT_SHOWN_SIGNAL ? "signal" : ct_state_name(shown);
+}
+
+u32 ct_shown_state(const struct ct_model *m, const struct ct_slice *s)
+{
+	return s->state == CT_OTHER && s->wait < m->waits.cnt &&
+			       ct_wait_is_signal(m, &m->waits.at[s->wait])
+		       ? CT_SHOWN_SIGNAL
+		       : s->state;
 }
 
 void ct_bar__init(struct ct_bar *bar, u32 cells)
@@ -87,36 +101,36 @@ void ct_bar__add(struct ct_bar *bar, const struct ct_model *m, const struct ct_t
 {
 	for (u32 i = 0; i < t->slices.cnt; i++) {
 		const struct ct_slice *s = &t->slices.at[i];
-		add_slice(bar, m->end_ns - m->start_ns, s->state, s->start_ns - m->start_ns,
-			ct_slice_end(t, i) - m->start_ns);
+		add_slice(bar, m->end_ns - m->start_ns, ct_shown_state(m, s),
+			s->start_ns - m->start_ns, ct_slice_end(t, i) - m->start_ns);
 	}
 }
 
 /* The state that the cell shows: of those that occur in it, the one that is owed most. */
-static u32 pick_state(const ct_ns state_ns[CT_STATES], i64 credit[CT_STATES])
+static u32 pick_state(const ct_ns state_ns[CT_SHOWN], i64 credit[CT_SHOWN])
 {
 	ct_ns whole = 0;
-	u32 best = CT_STATES;
-	for (u32 s = 0; s < CT_STATES; s++)
+	u32 best = CT_SHOWN;
+	for (u32 s = 0; s < CT_SHOWN; s++)
 		whole += state_ns[s];
-	for (u32 s = 0; s < CT_STATES; s++) {
+	for (u32 s = 0; s < CT_SHOWN; s++) {
 		if (!state_ns[s])
 			continue;
 		credit[s] += (i64)((unsigned __int128)state_ns[s] * FULL / whole);
-		if (best == CT_STATES || credit[s] > credit[best])
+		if (best == CT_SHOWN || credit[s] > credit[best])
 			best = s;
 	}
-	if (best < CT_STATES)
+	if (best < CT_SHOWN)
 		credit[best] -= FULL;
 	return best;
 }
 
-void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_STATES])
+void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_SHOWN])
 {
-	i64 credit[CT_STATES] = { 0 };
+	i64 credit[CT_SHOWN] = { 0 };
 	for (u32 i = 0; i < bar->cells; i++) {
 		u32 s = pick_state(bar->state_ns[i], credit);
-		if (s == CT_STATES) {
+		if (s == CT_SHOWN) {
 			ct_page__stop(page, page->column + 1);
 			continue;
 		}

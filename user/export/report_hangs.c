@@ -60,19 +60,20 @@ static char *describe_holder(const struct ct_model *m, const struct ct_hang_memb
 	return text;
 }
 
+static bool joins(const struct ct_model *m, u32 wait)
+{
+	return m->waits.at[wait].state == CT_JOIN;
+}
+
 static char *describe_want(const struct ct_model *m, u32 wait)
 {
 	char *wants = ct_hang_wants(m, wait), *at = ct_hang_place(m, wait);
-	char *text = ct_asprintf("wants %s%s%s", wants, *at ? " at " : "", at);
+	char *text = ct_asprintf("%s %s%s%s", joins(m, wait) ? "waits for" : "wants", wants,
+		*at ? " at " : "", at);
 
 	free(at);
 	free(wants);
 	return text;
-}
-
-static bool joins(const struct ct_model *m, u32 wait)
-{
-	return m->waits.at[wait].state == CT_JOIN;
 }
 
 static void draw_member(
@@ -120,6 +121,11 @@ static void list_members(struct ct_report *r, const struct ct_hang *h)
 	}
 	if (shown < cnt)
 		put_line(&r->page, "    ", ct_asprintf("and %" PRIu32 " more", cnt - shown));
+	char *signals = ct_hang_signals(r->m, h);
+	if (*signals)
+		put_line(&r->page, "    ", signals);
+	else
+		free(signals);
 	if (h->kind == CT_HANG_ABANDONED) {
 		char *owner = ct_hang_thread(r->m, h->members.at[0].owner);
 

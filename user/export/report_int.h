@@ -40,22 +40,28 @@ char *ct_report__share(char buf[CT_FMT_LEN], u64 part, u64 whole, bool lossy);
 char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by);
 
 /* ---- how a state looks (report_bar.c) ---- */
+/* States as the report shows them: CT_OTHER is told apart where it is a wait for a signal. */
+#define CT_SHOWN_SIGNAL CT_STATES
+#define CT_SHOWN (CT_STATES + 1)
+const char *ct_shown_name(u32 shown);
+/* Of a slice; its state, or CT_SHOWN_SIGNAL. */
+u32 ct_shown_state(const struct ct_model *m, const struct ct_slice *s);
 struct ct_look {
 	const char *unicode, *ascii;
 	enum ct_ink ink;
 	bool filled;
 };
-const struct ct_look *ct_look_of(enum ct_state s);
+const struct ct_look *ct_look_of(u32 shown);
 
 /* Time of some threads by cell of the run's time axis and state. */
 struct ct_bar {
 	u32 cells;
-	ct_ns (*state_ns)[CT_STATES]; /* [cells] */
+	ct_ns (*state_ns)[CT_SHOWN]; /* [cells] */
 };
 void ct_bar__init(struct ct_bar *bar, u32 cells);
 void ct_bar__clear(struct ct_bar *bar);
 void ct_bar__add(struct ct_bar *bar, const struct ct_model *m, const struct ct_thread *t);
 /* Writes the bar; sets used[s] for each state that it shows. */
-void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_STATES]);
+void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_SHOWN]);
 
 #endif

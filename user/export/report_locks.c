@@ -299,7 +299,7 @@ static void write_wait(struct ct_report *r, const struct ct_line_wait *line)
 	char buf[CT_FMT_LEN];
 	char *sum = ct_asprintf("%s%s", about(r), ct_fmt_ns(buf, line->wait_ns));
 	ct_page__stop(&r->page, 2);
-	ct_page__put(&r->page, ct_state_name(line->state));
+	ct_page__put(&r->page, line->signal ? "signal" : ct_state_name(line->state));
 	put_column(&r->page, at.sum, sum);
 	put_column(&r->page, at.longest, ct_fmt_ns(buf, line->max_ns));
 	put_column(&r->page, at.waits, ct_fmt_count(buf, line->waits));

@@ -29,11 +29,11 @@ struct row {
 	char *mostly; /* place; NULL: it never waited */
 	char *mostly_short;
 	CT_VEC(u32) threads; /* indices, by start */
-	ct_ns state_ns[CT_STATES];
+	ct_ns state_ns[CT_SHOWN];
 	ct_ns life_ns;
 	ct_ns work_ns; /* what it is ranked by */
 	u32 first;     /* its first thread: breaks ties */
-	u32 reason;    /* enum ct_state it waited in most; CT_STATES: none */
+	u32 reason;    /* state it waited in most; CT_SHOWN: none */
 	bool lossy;
 };
 
@@ -43,7 +43,7 @@ struct table {
 	struct ct_strtab *keys;
 	u32 label_width, bar_width, figure_width[3], reason_width, place_width;
 	bool short_places;
-	bool used[CT_STATES];
+	bool used[CT_SHOWN];
 };
 
 /* ---- which threads make a row ---- */
@@ -106,6 +106,14 @@ static void add_thread(struct row *row, const struct ct_model *m, u32 thread)
 	row->lossy |= !!(t->flags & CT_THREAD_LOSS);
 	for (u32 s = 0; s < CT_STATES; s++)
 		row->state_ns[s] += t->state_ns[s];
+	for (u32 i = 0; i < t->slices.cnt && t->state_ns[CT_OTHER]; i++) {
+		const struct ct_slice *s = &t->slices.at[i];
+
+		if (ct_shown_state(m, s) != CT_SHOWN_SIGNAL)
+			continue;
+		row->state_ns[CT_OTHER] -= ct_slice_end(t, i) - s->start_ns;
+		row->state_ns[CT_SHOWN_SIGNAL] += ct_slice_end(t, i) - s->start_ns;
+	}
 }
 
 /* What a row is ranked by: the time in which it had something to do, done or held up. */
@@ -150,10 +158,40 @@ static bool all_same_name(const struct ct_model *m, const struct row *row)
 	return true;
 }
 
+static u32 label_most(const struct ct_page *page)
+{
+	return page->width < NARROW ? 12 : page->width < 100 ? 20 : 28;
+}
+
+/* Threads that nobody named have the program's name: then the function they started in is shown,
+ * too, where there is room. */
+static char *thread_label(const struct ct_report *r, u32 thread)
+{
+	const struct ct_model *m = r->m;
+	const struct ct_thread *t = &m->threads.at[thread];
+	char *label = ct_report__thread(r, thread), raw[512], *start, *longer;
+
+	if (!t->start_frame || t->tid == m->processes.at[t->process].pid ||
+		t->name != m->processes.at[t->process].name)
+		return label;
+	ct_frame_name(m->names, t->start_frame, raw, sizeof(raw));
+	if (strstr(raw, " ("))
+		*strstr(raw, " (") = '\0';
+	start = ct_page__safe(&r->page, raw);
+	longer = ct_asprintf("%s %s", label, start);
+	free(start);
+	if (ct_columns(longer) > label_most(&r->page)) {
+		free(longer);
+		return label;
+	}
+	free(label);
+	return longer;
+}
+
 static char *row_label(const struct ct_report *r, const struct row *row)
 {
 	if (row->threads.cnt == 1)
-		return ct_report__thread(r, row->first);
+		return thread_label(r, row->first);
 	const char *name = ct_thread_name(r->m, row->first);
 	char *pattern = all_same_name(r->m, row) ? ct_strdup(name) : name_pattern(name);
 	char *safe = ct_page__safe(&r->page, *pattern ? pattern : "no name");
@@ -203,7 +241,7 @@ static void add_spots(struct spots *spots, const struct ct_model *m, u32 thread,
 	const struct ct_thread *t = &m->threads.at[thread];
 	for (u32 i = 0; i < t->slices.cnt; i++) {
 		const struct ct_slice *s = &t->slices.at[i];
-		if (s->state != reason || s->wait >= m->waits.cnt)
+		if (ct_shown_state(m, s) != reason || s->wait >= m->waits.cnt)
 			continue;
 		u32 frame = m->waits.at[s->wait].frame;
 		u32 j = ct_table__get(spots->by_frame, frame, 0);
@@ -245,12 +283,12 @@ static char *short_place(const char *place)
 static void find_reason(const struct ct_report *r, struct row *row)
 {
 	row->reason = CT_LOCK;
-	for (u32 s = CT_LOCK; s < CT_STATES; s++) {
+	for (u32 s = CT_LOCK; s < CT_SHOWN; s++) {
 		if (row->state_ns[s] > row->state_ns[row->reason])
 			row->reason = s;
 	}
 	if (!row->state_ns[row->reason]) {
-		row->reason = CT_STATES;
+		row->reason = CT_SHOWN;
 		return;
 	}
 	row->mostly = ct_report__place(r, worst_frame(r->m, row));
@@ -259,7 +297,7 @@ static void find_reason(const struct ct_report *r, struct row *row)
 
 static const char *reason_word(u32 reason)
 {
-	return reason == CT_STATES ? "" : ct_state_name(reason);
+	return reason == CT_SHOWN ? "" : ct_shown_name(reason);
 }
 
 /* ---- the table ---- */
@@ -291,7 +329,7 @@ static const char *mostly_heading(const struct ct_page *page)
 static void lay_out(struct table *t, const struct ct_page *page)
 {
 	bool narrow = page->width < NARROW;
-	u32 label_max = narrow ? 12 : page->width < 100 ? 20 : 28;
+	u32 label_max = label_most(page);
 	u32 figures = 0;
 	static const u8 wide_figures[] = { 7, 8, 7 };
 	t->label_width = 7; /* the heading */
@@ -381,11 +419,11 @@ static void write_row(struct table *t, struct ct_report *r, struct row *row)
 static void write_legend(const struct table *t, struct ct_page *page)
 {
 	ct_page__stop(page, INDENT);
-	for (u32 s = 0; s < CT_STATES; s++) {
+	for (u32 s = 0; s < CT_SHOWN; s++) {
 		if (!t->used[s])
 			continue;
 		const struct ct_look *look = ct_look_of(s);
-		const char *name = ct_state_name(s);
+		const char *name = ct_shown_name(s);
 		const char *more = s == CT_RUNNABLE ? " (waits for a CPU)" : "";
 		if (page->column + 4 + strlen(name) + strlen(more) > page->width) {
 			ct_page__end(page);

@@ -28,6 +28,7 @@ static void build_init(struct build *b, struct ct_model *m, struct ct_source *so
 	b->names = m->names;
 	b->musl = m->run->libc && !__builtin_strcmp(m->run->libc, "musl");
 	b->calls = m->run->futex_calls;
+	b->by_line = ct_table__new();
 	b->by_tid = ct_table__new();
 	b->by_pid = ct_table__new();
 	b->by_addr = ct_table__new();
@@ -42,6 +43,7 @@ static void build_clear(struct build *b)
 	ct_vec_free(&b->cpus);
 	ct_vec_free(&b->stacks);
 	ct_vec_free(&b->stray_cnt);
+	ct_table__free(b->by_line);
 	ct_table__free(b->by_tid);
 	ct_table__free(b->by_pid);
 	ct_table__free(b->by_addr);

@@ -290,4 +290,5 @@ void model_finish(struct build *b)
 		model_holds(b, i);
 	order_threads(m);
 	name_processes(m);
+	model_number_twins(m);
 }

@@ -171,12 +171,20 @@ static bool in_library(const struct ct_names *names, const struct ct_frame *f)
 	return false;
 }
 
+/* Templates and inlines of the C++ library are compiled into whoever uses them. */
+static bool in_system_header(const struct ct_names *names, const struct ct_frame *f)
+{
+	const char *file = ct_strtab__get(names->strings, f->file);
+
+	return begins(file, "/usr/include/") || strstr(file, "/include/c++/");
+}
+
 /* `outer`: every frame further in was a wrapper; only then can "read" be the C library's read(). */
 static bool is_wrapper(const struct ct_names *names, const struct ct_frame *f, bool outer)
 {
 	const char *function = ct_strtab__get(names->strings, f->function);
 
-	if (in_library(names, f))
+	if (in_library(names, f) || in_system_header(names, f))
 		return true;
 	if (!*function)
 		return false;
@@ -229,8 +237,26 @@ static u32 start_frame(const struct ct_names *names, const u32 *ids, u32 cnt)
 	return 0;
 }
 
-static void read_stack(const struct ct_names *names, u32 stack, struct stack_now *s)
+/* One frame for all that people would call the same: several calls on one line are one place. */
+static u32 same_place(struct build *b, u32 frame)
 {
+	const struct ct_frame *f = &b->names->frames.at[frame];
+	u32 known;
+
+	if (!frame || !f->line)
+		return frame;
+	known = ct_table__get(
+		b->by_line, (u64)f->function << 32 | f->file, (u64)f->line << 32 | f->module);
+	if (known != CT_NONE)
+		return known;
+	ct_table__set(b->by_line, (u64)f->function << 32 | f->file,
+		(u64)f->line << 32 | f->module, frame);
+	return frame;
+}
+
+static void read_stack(struct build *b, u32 stack, struct stack_now *s)
+{
+	const struct ct_names *names = b->names;
 	u32 cnt;
 	const u32 *ids = ct_names__stack(names, stack, &cnt);
 
@@ -241,12 +267,12 @@ static void read_stack(const struct ct_names *names, u32 stack, struct stack_now
 		if (!s->hint)
 			s->hint = hint_of(names, f);
 		if (!is_wrapper(names, f, true))
-			s->frame = ids[i];
+			s->frame = same_place(b, ids[i]);
 	}
 	for (u32 i = 0; i < cnt; i++)
 		if (ids[i] >= names->frames.cnt)
 			return;
-	s->start = start_frame(names, ids, cnt);
+	s->start = same_place(b, start_frame(names, ids, cnt));
 }
 
 const struct stack_now *model_stack(struct build *b, u32 stack)
@@ -261,7 +287,7 @@ const struct stack_now *model_stack(struct build *b, u32 stack)
 	struct stack_now *s = &b->stacks.at[stack];
 	if (!s->known) {
 		s->known = true;
-		read_stack(b->names, stack, s);
+		read_stack(b, stack, s);
 	}
 	return s;
 }

@@ -168,6 +168,7 @@ struct build {
 	CT_VEC(struct lock_now) locks;
 	CT_VEC(struct cpu_now) cpus;
 	CT_VEC(struct stack_now) stacks;
+	struct ct_table *by_line; /* see frames.c: (function, file, line) -> a frame of it */
 	struct ct_table *by_tid;  /* tid -> thread, the newest of that tid */
 	struct ct_table *by_pid;  /* pid -> process */
 	struct ct_table *by_addr; /* see locks.c */
@@ -218,6 +219,9 @@ void model_lock_ran(struct build *b, u32 t, u32 wait);
 
 /* holds.c */
 void model_holds(struct build *b, u32 lock);
+
+/* names.c */
+void model_number_twins(struct ct_model *m);
 
 /* finish.c */
 void model_finish(struct build *b);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ct_model.h"
+#include "model/model_int.h"
 
 static const char *const state_names[CT_STATES] = {
 	[CT_RUNNING] = "running",
@@ -36,6 +36,25 @@ const char *ct_state_name(enum ct_state s)
 	return s < CT_STATES ? state_names[s] : "other";
 }
 
+bool ct_wait_is_signal(const struct ct_model *m, const struct ct_wait *w)
+{
+	static const char *const calls[] = { "pause", "rt_sigsuspend", "sigsuspend",
+		"rt_sigtimedwait", "rt_sigtimedwait_time64" };
+	const char *name = w->state == CT_OTHER && w->nr != CT_NR_NONE && m->names
+				   ? ct_names__syscall(m->names, w->nr)
+				   : NULL;
+
+	for (size_t i = 0; name && i < CT_COUNT(calls); i++)
+		if (!strcmp(name, calls[i]))
+			return true;
+	return false;
+}
+
+const char *ct_wait_word(const struct ct_model *m, const struct ct_wait *w)
+{
+	return ct_wait_is_signal(m, w) ? "signal" : ct_state_name(w->state);
+}
+
 static const char *const lock_kind_names[CT_LK_KINDS] = {
 	[CT_LK_MUTEX] = "mutex",
 	[CT_LK_RWLOCK] = "rwlock",
@@ -60,12 +79,13 @@ static const char *base_name(const char *path)
 
 /* Length of a C++ name up to its parameter list, which says little beside a line and hides it where
  * the name is cut: `Queue::push` of `Queue::push(std::vector<int> const&) const`. */
-static size_t without_parameters(const char *name)
+static size_t without_parameters(const char *name, size_t len)
 {
-	size_t len = strlen(name), at;
+	static const char call[] = "operator()";
+	size_t at, whole = len;
 	int depth = 0;
 
-	if (len > 6 && !strcmp(name + len - 6, " const"))
+	if (len > 6 && !strncmp(name + len - 6, " const", 6))
 		len -= 6;
 	for (at = len; at > 0; at--) {
 		depth += name[at - 1] == ')';
@@ -73,7 +93,28 @@ static size_t without_parameters(const char *name)
 		if (!depth)
 			break;
 	}
-	return at > 1 && at < len ? at - 1 : strlen(name);
+	if (at < 2 || at >= len)
+		return whole;
+	at--;
+	if (at + 2 >= sizeof(call) - 1 && len == at + 2 &&
+		!strncmp(name + at + 2 - (sizeof(call) - 1), call, sizeof(call) - 1))
+		return len; /* these are part of the name */
+	return at;
+}
+
+/* "lambda in main" of `main::{lambda(int)#1}::operator()(int) const`, whichever of main's it is:
+ * the line tells.  The parameters of other functions go. */
+static void plain_function(const char *whole, char *buf, size_t size)
+{
+	const char *lambda = strstr(whole, "::{lambda(");
+
+	if (!lambda)
+		lambda = strstr(whole, "::$_"); /* clang's */
+	if (lambda && lambda > whole && strstr(lambda, "::operator()"))
+		snprintf(buf, size, "lambda in %.*s",
+			(int)without_parameters(whole, (size_t)(lambda - whole)), whole);
+	else
+		snprintf(buf, size, "%.*s", (int)without_parameters(whole, strlen(whole)), whole);
 }
 
 char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t size)
@@ -89,7 +130,7 @@ char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t s
 	const char *module = base_name(ct_strtab__get(names->strings, f->module));
 	char place[160] = "";
 
-	snprintf(function, sizeof(function), "%.*s", (int)without_parameters(whole), whole);
+	plain_function(whole, function, sizeof(function));
 	if (*file && f->line)
 		snprintf(place, sizeof(place), "%s:%u", file, f->line);
 	else if (*module)
@@ -192,7 +233,17 @@ static void name_stack(const struct ct_model *m, const struct ct_lock *l,
 		name_by_line(m, l, "stack", buf, size);
 }
 
-char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf, size_t size)
+/* A futex that is not private, in memory that is no file's, no stack and not the heap of brk(2): a
+ * mapping for several processes. */
+static bool lies_in_shared(const struct ct_lock *l, const struct ct_addr_name *a)
+{
+	bool primitive = l->kind != CT_LK_FUTEX && l->kind != CT_LK_JOIN;
+
+	return a->kind == CT_ADDR_SHARED ||
+	       (a->kind == CT_ADDR_UNKNOWN && l->shared && primitive);
+}
+
+static void name_lock(const struct ct_model *m, const struct ct_lock *l, char *buf, size_t size)
 {
 	const struct ct_addr_name *a = find_addr(m, l);
 
@@ -201,14 +252,74 @@ char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf,
 	else if (a && a->kind == CT_ADDR_GLOBAL && a->module)
 		snprintf(buf, size, "%s+0x%" PRIx64,
 			base_name(ct_strtab__get(m->names->strings, a->module)), a->offset);
+	else if (a && lies_in_shared(l, a))
+		name_by_line(m, l, "shared", buf, size);
 	else if (a && (a->kind == CT_ADDR_HEAP || a->kind == CT_ADDR_UNKNOWN))
 		/* not in a file's mapping and not on a stack: an arena or a mapping of malloc's */
 		name_by_line(m, l, "heap", buf, size);
 	else if (a && a->kind == CT_ADDR_STACK)
 		name_stack(m, l, a, buf, size);
-	else if (a && a->kind == CT_ADDR_SHARED)
-		name_by_line(m, l, "shared", buf, size);
 	else
 		snprintf(buf, size, "0x%" PRIx64, l->addr);
+}
+
+char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf, size_t size)
+{
+	size_t len;
+
+	name_lock(m, l, buf, size);
+	len = strlen(buf);
+	if (l->twin)
+		snprintf(buf + len, size - len, " #%u", l->twin);
 	return buf;
+}
+
+/* ---- locks that would have one name ---- */
+
+struct named {
+	u32 name; /* string id */
+	u32 lock;
+	u64 addr;
+};
+
+static int compare_named(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+
+	if (x->name != y->name)
+		return x->name < y->name ? -1 : 1;
+	if (x->addr != y->addr)
+		return x->addr < y->addr ? -1 : 1;
+	return x->lock < y->lock ? -1 : x->lock > y->lock;
+}
+
+/* By the address, which is the same in the report, in a look at the running program and in the next
+ * one.  Globals have names of their own; that of a copy in another process is its name, too. */
+void model_number_twins(struct ct_model *m)
+{
+	struct named *all = ct_alloc((m->locks.cnt + 1) * sizeof(*all));
+	struct ct_strtab *names = ct_strtab__new();
+	char buf[512];
+	u32 cnt = 0;
+
+	for (u32 i = 0; i < m->locks.cnt && m->names; i++) {
+		const struct ct_lock *l = &m->locks.at[i];
+		const struct ct_addr_name *a = find_addr(m, l);
+
+		if (!a || a->kind == CT_ADDR_GLOBAL || l->kind == CT_LK_JOIN)
+			continue;
+		name_lock(m, l, buf, sizeof(buf));
+		all[cnt++] = (struct named){ ct_strtab__add(names, buf), i, l->addr };
+	}
+	qsort(all, cnt, sizeof(*all), compare_named);
+	for (u32 i = 0, first = 0; i < cnt; i++) {
+		if (all[i].name != all[first].name)
+			first = i;
+		if (i + 1 < cnt && all[i + 1].name == all[i].name)
+			m->locks.at[all[i + 1].lock].twin = i + 2 - first;
+		if (i > first)
+			m->locks.at[all[first].lock].twin = 1;
+	}
+	ct_strtab__free(names);
+	free(all);
 }

@@ -605,7 +605,8 @@ void model_on_sample(struct build *b, const struct ct_event *e)
 		return;
 	struct ct_cpu_sample *s = ct_vec_push(&b->m->samples);
 	*s = (struct ct_cpu_sample){ .ts = b->ts, .thread = t, .stack = e->sample.stack,
-		.nr = e->sample.nr, .cpu = e->cpu };
+		.frame = model_stack(b, e->sample.stack)->frame, .nr = e->sample.nr,
+		.cpu = e->cpu };
 	if (!b->m->threads.at[t].start_frame)
 		b->m->threads.at[t].start_frame = model_stack(b, e->sample.stack)->start;
 }

@@ -31,6 +31,7 @@ struct unit {
 struct ct_dwarf {
 	struct ranges all; /* of the units */
 	CT_VEC(struct unit) units;
+	CT_VEC(char *) made; /* names that are not in the DWARF as they are */
 };
 
 /* ---- ranges ---- */
@@ -113,6 +114,9 @@ void ct_dwarf__free(struct ct_dwarf *d)
 		ct_vec_free(&d->units.at[i].funcs.at);
 		ct_vec_free(&d->units.at[i].dies);
 	}
+	for (u32 i = 0; i < d->made.cnt; i++)
+		free(d->made.at[i]);
+	ct_vec_free(&d->made);
 	ct_vec_free(&d->units);
 	ct_vec_free(&d->all.at);
 	free(d);
@@ -194,14 +198,66 @@ static bool follow_inlines(struct chain *c, Dwarf_Die *parent, u64 vaddr, u32 de
 
 /* ---- names and lines ---- */
 
-static const char *name_die(Dwarf_Die *die)
+/* The DIE of the source: of an inlined call or an instance, that in its class. */
+static Dwarf_Die find_declaration(Dwarf_Die *die)
+{
+	Dwarf_Die decl = *die;
+	Dwarf_Attribute attr;
+	for (u32 i = 0; i < 8; i++) {
+		Dwarf_Die to;
+		if (!dwarf_attr(&decl, DW_AT_abstract_origin, &attr) &&
+			!dwarf_attr(&decl, DW_AT_specification, &attr))
+			break;
+		if (!dwarf_formref_die(&attr, &to))
+			break;
+		decl = to;
+	}
+	return decl;
+}
+
+static const char *name_die(struct ct_dwarf *d, Dwarf_Die *die, u32 depth);
+
+/* GCC calls every lambda "operator()"; what tells them apart is the function that they stand in.
+ * As the demangler writes it, but for the number, which the DWARF does not have. */
+static const char *name_lambda(struct ct_dwarf *d, Dwarf_Die *die, u32 depth)
+{
+	Dwarf_Die decl = find_declaration(die);
+	Dwarf_Die *scopes = NULL;
+	const char *parameters = "()>";
+	const char *outer = NULL;
+	int cnt = dwarf_getscopes_die(&decl, &scopes);
+	for (int i = 1; i < cnt && !outer && depth < 4; i++) {
+		const char *name = dwarf_diename(&scopes[i]);
+		if (dwarf_tag(&scopes[i]) == DW_TAG_subprogram)
+			outer = name_die(d, &scopes[i], depth + 1);
+		else if (i == 1 && name && !strncmp(name, "<lambda(", 8))
+			parameters = name + 7;
+	}
+	free(scopes);
+	if (!outer)
+		return NULL;
+	char *plain = ct_demangle(outer);
+	char *text = ct_asprintf("%s::{lambda%.*s}::operator()()", plain,
+		(int)strlen(parameters) - 1, parameters);
+	free(plain);
+	*ct_vec_push(&d->made) = text;
+	return text;
+}
+
+static const char *name_die(struct ct_dwarf *d, Dwarf_Die *die, u32 depth)
 {
 	Dwarf_Attribute attr;
 	const char *name = NULL;
 	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attr) ||
 		dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr))
 		name = dwarf_formstring(&attr);
-	return name ? name : dwarf_diename(die);
+	if (name)
+		return name;
+	name = dwarf_diename(die);
+	if (!name || strcmp(name, "operator()"))
+		return name;
+	const char *lambda = name_lambda(d, die, depth);
+	return lambda ? lambda : name;
 }
 
 static u32 read_number(Dwarf_Die *die, u32 what)
@@ -235,16 +291,16 @@ static void name_line(struct unit *u, u64 vaddr, struct ct_place_name *out)
 
 /* Frame i is the i-th inlined call from the inside, the last one the function: each stands at the
  * line where it calls the one before it. */
-static u32 name_frames(struct unit *u, Dwarf_Die *function, struct chain *c, u64 vaddr,
-	struct ct_place_name *out)
+static u32 name_frames(struct ct_dwarf *d, struct unit *u, Dwarf_Die *function, struct chain *c,
+	u64 vaddr, struct ct_place_name *out)
 {
 	for (u32 i = 0; i <= c->cnt; i++) {
 		bool inlined = i < c->cnt;
 		out[i] = (struct ct_place_name){ .inlined = inlined };
 		if (inlined)
-			out[i].function = name_die(&c->calls[c->cnt - 1 - i]);
+			out[i].function = name_die(d, &c->calls[c->cnt - 1 - i], 0);
 		else if (function)
-			out[i].function = name_die(function);
+			out[i].function = name_die(d, function, 0);
 		if (i)
 			name_call_site(u, &c->calls[c->cnt - i], &out[i]);
 		else
@@ -268,5 +324,5 @@ u32 ct_elf__lines(struct ct_elf *f, u64 vaddr, struct ct_place_name out[CT_INLIN
 	Dwarf_Die *function = find_function(u, vaddr);
 	if (function)
 		follow_inlines(&c, function, vaddr, 0);
-	return name_frames(u, function, &c, vaddr, out);
+	return name_frames(f->dwarf, u, function, &c, vaddr, out);
 }

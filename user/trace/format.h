@@ -121,9 +121,10 @@
  * always on pipe.
  *
  * Changes: 1 is the first format.
- * 1.1: tags 20 (a label, once for each), 21 (redacted), 24 and 25 (ns of CPU time that recording
- * took in the probes and beside them), 26 (ns before the start that were not kept) of the run; each
- * is left out where there is nothing to say, and a reader of 1.0 passes over them.
+ * 1.1: tags 20 (a label, once for each), 21 (redacted), 22 (the ids of the processes attached to),
+ * 24 and 25 (ns of CPU time that recording took in the probes and beside them), 26 (ns before the
+ * start that were not kept) of the run; each is left out where there is nothing to say, and a
+ * reader of 1.0 passes over them.
  */
 #ifndef CT_FORMAT_H
 #define CT_FORMAT_H

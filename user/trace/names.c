@@ -19,6 +19,7 @@ void ct_run__clear(struct ct_run *run)
 	for (char **label = run->labels; label && *label; label++)
 		free(*label);
 	free(run->labels);
+	free(run->pids);
 	*run = (struct ct_run){ 0 };
 }
 

@@ -183,6 +183,7 @@ enum run_tag {
 	RUN_HOST = 19,
 	RUN_LABEL = 20, /* once per label; from 1.1 on */
 	RUN_REDACTED = 21,
+	RUN_PIDS = 22, /* from 1.1 on */
 	RUN_COST_PROBES = 24, /* from 1.1 on */
 	RUN_COST_COLLECTOR = 25,
 	RUN_DROPPED = 26,
@@ -236,6 +237,8 @@ void ct_run__pack(const struct ct_run *run, struct ct_buf *out)
 		put_tagged_text(out, RUN_LABEL, *label);
 	if (run->redacted)
 		put_tagged(out, RUN_REDACTED, 1);
+	if (run->pids && *run->pids)
+		put_tagged_text(out, RUN_PIDS, run->pids);
 }
 
 static void set_text(char **to, char *s)
@@ -290,6 +293,7 @@ static void unpack_run_text(struct ct_run *run, u32 tag, const struct ct_cursor 
 		[RUN_LIBC] = &run->libc,
 		[RUN_VERSION] = &run->version,
 		[RUN_HOST] = &run->host,
+		[RUN_PIDS] = &run->pids,
 	};
 	size_t len = (size_t)(c->end - c->at);
 	bool is_text = tag < CT_COUNT(texts) && texts[tag];
@@ -309,7 +313,8 @@ static void unpack_run_text(struct ct_run *run, u32 tag, const struct ct_cursor 
 
 int ct_run__unpack(struct ct_run *run, const u8 *p, size_t size)
 {
-	char **const texts[] = { &run->arch, &run->kernel, &run->libc, &run->version, &run->host };
+	char **const texts[] = { &run->arch, &run->kernel, &run->libc, &run->version, &run->host,
+		&run->pids };
 	struct ct_cursor c = { p, p + size };
 	bool bad = false;
 	*run = (struct ct_run){ .argv = ct_alloc(sizeof(*run->argv)) };

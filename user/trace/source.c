@@ -7,9 +7,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "format.h"
 #include "reader.h"
 
 #define TEXT_SIZE_MAX (1ull << 30) /* it is held in memory */
@@ -21,6 +23,14 @@ struct ct_source {
 	struct ct_loaded loaded; /* of a text trace */
 	u32 next_idx;
 };
+
+bool ct_source__is_trace(int fd)
+{
+	char start[CT_FILE_MAGIC_LEN];
+
+	return pread(fd, start, sizeof(start), 0) == sizeof(start) &&
+	       !memcmp(start, CT_FILE_MAGIC, sizeof(start));
+}
 
 /* *why = "PATH: TEXT"; returns err. */
 static int explain(char **why, const char *path, int err, const char *text)

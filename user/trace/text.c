@@ -30,7 +30,7 @@
  *     KEY      argv=STR (once per argument) pid= attached= ended= wait_status= start= end=
  *              start_real= boot_offset= cost_probes= cost_collector= dropped= cpus=
  *              cpus_machine= sample_hz= futex=calls|switch stacks= arch= kernel= libc= version=
- *              host= complete= label=STR (once per label) redacted=
+ *              host= complete= pids=12,34 label=STR (once per label) redacted=
  *
  * Frame ids count up from 1 and are declared before they are used; stack ids ascend, gaps are
  * unknown stacks.  Lines may be in any order of time: events are sorted by (time, CPU, place in the
@@ -635,6 +635,7 @@ static int read_run_text(struct text_reader *r, struct ct_run *run)
 		{ "libc", &run->libc },
 		{ "version", &run->version },
 		{ "host", &run->host },
+		{ "pids", &run->pids },
 	};
 	const struct {
 		const char *key;
@@ -911,7 +912,8 @@ static void fill_run(struct text_reader *r)
 {
 	struct ct_run *run = &r->out->run;
 	u32 cnt = r->out->events.cnt;
-	char **texts[] = { &run->arch, &run->kernel, &run->libc, &run->version, &run->host };
+	char **texts[] = { &run->arch, &run->kernel, &run->libc, &run->version, &run->host,
+		&run->pids };
 	if (!r->has_start && cnt)
 		run->start_ns = r->out->events.at[0].hdr.ts;
 	if (!r->has_end && cnt)
@@ -1115,6 +1117,8 @@ static void write_run(const struct ct_run *run, bool complete, FILE *out)
 	write_text(out, "host", run->host);
 	for (char **label = run->labels; label && *label; label++)
 		write_text(out, "label", *label);
+	if (run->pids && *run->pids)
+		write_text(out, "pids", run->pids);
 	fputs(run->redacted ? " redacted=1\n" : "\n", out);
 }
 

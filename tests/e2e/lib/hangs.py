@@ -31,6 +31,7 @@ GUILTY = {
     "rwlock": ("deadlock", 2, ["rwlock tables", "write_two (hang.c:"]),
     "join-ring": ("deadlock", 3, ["the end of", "join_main (hang.c:", "join_ring (hang.c:"]),
     "join-lock": ("deadlock", 2, ["the end of", "locks", "take_lock (hang.c:"]),
+    "two-processes": ("deadlock", 2, ["shared by cross (hang.c:", ") #1", ") #2"]),
     "abandoned": ("abandoned-lock", 1, ["locks", "abandoned (hang.c:", "has ended"]),
     "abandoned-waiter": ("abandoned-lock", 1, ["locks", "abandoned_waiter (hang.c:", "has ended"]),
     "lost-signal": ("stuck", 2, ["ready_cond", "wait_for_signal (hang.c:"]),

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -325,6 +326,35 @@ static void *pass_on(void *arg)
 	return arg;
 }
 
+static void cross(pthread_mutex_t *first, pthread_mutex_t *second)
+{
+	pthread_mutex_lock(first);
+	nap(200);
+	say_reaching();
+	pthread_mutex_lock(second);
+}
+
+/* Parent and child, two locks in memory that both have, in two orders. */
+static void two_processes(void)
+{
+	pthread_mutexattr_t both;
+	pthread_mutex_t *pair = mmap(NULL, 2 * sizeof(*pair), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (pair == MAP_FAILED)
+		exit(2);
+	pthread_mutexattr_init(&both);
+	pthread_mutexattr_setpshared(&both, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(&pair[0], &both);
+	pthread_mutex_init(&pair[1], &both);
+	if (fork()) {
+		cross(&pair[0], &pair[1]);
+	} else {
+		alarm(60); /* the parent may be ended alone */
+		cross(&pair[1], &pair[0]);
+	}
+}
+
 /* One thread waits for input from outside, which a child sends after a while. */
 static void input(void)
 {
@@ -355,6 +385,7 @@ static const struct {
 	{ "semaphore", semaphore },
 	{ "join-ring", join_ring },
 	{ "join-lock", join_lock },
+	{ "two-processes", two_processes },
 	{ "cond-long", cond_long },
 	{ "timed-locks", timed_locks },
 	{ "long-hold", long_hold },

@@ -90,7 +90,7 @@ def recorded():
     trace = e2e.trace_name()
     result = e2e.run([e2e.CTRACE, "--quiet", "--max-size", "256K", "-o", trace, "sh", "-c",
                       '"$@" >/dev/null; exit 7', "sh", e2e.tool("perf"), "bench", "sched",
-                      "pipe", "-T", "-l", "60000"])
+                      "pipe", "-T", "-l", "300000"])
     e2e.equal("recorded: the program's status", result.returncode, 7)
     check_kept("recorded", trace, 4)     # the shell, perf and its two
 

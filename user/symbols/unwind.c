@@ -445,6 +445,7 @@ static bool returns_from(const struct walk *w, u64 ret, const struct ct_unwind_w
 {
 	struct ct_unwind_where where;
 	struct ct_call call;
+	struct ct_tail_call jumps[CT_TAIL_CALLS_MAX];
 	if (ret < LOW_ADDRESSES || !w->locate(w->arg, ret - 1, &where) || !where.elf ||
 		!ct_elf__call_before(where.elf, where.vaddr + 1, &call))
 		return false;
@@ -457,7 +458,8 @@ static bool returns_from(const struct walk *w, u64 ret, const struct ct_unwind_w
 	if (!called || !runs)
 		return false;
 	return called->addr == runs->addr ||
-		ct_elf__jump(call.name ? callee->elf : where.elf, called, callee->elf, runs->addr);
+		ct_tail_calls__find(NULL, call.name ? callee->elf : where.elf, called, callee->elf,
+			runs->addr, jumps);
 }
 
 /* C libraries are built without unwind information and frame pointers, some of them (musl): the

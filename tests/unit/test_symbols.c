@@ -82,25 +82,42 @@ static void feed(void *arg, struct ct_snapshot *snap)
 	ct_symbolizer__stack(arg, snap);
 }
 
+/* As `ctrace why` takes them, without the frame pointer, which no system call tells; and with it,
+ * under another id. */
+static void feed_bare(void *arg, struct ct_snapshot *snap)
+{
+	struct ct_snapshot bare = *snap;
+	bare.bp = 0;
+	ct_symbolizer__stack(arg, &bare);
+	snap->id += SITES_MAX;
+	ct_symbolizer__stack(arg, snap);
+}
+
 static bool sample_built(const char *path)
 {
 	return !access(path, X_OK);
 }
 
-static struct resolved resolve_sample(struct sample *s, const char *path, const char *debug_root)
+static struct resolved resolve_by(struct sample *s, const char *path, const char *debug_root,
+	void (*give)(void *arg, struct ct_snapshot *snap))
 {
 	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
 	if (debug_root)
 		ct_symbolizer__set_debug_root(r.sym, debug_root);
 	assert_true(sample_start(s, path));
 	assert_int_equal(ct_symbolizer__scan(r.sym, 500, (u32)s->pid), 0);
-	if (!sample_stacks(s, feed, r.sym)) {
+	if (!sample_stacks(s, give, r.sym)) {
 		sample_stop(s);
 		print_message("SKIP: no right to ptrace a child\n");
 		skip();
 	}
 	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
 	return r;
+}
+
+static struct resolved resolve_sample(struct sample *s, const char *path, const char *debug_root)
+{
+	return resolve_by(s, path, debug_root, feed);
 }
 
 static void done(struct resolved *r)
@@ -285,6 +302,42 @@ static void test_trampoline(void **state)
 	sample_stop(&s);
 	done(&r);
 	free(path);
+}
+#endif
+
+#if defined(__x86_64__)
+static bool same_stack(const struct resolved *r, u32 a, u32 b)
+{
+	u32 x, y;
+	const u32 *left = ct_names__stack(r->names, a, &x);
+	const u32 *right = ct_names__stack(r->names, b, &y);
+	return x && x == y && !memcmp(left, right, x * sizeof(*left));
+}
+
+/* What no snapshot says, the frame pointer, the functions' own code and calls do. */
+static void test_without_frame_pointer(void **state)
+{
+	static const char *const samples[] = { "c-O0-pie", "c-O0-nopie", "c-O2-pie",
+		"cxx-O0-pie", "cxx-O2-pie", "c-O0-clang" };
+	u32 wrong = 0;
+	for (u32 i = 0; i < CT_COUNT(samples); i++) {
+		struct sample s;
+		char *path = sample_path(samples[i]);
+		if (!sample_built(path)) {
+			print_message("SKIP: %s: no compiler for it here\n", samples[i]);
+			free(path);
+			continue;
+		}
+		struct resolved r = resolve_by(&s, path, NO_DEBUG_ROOT, feed_bare);
+		wrong += check_sites(&s, &r, LINES | CALLS);
+		for (u32 k = 1; k <= s.tid_cnt; k++)
+			if (!same_stack(&r, k, k + SITES_MAX) && ++wrong)
+				print_stack(&r, k);
+		sample_stop(&s);
+		done(&r);
+		free(path);
+	}
+	assert_int_equal(wrong, 0);
 }
 #endif
 
@@ -928,6 +981,7 @@ int main(void)
 		cmocka_unit_test(test_stripped_offsets),
 #if defined(__x86_64__)
 		cmocka_unit_test(test_trampoline),
+		cmocka_unit_test(test_without_frame_pointer),
 #endif
 		cmocka_unit_test(test_frame_pointers),
 		cmocka_unit_test(test_vdso),

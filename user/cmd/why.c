@@ -165,6 +165,32 @@ static void print_threads(const struct ct_model *m, bool verbose)
 		printf("  and %u more (-v shows all)\n", more);
 }
 
+/* Waits for a mutex without a time limit whose owner no memory tells: some of Rust's, say. */
+static bool waits_for_unknown(const struct ct_model *m, u32 t)
+{
+	const struct ct_thread *th = &m->threads.at[t];
+	u32 last = th->slices.cnt ? th->slices.at[th->slices.cnt - 1].wait : CT_NONE;
+	const struct ct_wait *w = last == CT_NONE ? NULL : &m->waits.at[last];
+
+	return w && !(th->flags & CT_THREAD_ENDED) && w->state == CT_LOCK && w->owner == CT_NONE &&
+	       !(w->flags & CT_WAIT_TIMED);
+}
+
+static void print_no_hang(const struct ct_model *m)
+{
+	u32 unknown = 0;
+
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		unknown += waits_for_unknown(m, t);
+	if (unknown > 1)
+		printf("No deadlock that can be seen, and none ruled out: %u threads wait, without "
+		       "a time limit,\nfor mutexes that do not say who holds them. They may wait "
+		       "for each other: compare their lines.\n",
+			unknown);
+	else
+		printf("No deadlock: nobody here waits for ever, as far as can be seen.\n");
+}
+
 static int print_verdict(const struct ct_opts *opts, struct ct_verdict *v)
 {
 	struct ct_report_opts ro;
@@ -177,7 +203,7 @@ static int print_verdict(const struct ct_opts *opts, struct ct_verdict *v)
 	ct_term__report_opts(&ro, stdout, opts->verbose);
 	ct_report__write_hangs(&v->facts, &ro, stdout);
 	if (!v->facts.hangs.at.cnt)
-		printf("No deadlock: nobody here waits for ever, as far as can be seen.\n");
+		print_no_hang(v->model);
 	printf("\n");
 	print_threads(v->model, opts->verbose);
 	return fflush(stdout) ? -errno : 0;

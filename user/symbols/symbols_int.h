@@ -148,7 +148,8 @@ struct ct_tail_call { /* a function that ended in a jump */
 	u64 jump; /* vaddr */
 };
 /* The jumps by which function `called` of `f` leads to the function at `vaddr` of `to`, first the
- * last one; 0: there is no such way.  `files` may be NULL, else it may lead through these, too. */
+ * last one; 0: there is no such way.  `files`: it may lead through these, too; NULL: a
+ * shorter search, between f and `to` alone. */
 u32 ct_tail_calls__find(const struct ct_files *files, struct ct_elf *f,
 	const struct ct_sym *called, struct ct_elf *to, u64 vaddr,
 	struct ct_tail_call out[CT_TAIL_CALLS_MAX]);

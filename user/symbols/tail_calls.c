@@ -9,6 +9,7 @@
 #include "symbols/symbols_int.h"
 
 #define MET_MAX 128 /* functions looked at for one way; a dispatcher jumps to many */
+#define MET_UNWINDING 16 /* the same while a stack is searched: asked of each word that fits */
 #define START CT_NONE
 
 struct met {
@@ -23,6 +24,7 @@ struct search {
 	u64 vaddr;
 	struct met met[MET_MAX];
 	u32 cnt;
+	u32 most;
 	u32 now; /* whose jumps are being read */
 };
 
@@ -75,7 +77,7 @@ static bool take_jump(void *arg, u64 at, const struct ct_call *to)
 	for (u32 i = 0; i < s->cnt; i++)
 		if (s->met[i].elf == elf && s->met[i].sym->addr == sym->addr)
 			return false;
-	if (s->cnt < MET_MAX)
+	if (s->cnt < s->most)
 		s->met[s->cnt++] = (struct met){ elf, sym, s->now, at };
 	return false;
 }
@@ -85,7 +87,7 @@ u32 ct_tail_calls__find(const struct ct_files *files, struct ct_elf *f,
 	struct ct_tail_call out[CT_TAIL_CALLS_MAX])
 {
 	struct search s = { .files = files, .to = to, .vaddr = vaddr, .cnt = 1,
-		.met[0] = { f, called, START, 0 } };
+		.most = files ? MET_MAX : MET_UNWINDING, .met[0] = { f, called, START, 0 } };
 	u64 jump = 0;
 	u32 cnt = 0;
 	for (; !jump && s.now < s.cnt; s.now++)

@@ -117,7 +117,8 @@ struct ct_lock {
 	u64 addr;
 	u8 kind; /* enum ct_lock_kind */
 	bool shared; /* other processes may use it, too (a futex that is not private) */
-	u8 pad[2];
+	bool tells_owner; /* it did once: else all that is known of holders is inferred */
+	u8 pad[1];
 	u32 twin; /* 1, 2, ... by address: locks that would have one name; 0: the only one */
 	u32 max_waiters;
 	u32 wait_cnt;	    /* sleeps on it, retries after a lost race included */

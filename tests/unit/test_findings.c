@@ -48,6 +48,8 @@ static const struct {
 			{ CT_FIND_LOCK_CONTENTION, LOW, 12 * MS, false } },
 		2 },
 	{ "find_held_not", { HEALTHY }, 1 },
+	{ "find_held_bare",
+		{ { CT_FIND_LOCK_HELD_WHILE_BLOCKED, HIGH, 79520 * US, true } }, 1 },
 	{ "find_convoy",
 		{ { CT_FIND_LOCK_CONTENTION, HIGH, 19320 * US, false },
 			{ CT_FIND_LOCK_CONVOY, LOW, 19320 * US, false },

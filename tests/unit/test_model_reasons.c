@@ -101,6 +101,28 @@ static void test_stacks(void **state)
 	unload(&l);
 }
 
+static void test_runtimes(void **state)
+{
+	static const struct expect e[] = {
+		{ CT_LOCK, 0x5000, 0 }, { CT_LOCK, 0x5100, 0 }, { CT_LOCK, 0x5200, 0 },
+		{ CT_COND, 0x5300, 0 }, { CT_FUTEX_OTHER, 0x5400, 0 },
+		{ CT_FUTEX_OTHER, 0x5500, 0 }, { CT_LOCK, 0x5600, 0 },
+		{ CT_FUTEX_OTHER, 0x5700, 0 }, { CT_LOCK, 0x5800, 0 },
+	};
+	struct loaded l = load("runtimes");
+	char buf[128];
+
+	check_waits(l.m, 101, e, CT_COUNT(e));
+	for (u32 i = 0; i + 1 < CT_COUNT(e); i++)
+		assert_string_equal(ct_frame_name(l.m->names, wait_of(l.m, 101, i)->frame, buf,
+					    sizeof(buf)),
+			"take (p.rs:7)");
+	/* all of it wrappers: what the program's function was inlined into */
+	assert_int_equal(wait_of(l.m, 101, CT_COUNT(e) - 1)->frame, 2);
+	check_invariants(l.m);
+	unload(&l);
+}
+
 static void test_syscalls(void **state)
 {
 	static const enum ct_state want[] = { CT_IO_NET, CT_PIPE, CT_IO_DISK, CT_OTHER, CT_POLL,
@@ -140,6 +162,7 @@ int main(void)
 		cmocka_unit_test(test_primitives),
 		cmocka_unit_test(test_musl),
 		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_runtimes),
 		cmocka_unit_test(test_syscalls),
 		cmocka_unit_test(test_names),
 	};

@@ -49,7 +49,8 @@ static void add_blocked(struct queue *q, const struct ct_search *s, const struct
 {
 	q->blocked_ns += ns;
 	q->blocked_state_ns[sl->state] += ns;
-	if (!(h->flags & (CT_HOLD_SEEN | CT_HOLD_START_SEEN)))
+	if (!(h->flags & (CT_HOLD_SEEN | CT_HOLD_START_SEEN)) ||
+		!s->m->locks.at[q->lock].tells_owner)
 		q->guessed_ns += ns;
 	if (ns > q->blocked_max_ns) {
 		q->blocked_max_ns = ns;

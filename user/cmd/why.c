@@ -261,9 +261,22 @@ static void print_threads_of(
 		printf("  and %u more (-v shows all)\n", more);
 }
 
-/* That nobody waits for ever is only said when everybody who could be to blame was looked at. */
-static void print_nothing_found(const struct ct_look *look)
+/* Waits for a mutex without a time limit whose owner no memory tells: some of Rust's, say. */
+static bool waits_for_unknown(const struct ct_model *m, u32 t)
 {
+	const struct ct_thread *th = &m->threads.at[t];
+	u32 last = th->slices.cnt ? th->slices.at[th->slices.cnt - 1].wait : CT_NONE;
+	const struct ct_wait *w = last == CT_NONE ? NULL : &m->waits.at[last];
+
+	return w && !(th->flags & CT_THREAD_ENDED) && w->state == CT_LOCK && w->owner == CT_NONE &&
+	       !(w->flags & CT_WAIT_TIMED);
+}
+
+/* That nobody waits for ever is only said when everybody who could be to blame was looked at. */
+static void print_nothing_found(const struct ct_look *look, const struct ct_model *m)
+{
+	u32 unknown = 0;
+
 	for (u32 i = 0; i < look->threads.cnt; i++) {
 		if (!look->threads.at[i].outside)
 			continue;
@@ -272,7 +285,15 @@ static void print_nothing_found(const struct ct_look *look)
 			look->threads.at[i].tid, geteuid() ? "; try sudo" : "");
 		return;
 	}
-	printf("No deadlock: nobody here waits for ever, as far as can be seen.\n");
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		unknown += waits_for_unknown(m, t);
+	if (unknown > 1)
+		printf("No deadlock that can be seen, and none ruled out: %u threads wait, without "
+		       "a time limit,\nfor mutexes that do not say who holds them. They may wait "
+		       "for each other: compare their lines.\n",
+			unknown);
+	else
+		printf("No deadlock: nobody here waits for ever, as far as can be seen.\n");
 }
 
 /* 0 or -errno; -ECANCELED: it has been said. */
@@ -289,7 +310,7 @@ static int print_verdict(
 	ct_term__report_opts(&ro, stdout, opts->verbose);
 	ct_report__write_hangs(&v->facts, &ro, stdout);
 	if (!v->facts.hangs.at.cnt)
-		print_nothing_found(look);
+		print_nothing_found(look, v->model);
 	printf("\n");
 	print_threads_of(v->model, look, false, opts->verbose);
 	print_threads_of(v->model, look, true, opts->verbose);

@@ -28,6 +28,18 @@ static const char *const wrapper_functions[] = {
 	"QRecursiveMutex::", "QReadWriteLock::", "QWaitCondition::", "QSemaphore::", "QThread::",
 	"QMutexLocker", "g_mutex_", "g_rec_mutex_", "g_rw_lock_", "g_cond_", "uv_mutex_",
 	"uv_cond_", "uv_sem_", "uv_rwlock_", "uv_barrier_", "SDL_LockMutex", "SDL_CondWait",
+	/* Rust: what stands between a program's function and the lock, or the thread's start */
+	"core::ops::", "core::panic", "core::ptr::", "core::option::", "core::result::",
+	"core::iter::", "core::cell::", "alloc::boxed::", "alloc::sync::", "alloc::vec::",
+	"__rust_", "parking_lot::", "parking_lot_core::", "lock_api::", "crossbeam_utils::sync::",
+	/* Go */
+	"runtime.futex", "runtime.lock", "runtime.notesleep", "runtime.notetsleep",
+};
+
+/* Source files, by how their path begins, of Rust's own libraries: generic code of theirs is
+ * compiled into the program. */
+static const char *const library_files[] = {
+	"/rustc/", "library/std/src/", "library/core/src/", "library/alloc/src/",
 };
 
 /* The C library's, once leading underscores, "GI_" and a version ("@GLIBC_2.34") are taken off. */
@@ -66,13 +78,25 @@ static const struct libc_function libc_functions[] = {
 	{ "libc_start", HINT_NONE },
 };
 
-/* Names of other runtimes that say what their futex is, by part of the name. */
+/* Names of other runtimes that say what their futex is, by part of the name without any '>': Rust's
+ * "<std::sys::sync::mutex::futex::Mutex>::lock" has one or not, as the compiler was told. */
 static const struct libc_function runtime_functions[] = {
-	{ "::mutex::futex::Mutex::lock", HINT_MUTEX },	/* Rust's standard library */
+	{ "::mutex::futex::Mutex::lock", HINT_BARE_MUTEX }, /* Rust's standard library */
+	{ "::futex_mutex::Mutex::lock", HINT_BARE_MUTEX }, /* until 1.7x */
 	{ "::condvar::futex::Condvar::wait", HINT_COND },
+	{ "::futex_condvar::Condvar::wait", HINT_COND },
 	{ "::rwlock::futex::RwLock::", HINT_FUTEX }, /* not glibc's layout */
+	{ "::futex_rwlock::RwLock::", HINT_FUTEX },
+	{ "::futex::Parker::park", HINT_FUTEX },
+	{ "::once::futex::Once::", HINT_FUTEX },
+	{ "parking_lot_core::", HINT_FUTEX }, /* waits at a word of the thread, not of the lock */
+	{ "runtime.lock2", HINT_BARE_MUTEX }, /* Go's runtime: its own locks, not sync.Mutex */
+	{ "runtime.notesleep", HINT_FUTEX },
+	{ "runtime.notetsleep", HINT_FUTEX },
 	{ "std::condition_variable", HINT_COND },
+	{ "std::__1::condition_variable", HINT_COND },
 	{ "std::__atomic_wait", HINT_FUTEX },
+	{ "std::__1::__libcpp_atomic_wait", HINT_FUTEX },
 	{ "std::__detail::__atomic", HINT_FUTEX },
 };
 
@@ -120,6 +144,34 @@ static const char *skip_return_type(const char *s)
 			start = s + 1;
 	}
 	return start;
+}
+
+/* Rust's methods: "<std::sys::Thread>::join", "<&mut core::Option<F> as core::FnOnce>::call" */
+static const char *skip_type_marks(const char *s)
+{
+	static const char *const marks[] = { "&", "mut ", "dyn " };
+
+	if (*s != '<')
+		return s;
+	s++;
+	for (u32 i = 0; i < CT_COUNT(marks); i++)
+		if (begins(s, marks[i]))
+			s += strlen(marks[i]);
+	return s;
+}
+
+/* `part` has no '>'; those of s do not count. */
+static bool contains(const char *s, const char *part)
+{
+	for (; *s; s++) {
+		const char *at = s, *want = part;
+
+		for (; *want && (*at == *want || *at == '>'); at++)
+			want += *at == *want;
+		if (!*want)
+			return true;
+	}
+	return false;
 }
 
 /* "___pthread_mutex_lock", "__GI___pthread_mutex_lock", "pthread_mutex_lock@@GLIBC_2.2" alike. */
@@ -171,11 +223,15 @@ static bool in_library(const struct ct_names *names, const struct ct_frame *f)
 	return false;
 }
 
-/* Templates and inlines of the C++ library are compiled into whoever uses them. */
-static bool in_system_header(const struct ct_names *names, const struct ct_frame *f)
+/* Templates and inlines of the C++ library are compiled into whoever uses them, and so are those of
+ * Rust's. */
+static bool is_library_file(const struct ct_names *names, const struct ct_frame *f)
 {
 	const char *file = ct_strtab__get(names->strings, f->file);
 
+	for (u32 i = 0; i < CT_COUNT(library_files); i++)
+		if (begins(file, library_files[i]))
+			return true;
 	return begins(file, "/usr/include/") || strstr(file, "/include/c++/");
 }
 
@@ -184,11 +240,11 @@ static bool is_wrapper(const struct ct_names *names, const struct ct_frame *f, b
 {
 	const char *function = ct_strtab__get(names->strings, f->function);
 
-	if (in_library(names, f) || in_system_header(names, f))
+	if (in_library(names, f) || is_library_file(names, f))
 		return true;
 	if (!*function)
 		return false;
-	const char *name = skip_return_type(function);
+	const char *name = skip_type_marks(skip_return_type(function));
 	for (u32 i = 0; i < CT_COUNT(wrapper_functions); i++)
 		if (begins(name, wrapper_functions[i]))
 			return true;
@@ -206,7 +262,7 @@ static enum hint hint_of(const struct ct_names *names, const struct ct_frame *f)
 	if (libc)
 		return libc->hint;
 	for (u32 i = 0; i < CT_COUNT(runtime_functions); i++)
-		if (strstr(function, runtime_functions[i].prefix))
+		if (contains(function, runtime_functions[i].prefix))
 			return runtime_functions[i].hint;
 	return HINT_NONE;
 }
@@ -235,6 +291,20 @@ static u32 start_frame(const struct ct_names *names, const u32 *ids, u32 cnt)
 			!is_wrapper(names, &frames[ids[i]], false))
 			return ids[i];
 	return 0;
+}
+
+/* A stack of wrappers only: the program's function is inlined into one of them, and there is no
+ * debug information to tell. The nearest that may be it: outside of the lock's own functions. */
+static u32 frame_around(const struct ct_names *names, const u32 *ids, u32 cnt)
+{
+	u32 i = 0;
+
+	for (u32 k = 0; k < cnt; k++) {
+		const struct ct_frame *f = &names->frames.at[ids[k]];
+		if (!in_library(names, f) && hint_of(names, f))
+			i = k + 1;
+	}
+	return i && i < cnt && !in_library(names, &names->frames.at[ids[i]]) ? ids[i] : 0;
 }
 
 /* One frame for all that people would call the same: several calls on one line are one place. */
@@ -273,6 +343,8 @@ static void read_stack(struct build *b, u32 stack, struct stack_now *s)
 		if (ids[i] >= names->frames.cnt)
 			return;
 	s->start = same_place(b, start_frame(names, ids, cnt));
+	if (!s->frame)
+		s->frame = same_place(b, frame_around(names, ids, cnt));
 }
 
 const struct stack_now *model_stack(struct build *b, u32 stack)

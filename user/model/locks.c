@@ -160,6 +160,7 @@ static void see_owner(struct build *b, u32 t, u32 lock, u32 owner, ct_ns start)
 	}
 	if (owner != t && b->now.at[owner].doing == DOING_BLOCKED)
 		b->locks.at[lock].held_asleep = true;
+	b->m->locks.at[lock].tells_owner = true;
 	ct_ns from = earliest_hold(b, lock, owner);
 	if (start < from) /* it was waiting when recording began */
 		from = start;

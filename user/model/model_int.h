@@ -113,6 +113,7 @@ struct stack_now {
 enum hint { /* which primitive's functions are on the stack */
 	HINT_NONE,
 	HINT_MUTEX,
+	HINT_BARE_MUTEX, /* whose memory does not tell the owner */
 	HINT_RWLOCK,
 	HINT_COND,
 	HINT_SEM,

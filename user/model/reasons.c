@@ -16,6 +16,8 @@
  *                                       val 2           writer at +8: readers are still inside
  *   barrier               WAIT          the round       at +4
  *   join                  WAIT_BITSET   tid joined      not PRIVATE (older: WAIT)
+ *   Rust's Mutex          WAIT_BITSET   val 2           at the mutex, no time limit; no owner: the
+ *                                                       data that it guards is behind it
  */
 #include <string.h>
 
@@ -279,6 +281,11 @@ static bool is_join(const struct futex_wait *w)
 	return w->cmd == OP_WAIT_BITSET || (w->cmd == OP_WAIT && w->val != 2);
 }
 
+static bool hints_bare_mutex(const struct futex_wait *w)
+{
+	return w->hint == HINT_BARE_MUTEX;
+}
+
 static bool hints_mutex(const struct futex_wait *w)
 {
 	return w->hint == HINT_MUTEX;
@@ -378,6 +385,7 @@ static const struct futex_rule {
 } futex_rules[] = {
 	{ is_pi, CT_LOCK, CT_LK_MUTEX },
 	{ is_requeue_pi, CT_COND, CT_LK_COND },
+	{ hints_bare_mutex, CT_LOCK, CT_LK_MUTEX }, /* what looks like an owner is none */
 	{ is_owned_mutex, CT_LOCK, CT_LK_MUTEX },
 	{ is_tid_word, CT_LOCK, CT_LK_MUTEX },
 	{ is_join, CT_JOIN, CT_LK_JOIN },
@@ -486,7 +494,7 @@ static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct r
 	r->word = s->arg0;
 	r->addr = start_of(s->arg0, r->lock_kind);
 	r->role = role_of(&w, r->lock_kind);
-	if (r->role != ROLE_NONE)
+	if (r->role != ROLE_NONE && !hints_bare_mutex(&w))
 		r->owner = find_owner(b, t, s, &w);
 }
 

@@ -9,9 +9,8 @@
  * go through a table of addresses that the dynamic linker fills by name, so the relocations tell
  * the name.
  *
- * A call's bytes before a known return address are read with certainty.  A jump is searched by its
- * bytes: opcode and a 32-bit distance that leads exactly to the function sought, which code has by
- * chance once in four thousand million bytes.
+ * A call's bytes before a known return address are read with certainty; jumps are found by reading
+ * a function's instructions from the first one on.  Which of the jumps were taken: tail_calls.c.
  */
 #include <string.h>
 #include "symbols/symbols_int.h"
@@ -114,17 +113,6 @@ static const char *name_slot(struct ct_elf *f, u64 vaddr)
 
 /* ---- instructions ---- */
 
-/* Is the target of a jump in `from`, a name or an address there, the function at `vaddr` of
- * `to`? */
-static inline bool is_function(struct ct_elf *from, const char *name, u64 target, struct ct_elf *to,
-	u64 vaddr)
-{
-	if (!name)
-		return from == to && target == vaddr;
-	const struct ct_sym *sym = ct_elf__find(to, name);
-	return sym && sym->addr == vaddr;
-}
-
 #if defined(__x86_64__)
 
 static i64 read_distance(const u8 *at)
@@ -168,38 +156,63 @@ bool ct_elf__call_before(struct ct_elf *f, u64 ret, struct ct_call *call)
 	return call->name || call->vaddr;
 }
 
-/* A jump is e9 and a distance, or ff 25 and the distance to a slot; false: `code` is neither. */
-static bool read_jump(struct ct_elf *f, const u8 *code, u64 vaddr, const char **name, u64 *target)
+/* `call *operand` is ff, and 2 in the middle of the next byte. */
+bool ct_elf__pointer_call_before(struct ct_elf *f, u64 ret)
 {
-	*name = NULL;
-	*target = 0;
-	if (code[0] == 0xe9) {
-		*target = vaddr + 5 + (u64)read_distance(code + 1);
-		if (!ct_elf__in_segment(f, *target, true))
-			return false;
-		*name = name_stub(f, *target);
-		return true;
-	}
-	if (code[0] != 0xff || code[1] != 0x25)
+	u8 code[8]; /* one more than the call has: where a scale byte would be */
+	u32 most = sizeof(code) - 1;
+	if (ret < most || !ct_elf__read(f, ret - most, code, most))
 		return false;
-	*name = name_slot(f, vaddr + 6 + (u64)read_distance(code + 2));
-	return *name;
+	code[most] = 0;
+	for (u32 len = 2; len <= most; len++) {
+		const u8 *at = code + most - len;
+		if (at[0] == 0xff && (at[1] >> 3 & 7) == 2 &&
+			ct_x86__operand_bytes(at + 1) == len - 1)
+			return true;
+	}
+	return false;
 }
 
-u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr)
+/* Where a jump of `len` bytes leads: e9 or eb and a distance, on a condition 0f 80 to 0f 8f or 70
+ * to 7f; ff 25 and the distance to a slot.  False: it is none. */
+static bool read_jump(struct ct_elf *f, const u8 *code, u32 len, u64 next, struct ct_call *to)
+{
+	code += code[0] == 0xf2; /* bnd */
+	bool near = code[0] == 0xe9 || (code[0] == 0x0f && code[1] >> 4 == 8);
+	bool close = code[0] == 0xeb || code[0] >> 4 == 7;
+	*to = (struct ct_call){ 0 };
+	if (near || close) {
+		u64 target = next + (u64)(near ? read_distance(code + (code[0] == 0x0f) + 1) :
+						 (signed char)code[1]);
+		if (!ct_elf__in_segment(f, target, true))
+			return false;
+		to->name = name_stub(f, target);
+		to->vaddr = to->name ? 0 : target;
+		return true;
+	}
+	if (len < 6 || code[0] != 0xff || code[1] != 0x25)
+		return false;
+	to->name = name_slot(f, next + (u64)read_distance(code + 2));
+	return to->name;
+}
+
+u64 ct_elf__each_jump(struct ct_elf *f, const struct ct_sym *in,
+	bool (*take)(void *arg, u64 at, const struct ct_call *to), void *arg)
 {
 	u64 found = 0;
-	const char *name;
-	u64 target;
-	if (in->size < 5 || in->size > FUNCTION_BYTES_MAX)
+	struct ct_call to;
+	if (in->size > FUNCTION_BYTES_MAX)
 		return 0;
-	/* a jump of 5 bytes may be the last: one more is looked at */
-	u8 *code = ct_alloc(in->size + 1);
-	bool ok = ct_elf__read(from, in->addr, code, in->size);
-	for (size_t i = 0; ok && !found && i + 5 <= in->size; i++)
-		if (read_jump(from, code + i, in->addr + i, &name, &target) &&
-			is_function(from, name, target, to, vaddr))
-			found = in->addr + i;
+	u8 *code = ct_alloc(in->size + CT_X86_BYTES);
+	bool ok = ct_elf__read(f, in->addr, code, in->size);
+	for (u32 i = 0; ok && !found && i < in->size;) {
+		u32 len = ct_x86__length(code + i);
+		u64 at = in->addr + i;
+		i += len ? len : 1;
+		if (len > 1 && i <= in->size &&
+			read_jump(f, code + i - len, len, in->addr + i, &to) && take(arg, at, &to))
+			found = at;
+	}
 	free(code);
 	return found;
 }
@@ -241,19 +254,31 @@ bool ct_elf__call_before(struct ct_elf *f, u64 ret, struct ct_call *call)
 	return true;
 }
 
-u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr)
+/* `blr register` */
+bool ct_elf__pointer_call_before(struct ct_elf *f, u64 ret)
+{
+	u32 code;
+	return ret >= 4 && ct_elf__read(f, ret - 4, &code, 4) && (code & 0xfffffc1f) == 0xd63f0000;
+}
+
+u64 ct_elf__each_jump(struct ct_elf *f, const struct ct_sym *in,
+	bool (*take)(void *arg, u64 at, const struct ct_call *to), void *arg)
 {
 	u64 found = 0;
 	if (in->size < 4 || in->size > FUNCTION_BYTES_MAX)
 		return 0;
 	size_t cnt = in->size / 4;
 	u32 *code = ct_alloc(cnt * 4);
-	bool ok = ct_elf__read(from, in->addr, code, cnt * 4);
+	bool ok = ct_elf__read(f, in->addr, code, cnt * 4);
 	for (size_t i = 0; ok && !found && i < cnt; i++) {
-		u64 target = branch_target(code[i], in->addr + 4 * i);
-		if (code[i] >> 26 == 0x05 &&
-			is_function(from, name_stub(from, target), target, to, vaddr))
-			found = in->addr + 4 * i;
+		u64 at = in->addr + 4 * i;
+		struct ct_call to = { 0 };
+		if (code[i] >> 26 != 0x05)
+			continue;
+		to.vaddr = branch_target(code[i], at);
+		to.name = name_stub(f, to.vaddr);
+		if (take(arg, at, &to))
+			found = at;
 	}
 	free(code);
 	return found;
@@ -267,7 +292,13 @@ bool ct_elf__call_before(struct ct_elf *f, u64 ret, struct ct_call *call)
 	return false;
 }
 
-u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr)
+bool ct_elf__pointer_call_before(struct ct_elf *f, u64 ret)
+{
+	return false;
+}
+
+u64 ct_elf__each_jump(struct ct_elf *f, const struct ct_sym *in,
+	bool (*take)(void *arg, u64 at, const struct ct_call *to), void *arg)
 {
 	return 0;
 }

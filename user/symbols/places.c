@@ -9,6 +9,8 @@
 #include <string.h>
 #include "symbols/symbols_int.h"
 
+#define NO_CHAIN (CT_NONE - 1)
+
 void ct_places__init(struct ct_places *p, struct ct_files *files)
 {
 	p->files = files;
@@ -21,6 +23,8 @@ void ct_places__clear(struct ct_places *p)
 	ct_vec_free(&p->at);
 	ct_table__free(p->by_addr);
 	ct_table__free(p->between);
+	ct_vec_free(&p->chains);
+	ct_vec_free(&p->chained);
 }
 
 u32 ct_places__get(struct ct_places *p, u32 file, u64 addr, bool entry)
@@ -154,10 +158,13 @@ static const struct ct_sym *find_called(struct ct_places *p, const struct ct_pla
 		const struct ct_sym *sym = ct_elf__func(f, call.vaddr);
 		return sym && sym->addr == call.vaddr ? sym : NULL;
 	}
-	const struct ct_sym *sym = ct_elf__find(p->files->at.at[callee->file], call.name);
-	if (sym)
-		*file = callee->file;
-	return sym ? sym : ct_elf__find(f, call.name);
+	const u32 first[] = { callee->file, caller->file };
+	const struct ct_sym *sym = NULL;
+	for (u32 i = 0; !sym && i < CT_COUNT(first) + p->files->at.cnt; i++) {
+		*file = i < CT_COUNT(first) ? first[i] : i - CT_COUNT(first);
+		sym = ct_elf__find(p->files->at.at[*file], call.name);
+	}
+	return sym;
 }
 
 static bool same_function(struct ct_elf *f, const struct ct_sym *a, struct ct_elf *g,
@@ -171,35 +178,54 @@ static bool same_function(struct ct_elf *f, const struct ct_sym *a, struct ct_el
 	return same;
 }
 
-static u32 find_between(struct ct_places *p, const struct ct_place *caller,
+static u32 file_of(const struct ct_files *files, const struct ct_elf *elf)
+{
+	u32 i = 0;
+	while (files->at.at[i] != elf)
+		i++;
+	return i;
+}
+
+static void find_between(struct ct_places *p, const struct ct_place *caller,
 	const struct ct_place *callee)
 {
+	struct ct_tail_call jumps[CT_TAIL_CALLS_MAX];
 	u32 file;
-	u32 cnt = p->files->at.cnt;
-	if (caller->file >= cnt || callee->file >= cnt)
-		return CT_NONE;
+	u32 files = p->files->at.cnt;
+	if (caller->file >= files || callee->file >= files)
+		return;
 	const struct ct_sym *called = find_called(p, caller, callee, &file);
 	if (!called || !called->size)
-		return CT_NONE;
+		return;
 	if (file == callee->file && callee->addr - called->addr < called->size)
-		return CT_NONE;
+		return;
 	struct ct_elf *f = p->files->at.at[file];
 	struct ct_elf *g = p->files->at.at[callee->file];
 	const struct ct_sym *runs = ct_elf__func(g, callee->addr);
 	if (runs && same_function(f, called, g, runs))
-		return CT_NONE;
-	u64 jump = runs ? ct_elf__jump(f, called, g, runs->addr) : 0;
-	return ct_places__get(p, file, jump ? jump : called->addr, !jump);
+		return;
+	u32 cnt = runs ? ct_tail_calls__find(p->files, f, called, g, runs->addr, jumps) : 0;
+	for (u32 i = 0; i < cnt; i++)
+		*ct_vec_push(&p->chained) = ct_places__get(
+			p, file_of(p->files, jumps[i].elf), jumps[i].jump, false);
+	if (!cnt) /* it jumped through a pointer: which line did is not known */
+		*ct_vec_push(&p->chained) = ct_places__get(p, file, called->addr, true);
 }
 
-u32 ct_places__between(struct ct_places *p, u32 caller, u32 callee)
+const u32 *ct_places__between(struct ct_places *p, u32 caller, u32 callee, u32 *cnt)
 {
 	u32 found = ct_table__get(p->between, caller, callee);
-	if (found != CT_NONE)
-		return found - 1;
-	struct ct_place a = p->at.at[caller]; /* a copy: looking may add places */
-	struct ct_place b = p->at.at[callee];
-	u32 place = find_between(p, &a, &b);
-	ct_table__set(p->between, caller, callee, place + 1); /* CT_NONE + 1 is 0 */
-	return place;
+	if (found == CT_NONE) {
+		struct ct_place a = p->at.at[caller]; /* a copy: looking may add places */
+		struct ct_place b = p->at.at[callee];
+		u32 first = p->chained.cnt;
+		find_between(p, &a, &b);
+		found = p->chained.cnt > first ? p->chains.cnt : NO_CHAIN;
+		if (found != NO_CHAIN)
+			*ct_vec_push(&p->chains) =
+				(struct ct_chain){ first, p->chained.cnt - first };
+		ct_table__set(p->between, caller, callee, found);
+	}
+	*cnt = found == NO_CHAIN ? 0 : p->chains.at[found].cnt;
+	return *cnt ? p->chained.at + p->chains.at[found].first : NULL;
 }

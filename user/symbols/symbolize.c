@@ -251,9 +251,10 @@ static void add_trace(struct ct_symbolizer *s, struct ct_names *names, const str
 		u32 place = item & ~TRACE_EXACT;
 		if (i && !(item & TRACE_EXACT)) {
 			u32 callee = s->trace_places.at[t->first + i - 1] & ~TRACE_EXACT;
-			u32 between = ct_places__between(&s->places, place, callee);
-			if (between != CT_NONE)
-				add_place(s, names, between);
+			u32 cnt;
+			const u32 *jumped = ct_places__between(&s->places, place, callee, &cnt);
+			for (u32 k = 0; k < cnt; k++)
+				add_place(s, names, jumped[k]);
 		}
 		add_place(s, names, place);
 	}

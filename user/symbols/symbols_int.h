@@ -7,7 +7,9 @@
  *     elf_syms.c     its symbol tables
  *     demangle.c     a linker symbol -> what a person wrote
  *     dwarf_lines.c  its lines and inlined calls
- *     call_sites.c   what the call before a return address called; jumps that ended a function
+ *     call_sites.c   what the call before a return address called; jumps that lead out of functions
+ *     x86_length.c   where one instruction ends and the next begins
+ *     tail_calls.c   the functions between a caller and who runs, that jumped on and left no frame
  *     unwind.c       snapshot -> return addresses
  *     symbolize.c    the public face: places, stacks, names
  *
@@ -44,6 +46,7 @@ struct ct_file_id { /* tells one content of a path from the next */
 	u64 dev, ino, size, mtime_ns;
 };
 struct ct_elf_syms;
+struct ct_files;
 struct ct_dwarf;
 struct ct_call_sites;
 struct ct_elf {
@@ -119,6 +122,11 @@ struct ct_place_name { /* one frame; strings live as long as the ELF file */
 u32 ct_elf__lines(struct ct_elf *f, u64 vaddr, struct ct_place_name out[CT_INLINES_MAX + 1]);
 void ct_dwarf__free(struct ct_dwarf *d);
 
+/* ---- x86_length.c ---- */
+#define CT_X86_BYTES 24 /* that may be looked at: an instruction and what it might have had */
+u32 ct_x86__length(const u8 code[CT_X86_BYTES]); /* in bytes; 0: no instruction */
+u32 ct_x86__operand_bytes(const u8 *modrm);	 /* that byte, a scale byte and a distance */
+
 /* ---- call_sites.c ---- */
 struct ct_call {
 	const char *name; /* function of another file, by its linker name; NULL: */
@@ -126,9 +134,25 @@ struct ct_call {
 };
 /* What the call instruction that ends at `ret` calls; false: not known. */
 bool ct_elf__call_before(struct ct_elf *f, u64 ret, struct ct_call *call);
-/* The jump in function `in` of `from` that leads to the function at `vaddr` of `to`; 0: none. */
-u64 ct_elf__jump(struct ct_elf *from, const struct ct_sym *in, struct ct_elf *to, u64 vaddr);
+/* Does a call through a pointer end at `ret`? */
+bool ct_elf__pointer_call_before(struct ct_elf *f, u64 ret);
+/* The jumps in function `in` until `take` returns true: the address of that one, 0: of none. */
+u64 ct_elf__each_jump(struct ct_elf *f, const struct ct_sym *in,
+	bool (*take)(void *arg, u64 at, const struct ct_call *to), void *arg);
 void ct_call_sites__free(struct ct_call_sites *c);
+
+/* ---- tail_calls.c ---- */
+#define CT_TAIL_CALLS_MAX 16 /* functions in a row, each of which jumped to the next */
+struct ct_tail_call { /* a function that ended in a jump */
+	struct ct_elf *elf;
+	u64 jump; /* vaddr */
+};
+/* The jumps by which function `called` of `f` leads to the function at `vaddr` of `to`, first the
+ * last one; 0: there is no such way.  `files`: it may lead through these, too; NULL: a
+ * shorter search, between f and `to` alone. */
+u32 ct_tail_calls__find(const struct ct_files *files, struct ct_elf *f,
+	const struct ct_sym *called, struct ct_elf *to, u64 vaddr,
+	struct ct_tail_call out[CT_TAIL_CALLS_MAX]);
 
 /* ---- addr_map.c ---- */
 struct ct_mapping {
@@ -192,11 +216,16 @@ struct ct_place { /* an instruction of a file */
 	bool named;
 	u32 first, cnt; /* ids of its frames, innermost first, when named */
 };
+struct ct_chain { /* of places.chained: the functions between a caller and a callee */
+	u32 first, cnt;
+};
 struct ct_places {
 	struct ct_files *files;
 	CT_VEC(struct ct_place) at;
 	struct ct_table *by_addr; /* (addr, file and entry) -> place */
-	struct ct_table *between; /* (caller, callee) -> place that stands between them */
+	struct ct_table *between; /* (caller, callee) -> index in chains; NO_CHAIN: none */
+	CT_VEC(struct ct_chain) chains;
+	CT_VEC(u32) chained; /* places */
 	/* no lines of the C library: its DWARF may be large, and packed */
 	bool hurry;
 };
@@ -204,9 +233,10 @@ void ct_places__init(struct ct_places *p, struct ct_files *files);
 void ct_places__clear(struct ct_places *p);
 u32 ct_places__get(struct ct_places *p, u32 file, u64 addr, bool entry);
 const struct ct_place *ct_places__name(struct ct_places *p, struct ct_names *names, u32 place);
-/* The place in a function that `caller` called and that jumped on to the one of `callee`: such a
- * function leaves no frame of its own.  CT_NONE: there is none. */
-u32 ct_places__between(struct ct_places *p, u32 caller, u32 callee);
+/* The places in the functions that `caller` called and that jumped on, at last to the one of
+ * `callee`: such functions leave no frames of their own.  Innermost first; cnt is 0: there are
+ * none. Valid until the next call. */
+const u32 *ct_places__between(struct ct_places *p, u32 caller, u32 callee, u32 *cnt);
 
 /* ---- data_names.c ---- */
 struct ct_area { /* memory whose use is known */

@@ -361,13 +361,165 @@ static bool compute_reg(const struct state *s, const struct row *row, u32 kept, 
 	}
 }
 
+/* ---- return addresses ---- */
+
+struct walk {
+	struct ct_unwinder *u;
+	ct_unwind_locate locate;
+	void *arg;
+};
+
+static bool is_code(const struct walk *w, u64 pc)
+{
+	struct ct_unwind_where where;
+	return pc >= LOW_ADDRESSES && w->locate(w->arg, pc - 1, &where);
+}
+
+/* Is `ret` where a call to the function that runs at `callee` returns to, or a call to one that
+ * jumped there? The call must say so: stacks are full of old return addresses. */
+static bool returns_from(const struct walk *w, u64 ret, const struct ct_unwind_where *callee)
+{
+	struct ct_unwind_where where;
+	struct ct_call call;
+	struct ct_tail_call jumps[CT_TAIL_CALLS_MAX];
+	if (ret < LOW_ADDRESSES || !w->locate(w->arg, ret - 1, &where) || !where.elf ||
+		!ct_elf__call_before(where.elf, where.vaddr + 1, &call))
+		return false;
+	const struct ct_sym *runs = ct_elf__func(callee->elf, callee->vaddr);
+	const struct ct_sym *called = NULL;
+	if (call.name)
+		called = ct_elf__find(callee->elf, call.name);
+	else if (where.elf == callee->elf)
+		called = ct_elf__func(where.elf, call.vaddr);
+	if (!called || !runs)
+		return false;
+	return called->addr == runs->addr ||
+		ct_tail_calls__find(NULL, call.name ? callee->elf : where.elf, called, callee->elf,
+			runs->addr, jumps);
+}
+
+/* ---- the frame pointer, when the snapshot was taken without it ---- */
+
+#if defined(__x86_64__)
+
+/* Functions with a frame pointer begin with push %rbp, mov %rsp,%rbp, pushes of other registers and
+ * sub $size,%rsp: so far above the stack pointer is the frame pointer.  0: it is not such a one. */
+static u64 read_frame_size(const struct ct_unwind_where *where)
+{
+	static const u8 enter[] = { 0x55, 0x48, 0x89, 0xe5 };
+	static const u8 branch_mark[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	u8 code[48];
+	u64 size = 0;
+	u32 i = 0;
+	const struct ct_sym *sym = where->elf ? ct_elf__func(where->elf, where->vaddr) : NULL;
+	if (!sym || !ct_elf__read(where->elf, sym->addr, code, sizeof(code)))
+		return 0;
+	if (!memcmp(code, branch_mark, sizeof(branch_mark)))
+		i += sizeof(branch_mark);
+	if (memcmp(code + i, enter, sizeof(enter)))
+		return 0;
+	i += sizeof(enter);
+	for (; i < 24; size += 8) {
+		if (code[i] == 0x41 && (code[i + 1] & 0xf8) == 0x50)
+			i += 2;
+		else if ((code[i] & 0xf8) == 0x50)
+			i++;
+		else
+			break;
+	}
+	if (code[i] != 0x48 || code[i + 2] != 0xec)
+		return size;
+	if (code[i + 1] == 0x83)
+		return size + code[i + 3];
+	i32 big;
+	memcpy(&big, code + i + 3, sizeof(big));
+	return code[i + 1] == 0x81 && big > 0 ? size + (u64)big : size;
+}
+
+/* A call through a pointer, or the kernel's of a signal handler, which returns to a trampoline. */
+static bool returns_from_pointer(const struct walk *w, u64 ret)
+{
+	struct ct_unwind_where where;
+	if (ret < LOW_ADDRESSES)
+		return false;
+	if (w->locate(w->arg, ret - 1, &where) && where.elf &&
+		ct_elf__pointer_call_before(where.elf, where.vaddr + 1))
+		return true;
+	const struct row *row = w->locate(w->arg, ret, &where) ? find_row(w->u, &where) : NULL;
+	return row && row->signal;
+}
+
+enum how { /* a function was called, by what is in front of the return address */
+	BY_NAME,
+	BY_POINTER,
+	BY_UNKNOWN, /* code that lies in no file */
+	HOW_CNT,
+};
+
+static bool is_return(const struct walk *w, u64 ret, const struct ct_unwind_where *callee,
+	enum how how)
+{
+	struct ct_unwind_where where;
+	if (how == BY_NAME)
+		return returns_from(w, ret, callee);
+	if (how == BY_POINTER)
+		return returns_from_pointer(w, ret);
+	return ret >= LOW_ADDRESSES && w->locate(w->arg, ret - 1, &where) && !where.elf;
+}
+
+/* With that frame pointer, is there a return address where the row says that it is? */
+static bool fits_frame(const struct state *s, const struct row *row, const struct walk *w,
+	const struct ct_unwind_where *where, u64 bp, enum how how, u64 *cfa)
+{
+	struct state with = *s;
+	u64 ret;
+	set_reg(&with, REG_BP, bp);
+	return compute_cfa(&with, row, cfa) && *cfa > s->reg[REG_SP] &&
+		read_stack(s, *cfa - 8, &ret) && is_return(w, ret, where, how);
+}
+
+/* The callee did not save the frame pointer, so nothing tells it. Old frames may lie in the memory
+ * of this one: what the function's own code says comes first, then the nearest that fits. */
+static bool guess_cfa(struct state *s, const struct row *row, const struct walk *w,
+	const struct ct_unwind_where *where, u64 *cfa)
+{
+	u64 bp;
+	u64 sp = s->reg[REG_SP];
+	u64 end = s->snap->sp + s->snap->len;
+	if (!where->elf || get_reg(s, REG_BP, &bp))
+		return false;
+	bp = sp + read_frame_size(where);
+	for (enum how how = BY_NAME; how < HOW_CNT; how++)
+		if (fits_frame(s, row, w, where, bp, how, cfa))
+			goto found;
+	for (enum how how = BY_NAME; how < BY_UNKNOWN; how++)
+		for (bp = sp; bp < end; bp += 8)
+			if (fits_frame(s, row, w, where, bp, how, cfa))
+				goto found;
+	return false;
+found:
+	set_reg(s, REG_BP, bp);
+	return true;
+}
+
+#else
+
+static bool guess_cfa(struct state *s, const struct row *row, const struct walk *w,
+	const struct ct_unwind_where *where, u64 *cfa)
+{
+	return false;
+}
+
+#endif
+
 /* ---- one frame up ---- */
 
-static bool step_by_row(struct state *s, const struct row *row, bool first)
+static bool step_by_row(struct state *s, const struct row *row, const struct walk *w,
+	const struct ct_unwind_where *where, bool first)
 {
 	u64 cfa, value;
 	struct state next = { .snap = s->snap };
-	if (!compute_cfa(s, row, &cfa))
+	if (!compute_cfa(s, row, &cfa) && !guess_cfa(s, row, w, where, &cfa))
 		return false;
 	/* A stack only shrinks on the way out: anything else would go round in circles. */
 	if (!row->signal && (cfa < s->reg[REG_SP] || (cfa == s->reg[REG_SP] && !first)))
@@ -384,23 +536,12 @@ static bool step_by_row(struct state *s, const struct row *row, bool first)
 	return true;
 }
 
-struct walk {
-	struct ct_unwinder *u;
-	ct_unwind_locate locate;
-	void *arg;
-};
-
-static bool is_code(const struct walk *w, u64 pc)
-{
-	struct ct_unwind_where where;
-	return pc >= LOW_ADDRESSES && w->locate(w->arg, pc - 1, &where);
-}
-
 static void set_caller(struct state *s, u64 pc, u64 sp, u64 bp)
 {
 	struct state next = { .snap = s->snap, .pc = pc };
 	set_reg(&next, REG_SP, sp);
-	set_reg(&next, REG_BP, bp);
+	if (bp)
+		set_reg(&next, REG_BP, bp);
 	*s = next;
 }
 
@@ -439,27 +580,6 @@ static bool step_by_leaf(struct state *s, const struct walk *w)
 	return true;
 }
 
-/* Is `ret` where a call to the function that runs at `callee` returns to, or a call to one that
- * jumped there? The call must say so: stacks are full of old return addresses. */
-static bool returns_from(const struct walk *w, u64 ret, const struct ct_unwind_where *callee)
-{
-	struct ct_unwind_where where;
-	struct ct_call call;
-	if (ret < LOW_ADDRESSES || !w->locate(w->arg, ret - 1, &where) || !where.elf ||
-		!ct_elf__call_before(where.elf, where.vaddr + 1, &call))
-		return false;
-	const struct ct_sym *runs = ct_elf__func(callee->elf, callee->vaddr);
-	const struct ct_sym *called = NULL;
-	if (call.name)
-		called = ct_elf__find(callee->elf, call.name);
-	else if (where.elf == callee->elf)
-		called = ct_elf__func(where.elf, call.vaddr);
-	if (!called || !runs)
-		return false;
-	return called->addr == runs->addr ||
-		ct_elf__jump(call.name ? callee->elf : where.elf, called, callee->elf, runs->addr);
-}
-
 /* C libraries are built without unwind information and frame pointers, some of them (musl): the
  * nearest address on the stack that provably is our return address. */
 static bool step_by_search(
@@ -486,9 +606,11 @@ static bool step(struct state *s, const struct walk *w, bool first)
 	struct ct_unwind_where where;
 	if (!w->locate(w->arg, s->exact ? s->pc : s->pc - 1, &where))
 		return first && (step_by_leaf(s, w) || step_by_frame_pointer(s, w));
-	const struct row *row = find_row(w->u, &where);
-	if (row)
-		return step_by_row(s, row, first);
+	const struct row *found = find_row(w->u, &where);
+	if (found) {
+		const struct row row = *found; /* a copy: on the way more rows may be found */
+		return step_by_row(s, &row, w, &where, first);
+	}
 	return (first && step_by_leaf(s, w)) || step_by_search(s, w, &where) ||
 		step_by_frame_pointer(s, w);
 }
@@ -500,7 +622,8 @@ u32 ct_unwinder__run(struct ct_unwinder *u, const struct ct_snapshot *snap, bool
 	struct state s = { .snap = snap, .pc = snap->ip, .exact = true };
 	u32 cnt = 0;
 	set_reg(&s, REG_SP, snap->sp);
-	set_reg(&s, REG_BP, snap->bp);
+	if (snap->bp)
+		set_reg(&s, REG_BP, snap->bp);
 	if (snap->lr)
 		set_reg(&s, REG_RA, snap->lr);
 	for (;;) {

@@ -41,6 +41,7 @@ done
 c c-O2-noplt "$CC" $nofp -fno-plt -fPIE -pie
 c c-dwarf4 "$CC" -O2 -gdwarf-4 -fPIE -pie
 c c-static "$CC" $nofp -static
+c c-O0-clang "$CLANG" -O0 -fPIE -pie || echo "no clang" >&2
 c c-clang "$CLANG" $nofp -fPIE -pie || echo "no clang" >&2
 
 # Separate debug files: by build id, by link beside the program, by link in the debug root.

@@ -44,5 +44,6 @@ static inline void await_sites(int cnt)
 #define SITE(call, function, below) say_site(call, function, __FILE__, __LINE__ + (below))
 
 void site_lock(pthread_mutex_t *lock); /* in libsite.so: says its site, then locks */
+void site_lock_last(pthread_mutex_t *lock); /* the same, as the last thing that it does */
 
 #endif

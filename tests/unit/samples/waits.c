@@ -176,6 +176,48 @@ static void *wait_tail(void *arg)
 	return arg;
 }
 
+/* Two jumps in a row, the first of them over so short a way that it has two bytes; which of the
+ * calls is the last is known only when it runs. */
+NEVER ssize_t chain_end(int fd, char *byte)
+{
+	SITE("read", "chain_end", 1);
+	return read(fd, byte, 1);
+}
+
+NEVER ssize_t chain_middle(int fd, char *byte)
+{
+	SITE("-", "chain_middle", 3);
+	if (sites_said < 0)
+		return last_read(fd, byte);
+	return chain_end(fd, byte);
+}
+
+static void *wait_chain(void *arg)
+{
+	char byte;
+	SITE("-", "wait_chain", 1);
+	if (chain_middle(silent[0], &byte) < 0)
+		_exit(3);
+	return arg;
+}
+
+#ifdef WITH_LIB
+/* Jumps to a function of a library that jumps to one of the C library. */
+NEVER void enter_library(pthread_mutex_t *lock)
+{
+	SITE("-", "enter_library", 1);
+	site_lock_last(lock);
+}
+
+static void *wait_library_tail(void *arg)
+{
+	SITE("pthread_mutex_lock", "wait_library_tail", 1);
+	enter_library(&keeper.lock);
+	silent[1]++;
+	return arg;
+}
+#endif
+
 #if defined(__x86_64__) && !defined(NO_MACHINE_CODE)
 NEVER void called_from_machine_code(void)
 {
@@ -265,9 +307,9 @@ static void *wait_noreturn(void *arg)
 static void *(*const waiters[])(void *) = {
 	wait_mutex, wait_cond, wait_cond_timed, wait_sem, wait_sem_timed, wait_read_lock,
 	wait_write_lock, wait_barrier, wait_join, wait_read, wait_poll, wait_epoll, wait_inlined,
-	wait_tail, wait_noreturn,
+	wait_tail, wait_chain, wait_noreturn,
 #ifdef WITH_LIB
-	wait_library,
+	wait_library, wait_library_tail,
 #endif
 #if defined(__x86_64__) && !defined(NO_MACHINE_CODE)
 	wait_machine_code, wait_leaf, wait_in_handler, wait_in_trap,

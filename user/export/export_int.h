@@ -12,6 +12,7 @@
 int ct_json__write(const struct ct_export_in *in, FILE *out);
 int ct_csv__write(const struct ct_export_in *in, FILE *out);
 int ct_folded__write(const struct ct_export_in *in, FILE *out);
+int ct_html__write(const struct ct_export_in *in, FILE *out);
 
 /* ---- outside.c ---- */
 /* Length of the well-formed UTF-8 sequence at s, its code point in *code; 0: not well-formed. */

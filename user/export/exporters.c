@@ -17,6 +17,7 @@ const struct ct_exporter ct_exporters[] = {
 	{ "csv", ".csv", "a row for each state of each thread, for spreadsheets", ct_csv__write },
 	{ "folded", ".folded", "stacks with their time, for flame graphs", ct_folded__write },
 	{ "text", ".ctt", "a line for each event; ctrace reads it back", write_text },
+	{ "html", ".html", "one page for a browser: verdict, timeline, tables", ct_html__write },
 	{ NULL, NULL, NULL, NULL },
 };
 

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Owns which of the two palettes is in force.
+import { computed, signal, type ReadonlySignal } from '@preact/signals';
+import { palette, type Palette } from '../draw/colours';
+import type { Store } from '../store';
+
+const query = window.matchMedia('(prefers-color-scheme: dark)');
+const systemDark = signal(query.matches);
+query.addEventListener('change', () => (systemDark.value = query.matches));
+
+export function paletteOf(store: Store): ReadonlySignal<Palette> {
+	return computed(() => {
+		const theme = store.theme.value;
+		const dark = theme === 'auto' ? systemDark.value : theme === 'dark';
+		document.documentElement.dataset.theme = dark ? 'dark' : 'light';
+		return palette(dark);
+	});
+}

@@ -43,7 +43,6 @@ enum long_only {
 enum rank {
 	COMMON, /* in --help */
 	RARE,	/* in --help, under "rarely needed" */
-	SILENT, /* accepted, not in --help */
 	LATER,	/* not in this version */
 };
 
@@ -53,8 +52,9 @@ enum rank {
 #define DOCTOR (1u << CT_CMD_DOCTOR)
 #define WHY (1u << CT_CMD_WHY)
 #define DEMO (1u << CT_CMD_DEMO)
+#define VIEW (1u << CT_CMD_VIEW)
 #define RECORD (RUN | DEMO)
-#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY | DEMO)
+#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY | DEMO | VIEW)
 
 struct option_row {
 	int id;		  /* its letter, or enum long_only */
@@ -250,6 +250,9 @@ static const struct option_row rows[] = {
 	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
 		.meaning = "where to; - is standard output (default: TRACE with\n"
 			   "the suffix of the format)" },
+	{ 'o', NULL, "FILE", VIEW, COMMON, .set = set_output,
+		.meaning = "where the page goes (default: TRACE with the suffix\n"
+			   ".html)" },
 	{ OPT_JSON, "json", NULL, RECORD | REPORT | WHY, COMMON, FLAG(json),
 		.meaning = "the report as JSON, on standard output" },
 	{ OPT_FUTEX, "futex", "calls|switch", RECORD, COMMON, .set = set_futex,
@@ -264,10 +267,12 @@ static const struct option_row rows[] = {
 	{ OPT_AS_ROOT, "as-root", NULL, RECORD, COMMON, FLAG(as_root),
 		.meaning = "under sudo, run the program as root; without it, it\n"
 			   "runs as the user who called sudo" },
+	{ OPT_NO_HTML, "no-html", NULL, RECORD, COMMON, FLAG(no_html),
+		.meaning = "no page for the browser beside the trace" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },
-	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT, COMMON, FLAG(quiet),
+	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT | VIEW, COMMON, FLAG(quiet),
 		.meaning = "no report, no notes; errors only" },
 	{ 'v', NULL, NULL, ANY, COMMON, FLAG(verbose), .meaning = "say more" },
 	{ 'h', "help", NULL, ANY, COMMON, .meaning = "this text; after a command, its own" },
@@ -275,7 +280,6 @@ static const struct option_row rows[] = {
 	{ OPT_BUFFER, "buffer", "SIZE", RECORD, RARE, .set = set_buffer,
 		.meaning = "memory for events on their way, all CPUs together:\n"
 			   "64K to 1G; more if a report says that events were lost" },
-	{ OPT_NO_HTML, "no-html", NULL, RECORD, SILENT, FLAG(no_html) },
 	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
 	{ OPT_MAX_SIZE, "max-size", "SIZE", ANY, LATER, .meaning = NULL },
@@ -284,7 +288,7 @@ static const struct option_row rows[] = {
 	{ OPT_REDACT, "redact", NULL, ANY, LATER, .meaning = NULL },
 };
 
-static const char *const later_commands[] = { "view", "diff", "room", "check" };
+static const char *const later_commands[] = { "diff", "room", "check" };
 
 /* ---- parsing ---- */
 
@@ -322,7 +326,7 @@ static void make_tables(struct getopt_tables *t, char order)
 	}
 }
 
-/* The first row of that id; 'o' has two, which set the same. */
+/* The first row of that id; 'o' has three, which set the same. */
 static u32 find_row(int id)
 {
 	for (u32 i = 0; i < CT_COUNT(rows); i++)
@@ -568,7 +572,7 @@ static void parse_command(struct parse *p, int argc, char **argv)
 	check_belong(p);
 	if (!p->why && p->opts->command == CT_CMD_WHY && !p->opts->pid)
 		p->why = ct_strdup("why of which process? Try 'ctrace why --help'");
-	else if (!p->why && !p->opts->trace && (1u << p->opts->command) & (REPORT | EXPORT))
+	else if (!p->why && !p->opts->trace && (1u << p->opts->command) & (REPORT | EXPORT | VIEW))
 		p->why = ct_asprintf("%s of which trace? Try 'ctrace %s --help'", name, name);
 }
 

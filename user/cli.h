@@ -21,6 +21,7 @@ enum ct_command {
 	CT_CMD_DOCTOR,
 	CT_CMD_WHY,
 	CT_CMD_DEMO,
+	CT_CMD_VIEW,
 	CT_CMD_HELP, /* --help: of topic, on stdout */
 	CT_CMD_VERSION,
 	CT_CMD_USAGE, /* nothing at all was asked for: the short usage, as an error */
@@ -40,13 +41,13 @@ struct ct_opts {
 	const char *output; /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
 	const char **words; /* DEMO: NAME, VARIANT, what the demo itself takes; may be none */
 	u32 word_cnt;
-	const char *trace;  /* REPORT, EXPORT */
+	const char *trace;  /* REPORT, EXPORT, VIEW */
 	const char *format; /* EXPORT: -f; NULL: none was given */
 	u32 pid;	    /* WHY */
 	u32 fail_on; /* bits by enum ct_finding_kind, and CT_FAIL_ON_ANY; 0: not given */
 	bool quiet, verbose;
 	bool json; /* the report as JSON on stdout */
-	bool no_html;
+	bool no_html; /* no page beside the trace */
 	bool stacks; /* user stacks are recorded (--stack) */
 	bool as_root;
 	u32 sample_hz;		   /* 0: no CPU samples */

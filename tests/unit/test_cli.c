@@ -301,6 +301,8 @@ static const struct {
 	{ "-f json ./prog", "'-f' is for 'ctrace export'; try 'ctrace --help'" },
 	{ "report", "report of which trace? Try 'ctrace report --help'" },
 	{ "export -f json", "export of which trace? Try 'ctrace export --help'" },
+	{ "view", "view of which trace? Try 'ctrace view --help'" },
+	{ "view a -f html", "'-f' is not an option of view; try 'ctrace view --help'" },
 	{ "report a b", "report takes one trace, and 'b' is one more; try 'ctrace report --help'" },
 	{ "report a -- b",
 		"report takes one trace, and 'b' is one more; try 'ctrace report --help'" },
@@ -319,7 +321,6 @@ static const struct {
 	{ "why 12 13", "why takes one process, and '13' is one more; try 'ctrace why --help'" },
 	{ "why -o x 12", "'-o' is not an option of why; try 'ctrace why --help'" },
 	/* what the contract names and this version lacks */
-	{ "view a", "'view' is not in this version" },
 	{ "diff a b", "'diff' is not in this version" },
 	{ "room", "'room' is not in this version" },
 	{ "check a --rule x", "'check' is not in this version" },
@@ -474,9 +475,10 @@ static void test_help_has_all_that_is_here_and_no_more(void **state)
 	static const char *const here[] = { "-p PID", "-d SECONDS", "-o FILE", "--json",
 		"--futex=", "--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ",
 		"-h, --help", "-V, --version", "--buffer=SIZE", "--fail-on=ID", "ctrace report",
-		"ctrace export", "ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
+		"ctrace export", "ctrace view TRACE",
+		"--no-html", "ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
 	static const char *const absent[] = { "--watch", "--locks", "--max-size", "-r ", "--label",
-		"--redact", "--no-html", "ctrace view", "ctrace diff", "ctrace room",
+		"--redact", "ctrace diff", "ctrace room",
 		"ctrace check" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 

@@ -19,6 +19,7 @@ int ct_cmd_export(const struct ct_opts *opts);
 int ct_cmd_demo(const struct ct_opts *opts);
 int ct_cmd_doctor(const struct ct_opts *opts);
 int ct_cmd_why(const struct ct_opts *opts);
+int ct_cmd_view(const struct ct_opts *opts);
 
 /* The command table (commands.c).  A command with several forms has a row for each; the first one
  * carries its name. */
@@ -37,6 +38,18 @@ const struct ct_command_row *ct_command__find(const char *name);       /* NULL: 
 void ct_export_help(FILE *out); /* the formats (export.c) */
 void ct_demo_help(FILE *out);	/* what its words mean (demo.c) */
 void ct_why_help(FILE *out);	/* exit codes, rights (why.c) */
+void ct_view_help(FILE *out);	/* who opens it (view.c) */
+
+/* ---- files that exporters write (export.c): with the caller's rights, and complete or not at all
+ * ---- */
+char *ct_export__default_path(const char *trace, const char *suffix); /* "a.ctrace" -> "a.json" */
+/* 0, or -errno and a line on stderr. */
+int ct_export__to_file(const struct ct_exporter *e, const struct ct_export_in *in,
+	const char *path, const char *trace);
+
+/* The page beside a trace that was just recorded (view.c): its path, or NULL with at most one line
+ * on stderr why there is none. */
+char *ct_view__write_beside(const struct ct_export_in *in, const char *trace);
 
 /* ---- a trace, read (load.c) ---- */
 struct ct_study {

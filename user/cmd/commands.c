@@ -16,6 +16,8 @@ const struct ct_command_row ct_commands[] = {
 		"the report of a trace again", NULL },
 	{ CT_CMD_EXPORT, "export", ct_cmd_export, "export TRACE -f FORMAT [-o FILE]",
 		"a trace in another form", ct_export_help },
+	{ CT_CMD_VIEW, "view", ct_cmd_view, "view TRACE [-o FILE]",
+		"its page, in the browser", ct_view_help },
 	{ CT_CMD_WHY, "why", ct_cmd_why, "why PID", "what a hung program waits for",
 		ct_why_help },
 	{ CT_CMD_DEMO, "demo", ct_cmd_demo, "demo [OPTIONS] [NAME [VARIANT]]",

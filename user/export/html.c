@@ -49,7 +49,7 @@ int ct_html__write(const struct ct_export_in *in, FILE *out)
 		ct_error("the trace is too long for a page (more than %u slices); record a shorter "
 			 "stretch",
 			CT_HTML_SLICES_MAX);
-		return -EFBIG;
+		return -EOVERFLOW;
 	}
 	fwrite(ct_viewer_start, 1, (size_t)(at - ct_viewer_start), out);
 	err = write_data(in, out);

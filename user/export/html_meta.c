@@ -11,9 +11,10 @@
  *   syscalls  {nr: name}
  *   threads   [[process, parent + 1, start_frame, prio, flags]]
  *   processes [[pid, name]]
- *   locks     [[id, name, kind, process, address, waits, wait_ns, max_wait_ns, max_waiters, shared]]
- *   findings  [{threads, locks, frames: indices; hang: [[thread, wait + 1, owner + 1, holds + 1]]}],
- *             in the order of the summary's
+ *   locks     [[id, name, kind, process, address, waits, wait_ns, max_wait_ns, max_waiters,
+ *             shared]]
+ *   findings  [{threads, locks, frames: indices; hang: [[thread, wait + 1, owner + 1,
+ *             holds + 1]]}], in the order of the summary's
  *   losses    [[since_ns, until_ns, cpu, kind, count]]
  *   sources   of html_source.c
  */

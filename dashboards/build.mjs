@@ -28,7 +28,10 @@ const script = await esbuild.build({
 });
 const style = await esbuild.build({ ...common, entryPoints: [path.join(here, 'src/style.css')] });
 // neither may end its element, wherever such text may come from
-const js = script.outputFiles[0].text.replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--').trim();
+const js = script.outputFiles[0].text
+	.replaceAll('</script', '<\\/script')
+	.replaceAll('<!--', '<\\!--')
+	.trim();
 const css = style.outputFiles[0].text.replaceAll('</style', '<\\/style').trim();
 const hash = crypto.createHash('sha256').update(js).digest('base64');
 

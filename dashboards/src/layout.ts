@@ -70,7 +70,8 @@ export function makeLanes(model: Model & { cpuNumbers: number[] }, order: Order)
 		for (const t of sortThreads(model, threads, order.sort)) add('thread', t, model.threadNames[t]);
 	}
 	const locks = lockOrder(model);
-	if (locks.length) add('head', -1, locks.length > LOCKS_SHOWN ? `Locks (the ${LOCKS_SHOWN} waited for most)` : 'Locks');
+	if (locks.length)
+		add('head', -1, locks.length > LOCKS_SHOWN ? `Locks (the ${LOCKS_SHOWN} waited for most)` : 'Locks');
 	for (const l of locks.slice(0, LOCKS_SHOWN)) add('lock', l, meta.locks[l][1]);
 	if (model.cpus.length) add('head', -2, 'CPUs');
 	model.cpus.forEach((_, i) => add('cpu', i, `CPU ${model.cpuNumbers[i]}`));

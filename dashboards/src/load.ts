@@ -84,7 +84,7 @@ export function splitSections(bytes: Uint8Array): Map<string, Uint8Array> {
 
 	if (bytes.length < 8 || text(0, 8) !== MAGIC)
 		throw new DataError('The data in this page is of another version than its viewer.');
-	for (let at = 8; ; ) {
+	for (let at = 8; ;) {
 		if (at + 16 > bytes.length)
 			throw new DataError('The data in this page ends early: a part of the file is missing.');
 		const tag = text(at, 4);
@@ -171,9 +171,35 @@ class Sections {
 	}
 }
 
+const LISTS = [
+	'states',
+	'strings',
+	'frames',
+	'stacks',
+	'threads',
+	'processes',
+	'locks',
+	'findings',
+	'losses',
+] as const;
+
+// The checksum of the whole has been compared by now: this is for pages made by another version.
+function checkMeta(meta: Meta): void {
+	const { summary } = meta;
+	const whole =
+		LISTS.every((key) => Array.isArray(meta[key])) &&
+		summary.threads.length === meta.threads.length &&
+		summary.findings.length === meta.findings.length &&
+		Number.isFinite(summary.run.duration_ns);
+	if (!whole) throw new DataError('The description of the run in this page is not as this viewer knows it.');
+}
+
 function readMeta(s: Sections): Meta {
+	const bytes = s.bytes('META');
 	try {
-		return JSON.parse(new TextDecoder().decode(s.bytes('META'))) as Meta;
+		const meta = JSON.parse(new TextDecoder().decode(bytes)) as Meta;
+		checkMeta(meta);
+		return meta;
 	} catch (error) {
 		if (error instanceof DataError) throw error;
 		throw new DataError('The description of the run in this page cannot be read.');

@@ -40,7 +40,13 @@ export interface FindingRow {
 
 export interface LockSummary {
 	id: string;
-	sites: { function: string | null; file: string | null; line: number | null; wait_ns: number; waits: number }[];
+	sites: {
+		function: string | null;
+		file: string | null;
+		line: number | null;
+		wait_ns: number;
+		waits: number;
+	}[];
 }
 
 export interface WhatIf {

@@ -49,7 +49,12 @@ export const FREE = 0;
 export const HELD = 1;
 export const HELD_WANTED = 2;
 export const WANTED = 3;
-export const LOCK_WORDS = ['nobody known to hold it', 'held', 'held while others want it', 'wanted, holder not known'];
+export const LOCK_WORDS = [
+	'nobody known to hold it',
+	'held',
+	'held while others want it',
+	'wanted, holder not known',
+];
 
 export interface LockLane extends Track {
 	holder: Int32Array; // -1: not known
@@ -60,7 +65,7 @@ export interface CpuLane extends Track {
 	thread: Int32Array; // -1: none of this program
 }
 
-export const CPU_COLOURS = 7;
+export const CPU_COLOURS = 4; // tints of running, so that neighbours differ
 
 export interface Model {
 	data: Data;
@@ -179,7 +184,13 @@ export const cpuNumbers = (data: Data): number[] =>
 export function buildModel(data: Data): Model & { cpuNumbers: number[] } {
 	const classes = Uint8Array.from(data.meta.states, classOf);
 	const running = data.meta.states.indexOf('running');
-	const threads = data.slices.map((s: Slices) => makeTrack(s.start, s.state.map((c) => classes[c]), 7));
+	const threads = data.slices.map((s: Slices) =>
+		makeTrack(
+			s.start,
+			s.state.map((c) => classes[c]),
+			7,
+		),
+	);
 	const waitsOfLock = groupWaits(data);
 	const counts = countCpus(data, running);
 	const numbers = [...counts.keys()].sort((a, b) => a - b);

@@ -9,7 +9,8 @@ import { proofOf, type Range } from './sums';
 import { around, clampView, type View } from './time_scale';
 import { follow, type Ref } from './words';
 
-export type Tab = 'threads' | 'locks' | 'lines' | 'wakers' | 'offcpu' | 'oncpu' | 'graph' | 'whatif' | 'notes';
+export type Tab =
+	'threads' | 'locks' | 'lines' | 'wakers' | 'offcpu' | 'oncpu' | 'graph' | 'whatif' | 'notes';
 export type FullModel = Model & { cpuNumbers: number[] };
 
 export interface Lit {
@@ -30,6 +31,7 @@ export interface Store {
 	cursor: Signal<number | null>; // ns
 	lit: Signal<Lit>;
 	finding: Signal<number>; // -1: none
+	shown: Signal<number>; // how often a finding was shown: the page scrolls each time
 	sort: Signal<SortBy>;
 	filter: Signal<string>;
 	path: Signal<boolean>; // the critical path is drawn
@@ -54,6 +56,7 @@ export function makeStore(model: FullModel): Store {
 		cursor: signal(null),
 		lit: signal(noLight()),
 		finding: signal(-1),
+		shown: signal(0),
 		sort: signal('start'),
 		filter: signal(''),
 		path: signal(false),
@@ -150,6 +153,7 @@ export function showFinding(store: Store, finding: number): void {
 	store.cursor.value = (t0 + t1) / 2;
 	if (proof.thread >= 0) reveal(store, proof.thread);
 	if (about.hang) store.tab.value = 'graph';
+	store.shown.value++;
 	store.said.value = `Finding: ${model.data.meta.summary.findings[finding].title}`;
 }
 

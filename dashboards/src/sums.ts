@@ -41,7 +41,14 @@ function child(flame: Flame, name: string, frame: number): Flame {
 	return found;
 }
 
-function addStack(model: Model, root: Flame, first: string, stack: number, lastFrame: number, ns: number): void {
+function addStack(
+	model: Model,
+	root: Flame,
+	first: string,
+	stack: number,
+	lastFrame: number,
+	ns: number,
+): void {
 	const frames = model.data.meta.stacks[stack] ?? (lastFrame ? [lastFrame] : []);
 	let at = child(root, first, 0);
 	root.ns += ns;
@@ -134,7 +141,11 @@ function longestWait(model: Model, fits: (w: number) => boolean): number {
 	const { waits } = model.data;
 	let best = -1;
 	for (let w = 0; w < waits.n; w++)
-		if (waits.thread[w] >= 0 && fits(w) && (best < 0 || waits.end[w] - waits.start[w] > waits.end[best] - waits.start[best]))
+		if (
+			waits.thread[w] >= 0 &&
+			fits(w) &&
+			(best < 0 || waits.end[w] - waits.start[w] > waits.end[best] - waits.start[best])
+		)
 			best = w;
 	return best;
 }
@@ -155,7 +166,8 @@ function longestRun(model: Model, threads: number[]): Proof | null {
 		const s = model.data.slices[thread];
 		for (let i = 0; i < s.n; i++) {
 			const [t0, t1] = [s.start[i], s.start[i + 1]];
-			if (!s.state[i] && (!best || t1 - t0 > best.range.t1 - best.range.t0)) best = { range: { t0, t1 }, thread, slice: i };
+			if (!s.state[i] && (!best || t1 - t0 > best.range.t1 - best.range.t0))
+				best = { range: { t0, t1 }, thread, slice: i };
 		}
 	}
 	return best;

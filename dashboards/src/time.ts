@@ -38,7 +38,8 @@ export function rulerStep(min: number): number {
 
 // The time of a mark, with as many digits as tell it from its neighbours.
 export function formatMark(t: number, step: number): string {
-	const [unit, scale] = step >= 1e8 ? ['s', 1e9] : step >= 1e5 ? ['ms', 1e6] : step >= 100 ? ['µs', 1e3] : ['ns', 1];
+	const [unit, scale] =
+		step >= 1e8 ? ['s', 1e9] : step >= 1e5 ? ['ms', 1e6] : step >= 100 ? ['µs', 1e3] : ['ns', 1];
 	const digits = Math.max(0, Math.round(Math.log10(scale)) - Math.floor(Math.log10(step) + 1e-9));
 	return `${(t / scale).toFixed(digits)} ${unit}`;
 }

@@ -84,6 +84,10 @@ export function eachColumn(
 		}
 		// columns that one slice filled were passed over: the sums at this one's start
 		hint = timeBefore(track, until - step, Math.max(hint, 0), before);
+		if (hint >= 0 && hint < track.n && until <= track.start[hint + 1]) {
+			paint(x, hint, time);
+			continue;
+		}
 		const next = timeBefore(track, until, Math.max(hint, 0), after);
 		if (next < 0) continue;
 		for (let c = 0; c < track.classes; c++) time[c] = after[c] - before[c];

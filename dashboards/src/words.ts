@@ -98,8 +98,10 @@ export function sliceLabel(model: Model, thread: number, slice: number): string 
 	const w = s.wait[slice];
 	if (state === 'running') return `CPU ${s.cpu[slice]}`;
 	if (state === 'runnable') return s.flags[slice] & SLICE_PREEMPTED ? 'preempted' : 'no CPU';
-	if (w >= 0 && data.waits.lock[w] >= 0 && state !== 'join') return `${state} ${lockName(model, data.waits.lock[w])}`;
-	if (w >= 0 && state === 'join' && data.waits.target[w] >= 0) return `join ${model.threadNames[data.waits.target[w]]}`;
+	if (w >= 0 && data.waits.lock[w] >= 0 && state !== 'join')
+		return `${state} ${lockName(model, data.waits.lock[w])}`;
+	if (w >= 0 && state === 'join' && data.waits.target[w] >= 0)
+		return `join ${model.threadNames[data.waits.target[w]]}`;
 	return state;
 }
 
@@ -166,7 +168,10 @@ function runningFacts(model: Model, ref: Ref): string[] {
 	const facts = [`On CPU ${s.cpu[ref.slice]}.`];
 	if (ref.slice > 0) facts.push(`Before it: ${stateWords(model.data.meta.states[s.state[ref.slice - 1]])}.`);
 	if (ref.slice + 1 < s.n) {
-		const after = s.flags[ref.slice + 1] & SLICE_PREEMPTED ? 'the CPU was taken away' : `it ${stateWords(model.data.meta.states[s.state[ref.slice + 1]])}`;
+		const after =
+			s.flags[ref.slice + 1] & SLICE_PREEMPTED
+				? 'the CPU was taken away'
+				: `it ${stateWords(model.data.meta.states[s.state[ref.slice + 1]])}`;
 		facts.push(`After it: ${after}.`);
 	}
 	return facts;
@@ -198,13 +203,20 @@ export function describeSlice(model: Model, ref: Ref): SliceText {
 		frame = data.waits.frame[w];
 		stack = stackOf(model, data.waits.stack[w]);
 		if (data.waits.flags[w] & WAIT_FOUND) facts.push('It waited already when the recording began.');
-		if (data.waits.owner[w] >= 0) facts.push(`When it began, ${model.threadNames[data.waits.owner[w]]} had the lock.`);
+		if (data.waits.owner[w] >= 0)
+			facts.push(`When it began, ${model.threadNames[data.waits.owner[w]]} had the lock.`);
 		facts.push(...holdersMeanwhile(model, w).map((f) => `${f}.`), whoEnded(model, w));
 	}
 	if (s.flags[slice] & SLICE_CUT_START) facts.push('Cut: it began before the recording.');
 	if (s.flags[slice] & SLICE_CUT_END) facts.push('Cut: it had not ended when the recording did.');
 	if (s.flags[slice] & SLICE_LOSS) facts.push('Events were lost near it: state and end may be wrong.');
-	return { title: `${model.threadNames[ref.thread]} ${what} for ${took}`, facts, stack, frame, next: followWords(model, ref) };
+	return {
+		title: `${model.threadNames[ref.thread]} ${what} for ${took}`,
+		facts,
+		stack,
+		frame,
+		next: followWords(model, ref),
+	};
 }
 
 // ---- the chain: who or what is behind this slice ----
@@ -222,7 +234,12 @@ function ranInstead(model: Model, ref: Ref): Ref | null {
 	const t = s.start[ref.slice];
 	for (let thread = 0; thread < slices.length; thread++) {
 		const slice = sliceAt(model, thread, t + 1);
-		if (thread !== ref.thread && slice >= 0 && !slices[thread].state[slice] && slices[thread].cpu[slice] === s.cpu[ref.slice])
+		if (
+			thread !== ref.thread &&
+			slice >= 0 &&
+			!slices[thread].state[slice] &&
+			slices[thread].cpu[slice] === s.cpu[ref.slice]
+		)
 			return { thread, slice };
 	}
 	return null;

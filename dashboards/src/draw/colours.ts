@@ -29,9 +29,8 @@ const ink = (hex: string, pattern: Ink['pattern'] = 'solid', text = '#000'): Ink
 	text,
 });
 
-const cpuInks = ['#009E73', '#56B4E9', '#E69F00', '#CC79A7', '#0072B2', '#F0E442', '#D55E00'].map((c) =>
-	ink(c, 'solid', c === '#0072B2' ? '#fff' : '#000'),
-);
+// all of them running: tints of its green
+const cpuInks = ['#009E73', '#5CC3A4', '#2FB08A', '#8FD8C2'].map((c) => ink(c));
 
 export function palette(dark: boolean): Palette {
 	const lane = dark ? '#1c2127' : '#f4f6f8';
@@ -88,4 +87,5 @@ export function tile(i: Ink): Uint32Array {
 	return out;
 }
 
-export const tileAt = (tiles: Uint32Array, x: number, y: number): number => tiles[(y % TILE) * TILE + (x % TILE)];
+export const tileAt = (tiles: Uint32Array, x: number, y: number): number =>
+	tiles[(y % TILE) * TILE + (x % TILE)];

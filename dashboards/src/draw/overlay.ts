@@ -62,8 +62,13 @@ export function drawGutter(s: Scene, lit: Lit, selected: number): void {
 	g.textBaseline = 'middle';
 	for (const lane of s.lanes) {
 		const y = yOf(s, lane);
-		const on = (lane.kind === 'thread' && lit.threads.has(lane.index)) || (lane.kind === 'lock' && lit.locks.has(lane.index));
-		g.font = lane.kind === 'head' || on || (lane.kind === 'thread' && lane.index === selected) ? '600 12px system-ui, sans-serif' : '12px system-ui, sans-serif';
+		const on =
+			(lane.kind === 'thread' && lit.threads.has(lane.index)) ||
+			(lane.kind === 'lock' && lit.locks.has(lane.index));
+		g.font =
+			lane.kind === 'head' || on || (lane.kind === 'thread' && lane.index === selected)
+				? '600 12px system-ui, sans-serif'
+				: '12px system-ui, sans-serif';
 		g.fillStyle = lane.kind === 'head' ? palette.dim : palette.text;
 		if (on) {
 			g.fillRect(2, y + 2, 4, lane.height - 4);
@@ -117,14 +122,22 @@ export function drawNames(s: Scene): void {
 	g.textBaseline = 'middle';
 	for (const lane of s.lanes) {
 		if (lane.kind === 'head') continue;
-		const track = lane.kind === 'thread' ? model.threads[lane.index] : lane.kind === 'lock' ? model.locks[lane.index] : model.cpus[lane.index];
+		const track =
+			lane.kind === 'thread'
+				? model.threads[lane.index]
+				: lane.kind === 'lock'
+					? model.locks[lane.index]
+					: model.cpus[lane.index];
 		for (const { i, x0, x1 } of wideSlices(s, track)) {
-			const inks = lane.kind === 'thread' ? palette.states : lane.kind === 'lock' ? palette.locks : palette.cpus;
+			const inks =
+				lane.kind === 'thread' ? palette.states : lane.kind === 'lock' ? palette.locks : palette.cpus;
 			const ink = inks[track.of[i]];
 			let text = '';
 			if (lane.kind === 'thread') text = sliceLabel(model, lane.index, i);
 			else if (lane.kind === 'lock') text = track.of[i] ? lockLabel(model, lane.index, i) : '';
-			else text = model.cpus[lane.index].thread[i] < 0 ? '' : model.threadNames[model.cpus[lane.index].thread[i]];
+			else
+				text =
+					model.cpus[lane.index].thread[i] < 0 ? '' : model.threadNames[model.cpus[lane.index].thread[i]];
 			if (text) label(s, text, x0, x1, lane, css(ink), ink.text);
 			if (x1 - x0 > 3 && x0 > s.left) {
 				g.fillStyle = palette.paper;
@@ -142,6 +155,7 @@ export function drawArrows(s: Scene, thread: number): void {
 	const { g, palette, model, view } = s;
 	const { waits } = model.data;
 	const mine = laneOfThread(s, thread);
+	const lastX = new Map<string, number>(); // by pair: arrows closer than a few px are one
 	let drawn = 0;
 	if (!mine) return;
 	g.strokeStyle = palette.accent;
@@ -154,6 +168,9 @@ export function drawArrows(s: Scene, thread: number): void {
 		const to = laneOfThread(s, wakee);
 		if (!from || !to || from === to) continue;
 		const x = xOf(s, t);
+		const pair = `${waker} ${wakee}`;
+		if (x - (lastX.get(pair) ?? -99) < (wakee === thread ? 12 : 24)) continue;
+		lastX.set(pair, x);
 		const down = to.y > from.y;
 		const y0 = yOf(s, from) + from.height / 2;
 		const y1 = yOf(s, to) + (down ? 3 : to.height - 3);
@@ -236,7 +253,8 @@ export function drawCuts(s: Scene): void {
 		const { n } = slices;
 		if (!n) continue;
 		const [first, last] = [xOf(s, slices.start[0]), xOf(s, slices.start[n])];
-		if (slices.flags[0] & 1 && first >= s.left - 1) notch(Math.max(first, s.left), yOf(s, lane) + 2, lane.height - 4, 1);
+		if (slices.flags[0] & 1 && first >= s.left - 1)
+			notch(Math.max(first, s.left), yOf(s, lane) + 2, lane.height - 4, 1);
 		if (slices.flags[n - 1] & 2 && last <= s.left + s.width + 1)
 			notch(Math.min(last, s.left + s.width), yOf(s, lane) + 2, lane.height - 4, -1);
 	}
@@ -248,8 +266,11 @@ export function drawLit(s: Scene, lit: Lit): void {
 	// what is not lit steps back
 	g.fillStyle = palette.dark ? 'rgb(20 24 29 / 60%)' : 'rgb(255 255 255 / 62%)';
 	for (const lane of s.lanes) {
-		const on = (lane.kind === 'thread' && lit.threads.has(lane.index)) || (lane.kind === 'lock' && lit.locks.has(lane.index));
-		if (!on && (lane.kind === 'thread' || lane.kind === 'lock')) g.fillRect(s.left, yOf(s, lane), s.width, lane.height);
+		const on =
+			(lane.kind === 'thread' && lit.threads.has(lane.index)) ||
+			(lane.kind === 'lock' && lit.locks.has(lane.index));
+		if (!on && (lane.kind === 'thread' || lane.kind === 'lock'))
+			g.fillRect(s.left, yOf(s, lane), s.width, lane.height);
 	}
 }
 

@@ -40,7 +40,8 @@ function Head({ store }: { store: Store }) {
 		<header>
 			<p class="run">
 				<b>{run.argv.join(' ') || 'a run'}</b> ran for {formatNs(run.duration_ns)}
-				{how}; {formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU{run.cpus === 1 ? '' : 's'}
+				{how}; {formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
+				{run.cpus === 1 ? '' : 's'}
 				<span class="dim">
 					{' '}
 					{run.host} {run.start_time?.slice(0, 16).replace('T', ' ')} {run.start_time ? 'UTC' : ''}
@@ -50,7 +51,12 @@ function Head({ store }: { store: Store }) {
 				<button type="button" onClick={() => (store.search.value = true)}>
 					Search <kbd>/</kbd>
 				</button>
-				<button type="button" onClick={() => (store.theme.value = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark')}>
+				<button
+					type="button"
+					onClick={() =>
+						(store.theme.value = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark')
+					}
+				>
 					Light or dark <kbd>T</kbd>
 				</button>
 				<button type="button" onClick={() => (store.help.value = true)}>
@@ -59,7 +65,8 @@ function Head({ store }: { store: Store }) {
 			</p>
 			{(loss.events > 0 || loss.damage || !run.complete) && (
 				<p class="warning" role="note">
-					{loss.events > 0 && `${formatCount(loss.events)} events were lost: figures near the grey bands are approximate. `}
+					{loss.events > 0 &&
+						`${formatCount(loss.events)} events were lost: figures near the grey bands are approximate. `}
 					{loss.damage && `A part of the trace could not be read: ${loss.damage}. `}
 					{!run.complete && 'The recording was not finished: it shows what was written by then.'}
 				</p>
@@ -88,18 +95,32 @@ function Tools({ store }: { store: Store }) {
 				Next finding <kbd>N</kbd>
 			</button>
 			<label>
-				<input type="checkbox" checked={store.path.value} onChange={(e) => (store.path.value = e.currentTarget.checked)} /> Critical path <kbd>C</kbd>
+				<input
+					type="checkbox"
+					checked={store.path.value}
+					onChange={(e) => (store.path.value = e.currentTarget.checked)}
+				/>{' '}
+				Critical path <kbd>C</kbd>
 			</label>
 			<label>
 				Order{' '}
-				<select value={store.sort.value} onChange={(e) => (store.sort.value = e.currentTarget.value as SortBy)}>
+				<select
+					value={store.sort.value}
+					onChange={(e) => (store.sort.value = e.currentTarget.value as SortBy)}
+				>
 					<option value="start">by start</option>
 					<option value="name">by name</option>
 					<option value="blocked">by time blocked</option>
 				</select>
 			</label>
 			<label>
-				Show threads named <input type="text" size={10} value={store.filter.value} onInput={(e) => (store.filter.value = e.currentTarget.value)} />
+				Show threads named{' '}
+				<input
+					type="text"
+					size={10}
+					value={store.filter.value}
+					onInput={(e) => (store.filter.value = e.currentTarget.value)}
+				/>
 			</label>
 		</div>
 	);
@@ -167,7 +188,15 @@ function Tabs({ store, original }: { store: Store; original: Original }) {
 	);
 }
 
-export function App({ store, colours, original }: { store: Store; colours: ReadonlySignal<Palette>; original: Original }) {
+export function App({
+	store,
+	colours,
+	original,
+}: {
+	store: Store;
+	colours: ReadonlySignal<Palette>;
+	original: Original;
+}) {
 	const ref = store.selected.value;
 	const said = ref ? describeSlice(store.model, ref).title : store.said.value;
 	return (

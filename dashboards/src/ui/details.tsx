@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // What is selected, in words: a slice with its stack and cause, a lock at a moment, or a range summed up.
-import { formatNs, formatShare } from '../time';
+import { formatMark, formatNs, formatShare } from '../time';
 import { findSlice } from '../visible';
-import { describeSlice, lockName, stateWords } from '../words';
+import { describeSlice, lockName, stateWords, type Place } from '../words';
 import { goBack, goOn, setView, type Store } from '../store';
 import { sumStates } from '../sums';
 import { LOCK_WORDS } from '../model';
 import { around } from '../time_scale';
 import { SourcePiece } from './findings';
 
-function Stack({ store, places }: { store: Store; places: { text: string; fileId: number }[] }) {
-	void store;
+function Stack({ places }: { places: Place[] }) {
 	if (!places.length) return null;
 	return (
 		<details open>
@@ -30,37 +29,43 @@ function SliceDetails({ store }: { store: Store }) {
 	if (!ref) return null;
 	const text = describeSlice(store.model, ref);
 	const s = store.model.data.slices[ref.thread];
+	const [t0, t1] = [s.start[ref.slice], s.start[ref.slice + 1]];
+	const digits = 10 ** Math.floor(Math.log10(Math.max(1, (t1 - t0) / 100)));
 	return (
-		<div>
-			<h2>{text.title}</h2>
-			<p class="dim">
-				From {formatNs(s.start[ref.slice])} to {formatNs(s.start[ref.slice + 1])} after the start.
-			</p>
-			<ul>
-				{text.facts.map((f) => (
-					<li key={f}>{f}</li>
-				))}
-			</ul>
-			<p class="buttons">
-				{text.next && (
-					<button type="button" onClick={() => goOn(store)}>
-						Go to {text.next} <kbd>Enter</kbd>
+		<div class="slice">
+			<div>
+				<h2>{text.title}</h2>
+				<p class="dim">
+					From {formatMark(t0, digits)} to {formatMark(t1, digits)} after the start.
+				</p>
+				<ul>
+					{text.facts.map((f) => (
+						<li key={f}>{f}</li>
+					))}
+				</ul>
+				<p class="buttons">
+					{text.next && (
+						<button type="button" onClick={() => goOn(store)}>
+							Go to {text.next} <kbd>Enter</kbd>
+						</button>
+					)}
+					{store.history.length > 0 && (
+						<button type="button" onClick={() => goBack(store)}>
+							Back <kbd>Backspace</kbd>
+						</button>
+					)}
+					<button
+						type="button"
+						onClick={() =>
+							setView(store, around(s.start[ref.slice], s.start[ref.slice + 1], store.model.data.end))
+						}
+					>
+						Zoom to it <kbd>F</kbd>
 					</button>
-				)}
-				{store.history.length > 0 && (
-					<button type="button" onClick={() => goBack(store)}>
-						Back <kbd>Backspace</kbd>
-					</button>
-				)}
-				<button
-					type="button"
-					onClick={() => setView(store, around(s.start[ref.slice], s.start[ref.slice + 1], store.model.data.end))}
-				>
-					Zoom to it <kbd>F</kbd>
-				</button>
-			</p>
-			{text.frame > 0 && <SourcePiece store={store} frame={text.frame} />}
-			<Stack store={store} places={text.stack} />
+				</p>
+				<Stack places={text.stack} />
+			</div>
+			<div>{text.frame > 0 && <SourcePiece store={store} frame={text.frame} />}</div>
 		</div>
 	);
 }
@@ -71,7 +76,9 @@ function LockDetails({ store }: { store: Store }) {
 	const { model } = store;
 	const lane = model.locks[at.lock];
 	const i = Math.min(Math.max(findSlice(lane, at.t), 0), lane.n - 1);
-	const waiting = [...model.waitsOfLock[at.lock]].filter((w) => model.data.waits.start[w] <= at.t && model.data.waits.end[w] > at.t);
+	const waiting = [...model.waitsOfLock[at.lock]].filter(
+		(w) => model.data.waits.start[w] <= at.t && model.data.waits.end[w] > at.t,
+	);
 	return (
 		<div>
 			<h2>
@@ -80,12 +87,14 @@ function LockDetails({ store }: { store: Store }) {
 			<ul>
 				{lane.holder[i] >= 0 && (
 					<li>
-						{model.threadNames[lane.holder[i]]} has it, for {formatNs(lane.start[i + 1] - lane.start[i])} or more.
+						{model.threadNames[lane.holder[i]]} has it, for {formatNs(lane.start[i + 1] - lane.start[i])} or
+						more.
 					</li>
 				)}
 				{waiting.slice(0, 12).map((w) => (
 					<li key={w}>
-						{model.threadNames[model.data.waits.thread[w]]} waits for it, since {formatNs(at.t - model.data.waits.start[w])}.
+						{model.threadNames[model.data.waits.thread[w]]} waits for it, since{' '}
+						{formatNs(at.t - model.data.waits.start[w])}.
 					</li>
 				))}
 				{waiting.length > 12 && <li>and {waiting.length - 12} more.</li>}
@@ -107,7 +116,8 @@ function RangeDetails({ store }: { store: Store }) {
 		<div>
 			<h2>{formatNs(range.t1 - range.t0)} marked</h2>
 			<p class="dim">
-				What {lit.size ? `${lit.size} lit threads` : 'all threads'} did in it; tables of the tabs Off CPU and On CPU are about it, too.
+				What {lit.size ? `${lit.size} lit threads` : 'all threads'} did in it; tables of the tabs Off CPU and
+				On CPU are about it, too.
 			</p>
 			<table class="small">
 				<tbody>
@@ -138,8 +148,8 @@ export function Details({ store }: { store: Store }) {
 		<section class="details" aria-label="What is selected">
 			{nothing && (
 				<p class="dim">
-					Click a slice to learn what it is, who ended it and where in the program it was; drag to sum up a stretch;{' '}
-					<kbd>?</kbd> shows all keys.
+					Click a slice to learn what it is, who ended it and where in the program it was; drag to sum up a
+					stretch; <kbd>?</kbd> shows all keys.
 				</p>
 			)}
 			<RangeDetails store={store} />

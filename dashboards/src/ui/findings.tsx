@@ -20,7 +20,9 @@ export function SourcePiece({ store, frame }: { store: Store; frame: number }) {
 	const place = placeOf(store.model, frame);
 	const source = store.model.data.meta.sources[String(place.fileId)];
 	if (!place.text) return null;
-	const piece = source ? source.from.findIndex((from, i) => place.line >= from && place.line < from + source.text[i].length) : -1;
+	const piece = source
+		? source.from.findIndex((from, i) => place.line >= from && place.line < from + source.text[i].length)
+		: -1;
 	return (
 		<figure class="source">
 			<figcaption>
@@ -34,7 +36,11 @@ export function SourcePiece({ store, frame }: { store: Store; frame: number }) {
 						const here = number === place.line;
 						return (
 							<div key={number} class={here ? 'here' : ''}>
-								<span class="number">{here ? '▶' : ' '}{number}</span> {line.replaceAll('\t', '    ')}
+								<span class="number">
+									{here ? '▶' : ' '}
+									{number}
+								</span>{' '}
+								{line.replaceAll('\t', '    ')}
 								{'\n'}
 							</div>
 						);
@@ -76,22 +82,26 @@ function Card({ store, index }: { store: Store; index: number }) {
 				<code>{f.id}</code>
 				{f.lines.length > 0 && <span class="where">{f.lines.slice(0, 3).join(', ')}</span>}
 			</button>
-			{(open || index === 0) && (
+			{(open || (index === 0 && store.finding.value < 0)) && (
 				<div class="body">
-					<p>{f.evidence}</p>
-					{f.lesson && (
-						<p>
-							<b>Idea:</b> {f.lesson}
-						</p>
-					)}
-					{f.advice && (
-						<p>
-							<b>Try:</b> {f.advice}
-						</p>
-					)}
-					{frames.map((frame) => (
-						<SourcePiece key={frame} store={store} frame={frame} />
-					))}
+					<div>
+						<p>{f.evidence}</p>
+						{f.lesson && (
+							<p>
+								<b>Idea:</b> {f.lesson}
+							</p>
+						)}
+						{f.advice && (
+							<p>
+								<b>Try:</b> {f.advice}
+							</p>
+						)}
+					</div>
+					<div>
+						{frames.map((frame) => (
+							<SourcePiece key={frame} store={store} frame={frame} />
+						))}
+					</div>
 				</div>
 			)}
 		</li>

@@ -52,7 +52,8 @@ export function FlameGraph({ store, kind }: { store: Store; kind: 'off' | 'on' }
 	const range = chosenRange(store);
 	const lit = store.lit.value.threads;
 	const wanted = (t: number) => !lit.size || lit.has(t);
-	const root = kind === 'off' ? offCpuFlame(store.model, range, wanted) : onCpuFlame(store.model, range, wanted);
+	const root =
+		kind === 'off' ? offCpuFlame(store.model, range, wanted) : onCpuFlame(store.model, range, wanted);
 	const { flame, path } = descend(root, zoom.value);
 	const boxes = layOut(flame, path);
 	const depth = boxes.reduce((most, b) => Math.max(most, b.depth), 0) + 1;
@@ -60,13 +61,21 @@ export function FlameGraph({ store, kind }: { store: Store; kind: 'off' | 'on' }
 	if (!root.ns)
 		return (
 			<p class="dim">
-				{kind === 'off' ? 'Nobody waited' : store.model.data.meta.summary.run.cpu_samples_hz ? 'No samples' : 'This trace has no CPU samples'} ({about}).
+				{kind === 'off'
+					? 'Nobody waited'
+					: store.model.data.meta.summary.run.cpu_samples_hz
+						? 'No samples'
+						: 'This trace has no CPU samples'}{' '}
+				({about}).
 			</p>
 		);
 	return (
 		<div>
 			<p class="dim">
-				{kind === 'off' ? 'Waiting by reason, then by where in the program, outermost function first' : 'What ran, by CPU samples: thread, then functions, outermost first'}; {about}, {formatNs(root.ns)}.
+				{kind === 'off'
+					? 'Waiting by reason, then by where in the program, outermost function first'
+					: 'What ran, by CPU samples: thread, then functions, outermost first'}
+				; {about}, {formatNs(root.ns)}.
 				{path.length > 0 && (
 					<button type="button" onClick={() => (zoom.value = path.slice(0, -1))}>
 						One step out

@@ -22,22 +22,34 @@ const MOST = 60; // threads drawn; the others are in the table of threads
 function layOut(store: Store, edges: WaitEdge[]): Shape {
 	const g = new dagre.graphlib.Graph({ multigraph: true });
 	const { threadNames } = store.model;
-	g.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 40, marginx: 10, marginy: 10 });
+	g.setGraph({ rankdir: 'LR', nodesep: 30, ranksep: 50, edgesep: 24, marginx: 10, marginy: 10 });
 	g.setDefaultEdgeLabel(() => ({}));
 	for (const t of new Set(edges.flatMap((e) => [e.from, e.to])))
 		g.setNode(String(t), { width: Math.max(70, threadNames[t].length * CHAR + 20), height: 30 });
 	edges.forEach((e, i) => {
 		const text = e.lock < 0 ? 'joins' : lockName(store.model, e.lock);
-		g.setEdge(String(e.from), String(e.to), { width: Math.min(220, text.length * CHAR + 8), height: 16, labelpos: 'c' }, String(i));
+		g.setEdge(
+			String(e.from),
+			String(e.to),
+			{ width: Math.min(220, text.length * CHAR + 30), height: 16, labelpos: 'c' },
+			String(i),
+		);
 	});
 	dagre.layout(g);
 	const size = g.graph() as { width?: number; height?: number };
 	return {
 		width: size.width ?? 100,
 		height: size.height ?? 50,
-		nodes: g.nodes().map((id: string) => ({ thread: Number(id), ...(g.node(id) as { x: number; y: number; width: number; height: number }) })),
+		nodes: g.nodes().map((id: string) => ({
+			thread: Number(id),
+			...(g.node(id) as { x: number; y: number; width: number; height: number }),
+		})),
 		lines: edges.map((edge, i) => {
-			const e = g.edge(String(edge.from), String(edge.to), String(i)) as { points: { x: number; y: number }[]; x: number; y: number };
+			const e = g.edge(String(edge.from), String(edge.to), String(i)) as {
+				points: { x: number; y: number }[];
+				x: number;
+				y: number;
+			};
 			return { edge, points: e.points, label: { x: e.x, y: e.y } };
 		}),
 	};
@@ -50,9 +62,17 @@ export function WaitGraph({ store }: { store: Store }) {
 	const ring = inRing(all);
 	const edges = [...all].sort((a, b) => Number(ring.has(b.from)) - Number(ring.has(a.from))).slice(0, MOST);
 	if (!edges.length)
-		return <p class="dim">At {formatNs(t)} no thread waits for another one that is known. Click into the timeline to choose a moment.</p>;
+		return (
+			<p class="dim">
+				At {formatNs(t)} no thread waits for another one that is known. Click into the timeline to choose a
+				moment.
+			</p>
+		);
 	const shape = layOut(store, edges);
-	const words = edges.map((e) => `${model.threadNames[e.from]} waits for ${model.threadNames[e.to]}${e.lock < 0 ? ' to end' : `, which has ${lockName(model, e.lock)}`}`);
+	const words = edges.map(
+		(e) =>
+			`${model.threadNames[e.from]} waits for ${model.threadNames[e.to]}${e.lock < 0 ? ' to end' : `, which has ${lockName(model, e.lock)}`}`,
+	);
 	const go = (thread: number) => {
 		const slice = sliceAt(model, thread, t);
 		if (slice >= 0) select(store, { thread, slice });
@@ -63,21 +83,46 @@ export function WaitGraph({ store }: { store: Store }) {
 				At {formatNs(t)}
 				{ring.size ? (
 					<b>
-						: {ring.size === 1 ? 'a thread waits for itself' : `a ring of ${ring.size} threads, each waits for the next`}. While it lasts nobody in it can go on.
+						:{' '}
+						{ring.size === 1
+							? 'a thread waits for itself'
+							: `a ring of ${ring.size} threads, each waits for the next`}
+						. While it lasts nobody in it can go on.
 					</b>
 				) : (
 					'. No ring: whoever stands at the end of the arrows can go on.'
 				)}
 			</p>
 			<div class="scroll" tabIndex={0} role="region" aria-label="Wait-for graph">
-				<svg class="graph" width={shape.width} height={shape.height} viewBox={`0 0 ${shape.width} ${shape.height}`} role="img" aria-label={words.join('; ')}>
+				<svg
+					class="graph"
+					width={shape.width}
+					height={shape.height}
+					viewBox={`0 0 ${shape.width} ${shape.height}`}
+					role="img"
+					aria-label={words.join('; ')}
+				>
 					<defs>
-						<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">
+						<marker
+							id="tip"
+							viewBox="0 0 8 8"
+							refX="7"
+							refY="4"
+							markerWidth="11"
+							markerHeight="11"
+							markerUnits="userSpaceOnUse"
+							orient="auto"
+						>
 							<path d="M0 0 L8 4 L0 8 z" />
 						</marker>
 					</defs>
 					{shape.lines.map(({ edge, points }, i) => (
-						<path key={i} class={ring.has(edge.from) && ring.has(edge.to) ? 'edge ring' : 'edge'} d={`M${points.map((p) => `${p.x} ${p.y}`).join(' L')}`} marker-end="url(#tip)" />
+						<path
+							key={i}
+							class={ring.has(edge.from) && ring.has(edge.to) ? 'edge ring' : 'edge'}
+							d={`M${points.map((p) => `${p.x} ${p.y}`).join(' L')}`}
+							marker-end="url(#tip)"
+						/>
 					))}
 					{shape.lines.map(({ edge, label }, i) => (
 						<text key={i} class="label" x={label.x} y={label.y + 4} text-anchor="middle">

@@ -35,11 +35,14 @@ export function Help({ store }: { store: Store }) {
 			</button>
 			<h2>How to read this page</h2>
 			<p>
-				The sentence at the top is the verdict; each card under it is something that costs time, with the lines of the program it points at.{' '}
+				The sentence at the top is the verdict; each card under it is something that costs time, with the
+				lines of the program it points at.{' '}
 				<b>A click on a card goes to the place in the timeline that proves it.</b>
 			</p>
 			<p>
-				In the timeline each lane is a thread, a lock or a CPU. Zoomed out, a column of pixels shows the true shares of what happened in it. A thread that <i>waits for a CPU</i> is ready and has none; one that <i>waits for a lock</i> could not go on until somebody let go of it.
+				In the timeline each lane is a thread, a lock or a CPU. Zoomed out, a column of pixels shows the true
+				shares of what happened in it. A thread that <i>waits for a CPU</i> is ready and has none; one that{' '}
+				<i>waits for a lock</i> could not go on until somebody let go of it.
 			</p>
 			<table class="keys">
 				<tbody>
@@ -54,7 +57,8 @@ export function Help({ store }: { store: Store }) {
 				</tbody>
 			</table>
 			<p class="dim">
-				With the pointer: click selects, drag marks a stretch, Shift and drag moves, Ctrl and wheel zooms. This page is one file and sends nothing anywhere; it can be mailed or handed in.
+				With the pointer: click selects, drag marks a stretch, Shift and drag moves, Ctrl and wheel zooms.
+				This page is one file and sends nothing anywhere; it can be mailed or handed in.
 			</p>
 		</div>
 	);

@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The keyboard.  Letters by the physical key, so that WASD lies where the hand expects it on any layout.
-import { clearAll, goBack, goOn, lanesOf, nextFinding, runEnd, select, setView, step, type Store } from '../store';
+import {
+	clearAll,
+	goBack,
+	goOn,
+	lanesOf,
+	nextFinding,
+	runEnd,
+	select,
+	setView,
+	step,
+	type Store,
+} from '../store';
 import { sliceAt } from '../model';
 import { around, pan, zoomAt } from '../time_scale';
 

@@ -22,7 +22,12 @@ export function readLink(store: Store, hash: string): void {
 	}
 	if (link.has('s')) {
 		const [thread, slice] = numbers(link.get('s'));
-		const there = Number.isInteger(thread) && Number.isInteger(slice) && data.slices[thread] && slice >= 0 && slice < data.slices[thread].n;
+		const there =
+			Number.isInteger(thread) &&
+			Number.isInteger(slice) &&
+			data.slices[thread] &&
+			slice >= 0 &&
+			slice < data.slices[thread].n;
 		if (there) select(store, { thread, slice }, false);
 	}
 	const tab = link.get('tab') as Tab;

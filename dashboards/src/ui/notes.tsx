@@ -32,7 +32,8 @@ export function readNotes(): string {
 
 function base64(bytes: Uint8Array): string {
 	let out = '';
-	for (let i = 0; i < bytes.length; i += 0x6000) out += btoa(String.fromCharCode(...bytes.subarray(i, i + 0x6000)));
+	for (let i = 0; i < bytes.length; i += 0x6000)
+		out += btoa(String.fromCharCode(...bytes.subarray(i, i + 0x6000)));
 	return out;
 }
 
@@ -40,7 +41,12 @@ export function copyWithNotes(original: Original, notes: string): Blob {
 	const parts: string[] = [original.before, '\n'];
 	for (const chunk of original.chunks)
 		parts.push('<script type="application/octet-stream" class="ct-data">', base64(chunk), '</script>\n');
-	parts.push(`<script type="application/json" class="${NOTES}">`, JSON.stringify(notes).replaceAll('<', '\\u003c'), '</script>\n', original.after);
+	parts.push(
+		`<script type="application/json" class="${NOTES}">`,
+		JSON.stringify(notes).replaceAll('<', '\\u003c'),
+		'</script>\n',
+		original.after,
+	);
 	return new Blob(parts, { type: 'text/html' });
 }
 
@@ -57,7 +63,11 @@ export function Notes({ store, original }: { store: Store; original: Original })
 		<div class="notes">
 			<label>
 				Your notes on this run
-				<textarea rows={6} value={store.notes.value} onInput={(e) => (store.notes.value = e.currentTarget.value)} />
+				<textarea
+					rows={6}
+					value={store.notes.value}
+					onInput={(e) => (store.notes.value = e.currentTarget.value)}
+				/>
 			</label>
 			<p>
 				<button type="button" onClick={() => save(store, original)}>

@@ -33,7 +33,9 @@ export function findHits(store: Store, text: string): Hit[] {
 	const add = (kind: string, name: string, go: () => void) => {
 		if (hits.length < MOST && name.toLowerCase().includes(wanted)) hits.push({ kind, name, go });
 	};
-	meta.summary.findings.forEach((f, i) => add('finding', `${f.title} (${f.id})`, () => showFinding(store, i)));
+	meta.summary.findings.forEach((f, i) =>
+		add('finding', `${f.title} (${f.id})`, () => showFinding(store, i)),
+	);
 	meta.summary.threads.forEach((t, i) =>
 		add('thread', `${model.threadNames[i]} (tid ${t.tid})`, () => {
 			store.lit.value = { ...noLight(), threads: new Set([i]) };

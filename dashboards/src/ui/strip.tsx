@@ -12,7 +12,11 @@ import { gutter } from './timeline';
 const HEIGHT = 64;
 const MAP_HEIGHT = 26;
 
-function fitCanvas(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
+function fitCanvas(
+	canvas: HTMLCanvasElement,
+	width: number,
+	height: number,
+): CanvasRenderingContext2D | null {
 	const ratio = Math.min(2, window.devicePixelRatio || 1);
 	canvas.width = Math.round(width * ratio);
 	canvas.height = Math.round(height * ratio);
@@ -54,7 +58,12 @@ function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
 	}
 }
 
-function drawMap(store: Store, p: Palette, canvas: HTMLCanvasElement, cache: { strip?: Strip; width?: number }): void {
+function drawMap(
+	store: Store,
+	p: Palette,
+	canvas: HTMLCanvasElement,
+	cache: { strip?: Strip; width?: number },
+): void {
 	const width = canvas.clientWidth;
 	const left = gutter(width);
 	const g = fitCanvas(canvas, width, MAP_HEIGHT);
@@ -129,7 +138,13 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 	const text = `On average ${mean.toFixed(2)} threads ran at once on ${store.model.data.meta.summary.run.cpus} CPUs; for ${formatNs(alone)} exactly one ran while a CPU was free and some thread waited.`;
 	return (
 		<div class="strips">
-			<canvas ref={map} class="map" role="img" aria-label="The whole run; drag to move the part in view. With the keyboard: arrow keys." style={{ height: `${MAP_HEIGHT}px` }} />
+			<canvas
+				ref={map}
+				class="map"
+				role="img"
+				aria-label="The whole run; drag to move the part in view. With the keyboard: arrow keys."
+				style={{ height: `${MAP_HEIGHT}px` }}
+			/>
 			<canvas ref={main} class="strip" role="img" aria-label={text} style={{ height: `${HEIGHT}px` }} />
 		</div>
 	);

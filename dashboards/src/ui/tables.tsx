@@ -17,15 +17,26 @@ interface Col<Row> {
 const ROWS = 200; // shown at first; all of them are sorted
 
 function compare(a: number | string, b: number | string): number {
-	return typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b), 'en', { numeric: true });
+	return typeof a === 'number' && typeof b === 'number'
+		? a - b
+		: String(a).localeCompare(String(b), 'en', { numeric: true });
 }
 
-function Table<Row>(props: { caption: string; rows: Row[]; cols: Col<Row>[]; sort: number; go: (row: Row) => void; lit?: (row: Row) => boolean }) {
+function Table<Row>(props: {
+	caption: string;
+	rows: Row[];
+	cols: Col<Row>[];
+	sort: number;
+	go: (row: Row) => void;
+	lit?: (row: Row) => boolean;
+}) {
 	const sort = useSignal({ col: props.sort, down: true });
 	const all = useSignal(false);
 	const { cols } = props;
 	const { col, down } = sort.value;
-	const rows = [...props.rows].sort((a, b) => compare(cols[col].value(a), cols[col].value(b)) * (down ? -1 : 1));
+	const rows = [...props.rows].sort(
+		(a, b) => compare(cols[col].value(a), cols[col].value(b)) * (down ? -1 : 1),
+	);
 	const shown = all.value ? rows : rows.slice(0, ROWS);
 	if (!rows.length) return <p class="dim">None.</p>;
 	return (
@@ -35,8 +46,17 @@ function Table<Row>(props: { caption: string; rows: Row[]; cols: Col<Row>[]; sor
 				<thead>
 					<tr>
 						{cols.map((c, i) => (
-							<th key={c.title} scope="col" aria-sort={i === col ? (down ? 'descending' : 'ascending') : 'none'}>
-								<button type="button" onClick={() => (sort.value = { col: i, down: i === col ? !down : typeof c.value(rows[0]) === 'number' })}>
+							<th
+								key={c.title}
+								scope="col"
+								aria-sort={i === col ? (down ? 'descending' : 'ascending') : 'none'}
+							>
+								<button
+									type="button"
+									onClick={() =>
+										(sort.value = { col: i, down: i === col ? !down : typeof c.value(rows[0]) === 'number' })
+									}
+								>
 									{c.title}
 									{i === col ? (down ? ' ▾' : ' ▴') : ''}
 								</button>
@@ -92,7 +112,12 @@ function longest(store: Store, fits: (w: number) => boolean): number {
 	const { waits } = store.model.data;
 	let best = -1;
 	for (let w = 0; w < waits.n; w++)
-		if (fits(w) && waits.thread[w] >= 0 && (best < 0 || waits.end[w] - waits.start[w] > waits.end[best] - waits.start[best])) best = w;
+		if (
+			fits(w) &&
+			waits.thread[w] >= 0 &&
+			(best < 0 || waits.end[w] - waits.start[w] > waits.end[best] - waits.start[best])
+		)
+			best = w;
 	return best;
 }
 
@@ -108,7 +133,10 @@ function lightLock(store: Store, lock: number): void {
 	const { waits } = store.model.data;
 	const threads = new Set([...store.model.waitsOfLock[lock]].map((w) => waits.thread[w]));
 	store.lit.value = { threads, locks: new Set([lock]), frames: new Set() };
-	goToWait(store, longest(store, (w) => waits.lock[w] === lock));
+	goToWait(
+		store,
+		longest(store, (w) => waits.lock[w] === lock),
+	);
 }
 
 function threadOfTid(store: Store, tid: number | null): number {
@@ -117,7 +145,8 @@ function threadOfTid(store: Store, tid: number | null): number {
 
 // ---- the tables ----
 
-const blocked = (t: { blocked_ns: Record<string, number> }) => Object.values(t.blocked_ns).reduce((a, b) => a + b, 0);
+const blocked = (t: { blocked_ns: Record<string, number> }) =>
+	Object.values(t.blocked_ns).reduce((a, b) => a + b, 0);
 
 function mostly(t: { blocked_ns: Record<string, number> }): string {
 	const [first] = Object.entries(t.blocked_ns).sort((a, b) => b[1] - a[1]);
@@ -153,7 +182,16 @@ export function Threads({ store }: { store: Store }) {
 export function Locks({ store }: { store: Store }) {
 	const { meta } = store.model.data;
 	const rows = meta.locks
-		.map(([, name, kind, , address, waits, ns, max, queue], i) => ({ i, name, kind, address, waits, ns, max, queue }))
+		.map(([, name, kind, , address, waits, ns, max, queue], i) => ({
+			i,
+			name,
+			kind,
+			address,
+			waits,
+			ns,
+			max,
+			queue,
+		}))
 		.filter((l) => l.waits > 0);
 	return (
 		<Table
@@ -185,15 +223,30 @@ export function Lines({ store }: { store: Store }) {
 	const fits = (l: (typeof rows)[number], w: number) => {
 		const [fn, file, line] = data.meta.frames[data.waits.frame[w]] ?? [0, 0, 0];
 		if (data.meta.states[data.waits.state[w]] !== l.reason) return false;
-		return data.meta.strings[file] === (l.file ?? '') && line === (l.line ?? 0) && (l.function === null || data.meta.strings[fn] === l.function || !data.meta.strings[fn]);
+		return (
+			data.meta.strings[file] === (l.file ?? '') &&
+			line === (l.line ?? 0) &&
+			(l.function === null || data.meta.strings[fn] === l.function || !data.meta.strings[fn])
+		);
 	};
-	const isLit = (l: (typeof rows)[number]) => [...store.lit.value.frames].some((f) => data.meta.strings[data.meta.frames[f]?.[1]] === l.file && data.meta.frames[f]?.[2] === l.line && l.line !== null);
+	const isLit = (l: (typeof rows)[number]) =>
+		[...store.lit.value.frames].some(
+			(f) =>
+				data.meta.strings[data.meta.frames[f]?.[1]] === l.file &&
+				data.meta.frames[f]?.[2] === l.line &&
+				l.line !== null,
+		);
 	return (
 		<Table
 			caption="Lines of the program that waited; a row leads to its longest wait"
 			rows={rows}
 			sort={3}
-			go={(l) => goToWait(store, longest(store, (w) => fits(l, w)))}
+			go={(l) =>
+				goToWait(
+					store,
+					longest(store, (w) => fits(l, w)),
+				)
+			}
 			lit={isLit}
 			cols={[
 				{ title: 'Line', value: name },
@@ -209,8 +262,13 @@ export function Lines({ store }: { store: Store }) {
 
 export function Wakers({ store }: { store: Store }) {
 	const { data } = store.model;
-	const rows = data.meta.summary.wakers.map((w) => ({ ...w, from: threadOfTid(store, w.waker), to: threadOfTid(store, w.wakee) }));
-	const name = (thread: number) => (thread < 0 ? 'interrupt or other program' : store.model.threadNames[thread]);
+	const rows = data.meta.summary.wakers.map((w) => ({
+		...w,
+		from: threadOfTid(store, w.waker),
+		to: threadOfTid(store, w.wakee),
+	}));
+	const name = (thread: number) =>
+		thread < 0 ? 'interrupt or other program' : store.model.threadNames[thread];
 	return (
 		<Table
 			caption="Who woke whom, and the blocked time that this ended; a row leads to the longest wait"
@@ -218,7 +276,10 @@ export function Wakers({ store }: { store: Store }) {
 			sort={3}
 			go={(r) => {
 				store.lit.value = { ...noLight(), threads: new Set([r.from, r.to].filter((t) => t >= 0)) };
-				goToWait(store, longest(store, (w) => data.waits.waker[w] === r.from && data.waits.thread[w] === r.to));
+				goToWait(
+					store,
+					longest(store, (w) => data.waits.waker[w] === r.from && data.waits.thread[w] === r.to),
+				);
 			}}
 			cols={[
 				{ title: 'Waker', value: (r) => name(r.from) },

@@ -15,7 +15,7 @@ import { pan, toTime, zoomAt } from '../time_scale';
 export const RULER = 24;
 const STATE_ORDER = [0, 1, 2, 3, 4, 6, 5];
 const LOCK_ORDER = [2, 3, 1];
-const CPU_ORDER = [1, 2, 3, 4, 5, 6, 7];
+const CPU_ORDER = [1, 2, 3, 4];
 const CLICK_PX = 4; // a drag shorter than this is a click
 
 export const gutter = (width: number): number => (width < 600 ? 96 : 168);
@@ -44,7 +44,14 @@ function makeInks(p: Palette): Inks {
 	};
 }
 
-function paintLanes(store: Store, inks: Inks, raster: Raster, lanes: Lane[], scroll: number, ratio: number): void {
+function paintLanes(
+	store: Store,
+	inks: Inks,
+	raster: Raster,
+	lanes: Lane[],
+	scroll: number,
+	ratio: number,
+): void {
 	const { model } = store;
 	const view = store.view.value;
 	raster.px.fill(inks.paper);
@@ -54,8 +61,10 @@ function paintLanes(store: Store, inks: Inks, raster: Raster, lanes: Lane[], scr
 		const height = Math.round((lane.height - 2) * ratio);
 		const [a, b] = [Math.max(0, top), Math.min(raster.height, top + height)];
 		if (b > a) raster.px.fill(inks.lane, a * raster.width, b * raster.width);
-		if (lane.kind === 'thread') paintTrack(raster, model.threads[lane.index], view, top, height, inks.states, STATE_ORDER);
-		else if (lane.kind === 'lock') paintTrack(raster, model.locks[lane.index], view, top, height, inks.locks, LOCK_ORDER);
+		if (lane.kind === 'thread')
+			paintTrack(raster, model.threads[lane.index], view, top, height, inks.states, STATE_ORDER);
+		else if (lane.kind === 'lock')
+			paintTrack(raster, model.locks[lane.index], view, top, height, inks.locks, LOCK_ORDER);
 		else paintTrack(raster, model.cpus[lane.index], view, top, height, inks.cpus, CPU_ORDER);
 	}
 }
@@ -74,7 +83,10 @@ class Painter {
 		const { store, canvas } = this;
 		const ratio = Math.min(2, window.devicePixelRatio || 1);
 		const left = gutter(width);
-		const [w, h] = [Math.max(1, Math.round((width - left) * ratio)), Math.max(1, Math.round((height - RULER) * ratio))];
+		const [w, h] = [
+			Math.max(1, Math.round((width - left) * ratio)),
+			Math.max(1, Math.round((height - RULER) * ratio)),
+		];
 		const g = canvas.getContext('2d', { alpha: false });
 		if (!g) return;
 		if (this.inks?.of !== p) this.inks = makeInks(p);
@@ -120,8 +132,8 @@ class Painter {
 		g.beginPath();
 		g.rect(at.left, RULER, scene.width, scene.height);
 		g.clip();
-		overlay.drawLit(scene, store.lit.value);
 		overlay.drawNames(scene);
+		overlay.drawLit(scene, store.lit.value);
 		overlay.drawLosses(scene);
 		overlay.drawCuts(scene);
 		if (store.path.value) overlay.drawPath(scene);
@@ -205,7 +217,10 @@ function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () =
 		const at = place(e);
 		if (e.ctrlKey || e.altKey || e.metaKey) {
 			e.preventDefault();
-			setView(store, zoomAt(store.view.value, at.t, Math.exp(Math.max(-60, Math.min(60, e.deltaY)) / 140), runEnd(store)));
+			setView(
+				store,
+				zoomAt(store.view.value, at.t, Math.exp(Math.max(-60, Math.min(60, e.deltaY)) / 140), runEnd(store)),
+			);
 		} else if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) {
 			e.preventDefault();
 			setView(store, pan(store.view.value, (e.deltaX || e.deltaY) / at.width, runEnd(store)));
@@ -279,7 +294,16 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 	}, [store]);
 
 	useSignalEffect(() => {
-		for (const s of [store.view, store.selected, store.range, store.cursor, store.lit, store.path, store.sort, store.filter])
+		for (const s of [
+			store.view,
+			store.selected,
+			store.range,
+			store.cursor,
+			store.lit,
+			store.path,
+			store.sort,
+			store.filter,
+		])
 			void s.value;
 		void colours.value;
 		paint.current();
@@ -291,9 +315,14 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 		const [top, room] = [b.scrollTop, b.clientHeight - RULER];
 		if (lane.y < top || lane.y + lane.height > top + room) b.scrollTop = Math.max(0, lane.y - room / 3);
 	});
-	const height = lanesHeight(lanesOf(store)) + RULER;
+	useSignalEffect(() => {
+		if (!store.shown.value) return;
+		// when the card has unfolded
+		requestAnimationFrame(() => box.current?.closest('section')?.scrollIntoView({ block: 'start' }));
+	});
+	const height = lanesHeight(lanesOf(store)) + RULER + 2;
 	return (
-		<div class="lanes" ref={box} style={{ height: `min(${height}px, 62vh)` }}>
+		<div class="lanes" ref={box} style={{ height: `min(${height + 2}px, 62vh)` }}>
 			<canvas
 				ref={canvas}
 				tabIndex={0}

@@ -4,7 +4,19 @@
 import type { Store } from '../store';
 import { formatNs } from '../time';
 
-function Bar({ name, ns, most, note, least }: { name: string; ns: number; most: number; note: string; least?: number }) {
+function Bar({
+	name,
+	ns,
+	most,
+	note,
+	least,
+}: {
+	name: string;
+	ns: number;
+	most: number;
+	note: string;
+	least?: number;
+}) {
 	return (
 		<tr>
 			<th scope="row">{name}</th>
@@ -21,18 +33,32 @@ function Bar({ name, ns, most, note, least }: { name: string; ns: number; most: 
 export function WhatIfBars({ store }: { store: Store }) {
 	const { what_if: rows, what_if_replay: replay, run } = store.model.data.meta.summary;
 	if (!replay.usable || !rows.length)
-		return <p class="dim">{replay.usable ? 'No change that ctrace can replay would shorten this run.' : 'The replay differs too much from the recorded run: nothing is predicted.'}</p>;
+		return (
+			<p class="dim">
+				{replay.usable
+					? 'No change that ctrace can replay would shorten this run.'
+					: 'The replay differs too much from the recorded run: nothing is predicted.'}
+			</p>
+		);
 	const most = Math.max(run.duration_ns, ...rows.map((r) => r.duration_ns));
 	return (
 		<div class="scroll" tabIndex={0} role="region" aria-label="What if">
 			<table class="whatif">
 				<caption>
-					How long the run would have taken, replayed with one thing changed. The mark in a bar: no less than this, as far as the recording tells. The replay itself is {(100 * replay.error).toFixed(1)} % off.
+					How long the run would have taken, replayed with one thing changed. The mark in a bar: no less than
+					this, as far as the recording tells. The replay itself is {(100 * replay.error).toFixed(1)} % off.
 				</caption>
 				<tbody>
 					<Bar name="as recorded" ns={run.duration_ns} most={most} note="" />
 					{rows.map((r, i) => (
-						<Bar key={i} name={r.change} ns={r.duration_ns} most={most} least={r.at_least_ns} note={`${r.speedup.toFixed(2)} times as fast; ${r.assumes}`} />
+						<Bar
+							key={i}
+							name={r.change}
+							ns={r.duration_ns}
+							most={most}
+							least={r.at_least_ns}
+							note={`${r.speedup.toFixed(2)} times as fast; ${r.assumes}`}
+						/>
 					))}
 				</tbody>
 			</table>

@@ -6,7 +6,7 @@
 export interface Ink {
 	rgb: [number, number, number];
 	// which pixels of a lane are darker: a second way to tell classes apart
-	pattern: 'solid' | 'stripes' | 'dots' | 'bars' | 'rain';
+	pattern: 'solid' | 'stripes' | 'dots' | 'bars' | 'rain' | 'columns';
 	text: string; // on it
 }
 
@@ -49,7 +49,7 @@ export function palette(dark: boolean): Palette {
 			ink('#CC79A7', 'dots'),
 			ink('#56B4E9', 'bars'),
 			ink(dark ? '#3a424c' : '#d9dee4', 'solid', dark ? '#e6e9ed' : '#15191e'),
-			ink(dark ? '#6a737f' : '#9aa3ae', 'dots', '#000'),
+			ink(dark ? '#6a737f' : '#9aa3ae', 'columns', '#000'),
 		],
 		locks: [ink(lane), ink('#56B4E9'), ink('#D55E00', 'stripes'), ink('#F0E442', 'dots')],
 		cpus: [ink(lane), ...cpuInks],
@@ -66,6 +66,8 @@ function isDark(pattern: Ink['pattern'], x: number, y: number): boolean {
 			return x % 5 === 0 && y % 5 === 0;
 		case 'bars':
 			return y % 5 === 0;
+		case 'columns':
+			return x % 5 === 0;
 		case 'rain':
 			return (x - y + 7000) % 7 === 0;
 		default:

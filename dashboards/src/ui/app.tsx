@@ -82,11 +82,11 @@ function Tools({ store }: { store: Store }) {
 	};
 	return (
 		<div class="tools">
-			<button type="button" onClick={() => zoom(0.5)} aria-label="Zoom in">
-				+ <kbd>W</kbd>
+			<button type="button" onClick={() => zoom(0.5)}>
+				Zoom in <kbd>W</kbd>
 			</button>
-			<button type="button" onClick={() => zoom(2)} aria-label="Zoom out">
-				− <kbd>S</kbd>
+			<button type="button" onClick={() => zoom(2)}>
+				out <kbd>S</kbd>
 			</button>
 			<button type="button" onClick={() => setView(store, { t0: 0, t1: runEnd(store) })}>
 				Whole run <kbd>0</kbd>

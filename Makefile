@@ -83,6 +83,7 @@ $(B)/gen/demo_table.h: user/gen/demo_table.sh demos/README.md $(DEMO_SRC)
 $(B)/gen/version.h: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#define CT_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define CT_VERSION "$(VERSION)"' > $@
+.PHONY: FORCE
 FORCE:
 
 # ---- the page: one file, built with npm; empty where that cannot be ----------------------------

@@ -5,13 +5,27 @@
 // told apart with any colour vision, or by their patterns.
 import fs from 'node:fs';
 import path from 'node:path';
-import { axeSource, check, details, equal, hashOf, makePage, open, ROOT, run, shut, until } from './lib/page.mjs';
+import {
+	axeSource,
+	check,
+	details,
+	equal,
+	hashOf,
+	makePage,
+	open,
+	ROOT,
+	run,
+	shut,
+	until,
+} from './lib/page.mjs';
 
 const TABS = ['threads', 'locks', 'lines', 'wakers', 'offcpu', 'oncpu', 'graph', 'whatif', 'notes'];
 
 async function everyFinding(browser) {
 	const seen = new Set();
-	const traces = fs.readdirSync(path.join(ROOT, 'tests/traces')).filter((n) => /^(find|path|states|primitives)/.test(n) && !n.includes('_not'));
+	const traces = fs
+		.readdirSync(path.join(ROOT, 'tests/traces'))
+		.filter((n) => /^(find|path|states|primitives)/.test(n) && !n.includes('_not'));
 	for (const trace of traces) {
 		const page = await open(browser, makePage(trace.replace('.ctt', '')));
 		const cards = page.locator('.card .show');
@@ -21,8 +35,14 @@ async function everyFinding(browser) {
 			if (seen.has(id)) continue;
 			seen.add(id);
 			await cards.nth(i).click();
-			const hash = await until(() => hashOf(page), (h) => h.includes(`f=${i}`));
-			const placed = /t=\d+,\d+/.test(hash) && (/s=\d+,\d+/.test(hash) || ['imbalance', 'serialized', 'oversubscribed', 'healthy', 'io-bound', 'cpu-bound'].includes(id));
+			const hash = await until(
+				() => hashOf(page),
+				(h) => h.includes(`f=${i}`),
+			);
+			const placed =
+				/t=\d+,\d+/.test(hash) &&
+				(/s=\d+,\d+/.test(hash) ||
+					['imbalance', 'serialized', 'oversubscribed', 'healthy', 'io-bound', 'cpu-bound'].includes(id));
 			check(`${id} leads into the timeline`, placed, `${trace} ${hash} ${await details(page)}`);
 		}
 		if (page.errors.length) check(`${trace}: no error`, false, page.errors.join('\n'));
@@ -34,7 +54,13 @@ async function everyFinding(browser) {
 async function axe(page, name) {
 	const result = await page.evaluate(async () => {
 		const { violations, passes } = await window.axe.run(document);
-		return { bad: violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 120)} ${n.any[0]?.message ?? ''}`).join(' | ')}`), good: passes.length };
+		return {
+			bad: violations.map(
+				(v) =>
+					`${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 120)} ${n.any[0]?.message ?? ''}`).join(' | ')}`,
+			),
+			good: passes.length,
+		};
 	});
 	check(`axe finds nothing: ${name}`, result.bad.length === 0 && result.good > 10, result.bad.join('\n'));
 }

@@ -29,12 +29,21 @@ async function hostileNames(browser) {
 	const text = fs.readFileSync(file, 'utf8');
 	check('no name stands in the file as it is', !text.includes('hacked'));
 	const page = await open(browser, file);
-	for (const tab of ['threads', 'locks', 'lines', 'wakers', 'offcpu', 'graph', 'whatif']) await page.click(`#tab-${tab}`);
+	for (const tab of ['threads', 'locks', 'lines', 'wakers', 'offcpu', 'graph', 'whatif'])
+		await page.click(`#tab-${tab}`);
 	await page.click('.card .show');
 	const all = await page.textContent('body');
-	check('they are shown as text', all.includes('</script><b>x') && all.includes('--><script>window.hacked=1'), all.slice(0, 500));
+	check(
+		'they are shown as text',
+		all.includes('</script><b>x') && all.includes('--><script>window.hacked=1'),
+		all.slice(0, 500),
+	);
 	equal('and are nothing else', await page.evaluate(() => window.hacked), undefined);
-	equal('no element came of them', await page.locator('main b:text-is("x"), main img, main svg[onload]').count(), 0);
+	equal(
+		'no element came of them',
+		await page.locator('main b:text-is("x"), main img, main svg[onload]').count(),
+		0,
+	);
 	equal('no error', page.errors.join('\n'), '');
 	await shut(page);
 }
@@ -50,7 +59,11 @@ async function nothingLeaves(browser, file) {
 	const url = `http://127.0.0.1:${server.address().port}/`;
 	const page = await open(browser, file);
 	for (const tab of ['locks', 'offcpu', 'graph', 'whatif', 'notes']) await page.click(`#tab-${tab}`);
-	equal('the page asks for itself and nothing else', page.requests.filter((u) => !u.startsWith('file:')).join(), '');
+	equal(
+		'the page asks for itself and nothing else',
+		page.requests.filter((u) => !u.startsWith('file:')).join(),
+		'',
+	);
 	const tried = await page.evaluate(async (to) => {
 		const how = [];
 		await fetch(to).then(
@@ -67,7 +80,8 @@ async function nothingLeaves(browser, file) {
 			});
 		if (await load(() => Object.assign(new Image(), { src: to }))) how.push('image');
 		if (await load(() => Object.assign(document.createElement('script'), { src: to }))) how.push('script');
-		if (await load(() => Object.assign(document.createElement('link'), { rel: 'stylesheet', href: to }))) how.push('style');
+		if (await load(() => Object.assign(document.createElement('link'), { rel: 'stylesheet', href: to })))
+			how.push('style');
 		try {
 			new WebSocket(to.replace('http', 'ws'));
 		} catch {
@@ -97,12 +111,22 @@ async function damaged(browser, file) {
 	const to = text.indexOf('</script>', from);
 	const middle = (from + to) >> 1;
 	const other = text[middle] === 'A' ? 'B' : 'A';
-	await saysIt(browser, 'a changed character', text.slice(0, middle) + other + text.slice(middle + 1), /damaged/);
+	await saysIt(
+		browser,
+		'a changed character',
+		text.slice(0, middle) + other + text.slice(middle + 1),
+		/damaged/,
+	);
 	await saysIt(browser, 'a part is missing', text.slice(0, middle) + text.slice(middle + 400), /damaged/);
 	await saysIt(browser, 'the end is missing', text.slice(0, to - 400) + text.slice(to), /damaged/);
 	await saysIt(browser, 'an element was emptied', text.slice(0, from) + text.slice(to), /damaged/);
 	await saysIt(browser, 'not base64', `${text.slice(0, middle)}%%%${text.slice(middle + 3)}`, /not base64/);
-	await saysIt(browser, 'the viewer alone', text.slice(0, text.indexOf('<script type="application/octet')) + text.slice(to + 9), /no data/);
+	await saysIt(
+		browser,
+		'the viewer alone',
+		text.slice(0, text.indexOf('<script type="application/octet')) + text.slice(to + 9),
+		/no data/,
+	);
 }
 
 await run(async (browser) => {
@@ -112,6 +136,14 @@ await run(async (browser) => {
 	await damaged(browser, file);
 	// what was lost is said at the top
 	const loss = await open(browser, makePage('loss'));
-	check('lost events are said', /events were lost/.test(await until(() => loss.textContent('header'), (t) => /lost/.test(t))));
+	check(
+		'lost events are said',
+		/events were lost/.test(
+			await until(
+				() => loss.textContent('header'),
+				(t) => /lost/.test(t),
+			),
+		),
+	);
 	await shut(loss);
 });

@@ -26,18 +26,35 @@ const PANELS = [
 
 async function byPointer(browser, file) {
 	const page = await open(browser, file);
-	check('the verdict is the heading', /big_lock/.test(await page.textContent('h1')), await page.textContent('h1'));
+	check(
+		'the verdict is the heading',
+		/big_lock/.test(await page.textContent('h1')),
+		await page.textContent('h1'),
+	);
 	for (const [id, wanted] of PANELS) {
 		await page.click(`#tab-${id}`);
-		const text = await until(() => page.textContent('#panel'), (t) => wanted.test(t));
+		const text = await until(
+			() => page.textContent('#panel'),
+			(t) => wanted.test(t),
+		);
 		check(`the panel ${id}`, wanted.test(text), text);
 	}
 	await page.click('.card .show');
-	const text = await until(() => details(page), (t) => t.includes('bob waits'));
-	check('a click on the finding selects the wait that proves it', /bob waits for a lock: big_lock for 15\.0 ms/.test(text), text);
+	const text = await until(
+		() => details(page),
+		(t) => t.includes('bob waits'),
+	);
+	check(
+		'a click on the finding selects the wait that proves it',
+		/bob waits for a lock: big_lock for 15\.0 ms/.test(text),
+		text,
+	);
 	check('and says who had the lock', /ann had the lock for/.test(text), text);
 	check('and which line waited', /p\.c:\d+/.test(text), text);
-	const [t0, t1] = (await until(() => viewOf(page), (v) => v && v[1] - v[0] < 60e6)) ?? [0, 0];
+	const [t0, t1] = (await until(
+		() => viewOf(page),
+		(v) => v && v[1] - v[0] < 60e6,
+	)) ?? [0, 0];
 	check('and shows it: 5 to 20 ms are in view', t0 < 5e6 && t1 > 20e6 && t1 - t0 < 60e6, `${t0}..${t1}`);
 	await page.click('#tab-locks');
 	check('and lights up its lock', (await page.locator('#panel tr.lit').count()) === 1);
@@ -67,7 +84,10 @@ async function dragged(page) {
 	await page.mouse.move(x(0.5), box.y + 60);
 	await page.mouse.up();
 	// a quarter of 120 ms; a pixel is a tenth of a millisecond
-	const text = await until(() => details(page), (t) => t.includes('marked'));
+	const text = await until(
+		() => details(page),
+		(t) => t.includes('marked'),
+	);
 	check('a drag sums up what is in it', /(29|30)\.\d ms marked/.test(text), text);
 	check('by state', /runs.*ms/.test(text) && /waits for a lock/.test(text), text);
 }
@@ -76,16 +96,53 @@ async function byKeyboard(browser, file) {
 	const page = await open(browser, file);
 	const press = (key) => page.keyboard.press(key);
 	await press('n');
-	const chosen = await until(() => details(page), (t) => t.includes('bob waits'));
+	const chosen = await until(
+		() => details(page),
+		(t) => t.includes('bob waits'),
+	);
 	check('N goes to the first finding', chosen.includes('bob waits for a lock: big_lock'), chosen);
 	await press('Enter');
-	check('Enter goes to who woke it', /ann/.test(await until(() => details(page), (t) => /^ann/.test(t))), await details(page));
+	check(
+		'Enter goes to who woke it',
+		/ann/.test(
+			await until(
+				() => details(page),
+				(t) => /^ann/.test(t),
+			),
+		),
+		await details(page),
+	);
 	await press('Backspace');
-	check('Backspace goes back', /^bob waits/.test(await until(() => details(page), (t) => /^bob waits/.test(t))));
+	check(
+		'Backspace goes back',
+		/^bob waits/.test(
+			await until(
+				() => details(page),
+				(t) => /^bob waits/.test(t),
+			),
+		),
+	);
 	await press('.');
-	check('full stop: the next slice', /^bob could run/.test(await until(() => details(page), (t) => /^bob could/.test(t))), await details(page));
+	check(
+		'full stop: the next slice',
+		/^bob could run/.test(
+			await until(
+				() => details(page),
+				(t) => /^bob could/.test(t),
+			),
+		),
+		await details(page),
+	);
 	await press(',');
-	check('comma: the one before', /^bob waits/.test(await until(() => details(page), (t) => /^bob waits/.test(t))));
+	check(
+		'comma: the one before',
+		/^bob waits/.test(
+			await until(
+				() => details(page),
+				(t) => /^bob waits/.test(t),
+			),
+		),
+	);
 	const moves = [
 		['0', (a, b) => b[0] === 0 && b[1] === 120e6],
 		['w', (a, b) => b[1] - b[0] < a[1] - a[0]],
@@ -99,17 +156,31 @@ async function byKeyboard(browser, file) {
 	for (const [key, fits] of moves) {
 		const before = await viewOf(page);
 		await press(key);
-		const after = await until(() => viewOf(page), (v) => v && fits(before ?? v, v));
+		const after = await until(
+			() => viewOf(page),
+			(v) => v && fits(before ?? v, v),
+		);
 		check(`${key} moves the view`, after && fits(before ?? after, after), `${before} -> ${after}`);
 	}
 	const wide = await viewOf(page);
 	await page.evaluate(() =>
 		document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'z', code: 'KeyW', bubbles: true })),
 	);
-	const near = await until(() => viewOf(page), (v) => v[1] - v[0] < wide[1] - wide[0]);
+	const near = await until(
+		() => viewOf(page),
+		(v) => v[1] - v[0] < wide[1] - wide[0],
+	);
 	check('keys count by their place: W on a keyboard where it types z', near[1] - near[0] < wide[1] - wide[0]);
 	await press('g');
-	check('G shows who waits for whom', /bob waits for ann/.test(await until(() => page.textContent('#panel'), (t) => /bob waits/.test(t))));
+	check(
+		'G shows who waits for whom',
+		/bob waits for ann/.test(
+			await until(
+				() => page.textContent('#panel'),
+				(t) => /bob waits/.test(t),
+			),
+		),
+	);
 	const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
 	await press('t');
 	check('T changes the theme', (await until(theme, (t) => t === 'dark')) === 'dark');
@@ -118,14 +189,38 @@ async function byKeyboard(browser, file) {
 	await press('?');
 	check('? shows the help', await page.locator('.dialog').isVisible());
 	await press('Escape');
-	check('Escape closes it', (await until(() => page.locator('.dialog').count(), (n) => n === 0)) === 0);
+	check(
+		'Escape closes it',
+		(await until(
+			() => page.locator('.dialog').count(),
+			(n) => n === 0,
+		)) === 0,
+	);
 	await press('/');
 	await page.keyboard.type('ann');
 	await press('Enter');
-	check('search leads to a thread', /^ann/.test(await until(() => details(page), (t) => /^ann/.test(t))), await details(page));
+	check(
+		'search leads to a thread',
+		/^ann/.test(
+			await until(
+				() => details(page),
+				(t) => /^ann/.test(t),
+			),
+		),
+		await details(page),
+	);
 	await page.locator('.lanes canvas').focus();
 	await press('ArrowDown');
-	check('the arrow down goes to the next thread', /^bob/.test(await until(() => details(page), (t) => /^bob/.test(t))), await details(page));
+	check(
+		'the arrow down goes to the next thread',
+		/^bob/.test(
+			await until(
+				() => details(page),
+				(t) => /^bob/.test(t),
+			),
+		),
+		await details(page),
+	);
 	const said = await page.textContent('#said');
 	check('what is selected is said', /^bob/.test(said), said);
 	equal('no error', page.errors.join('\n'), '');
@@ -141,7 +236,15 @@ async function byTab(browser, file) {
 		reached = await page.evaluate(() => document.activeElement?.className ?? '');
 	}
 	await page.keyboard.press('Enter');
-	check('Tab and Enter open a finding', /bob waits/.test(await until(() => details(page), (t) => t.includes('bob waits'))));
+	check(
+		'Tab and Enter open a finding',
+		/bob waits/.test(
+			await until(
+				() => details(page),
+				(t) => t.includes('bob waits'),
+			),
+		),
+	);
 	for (let i = 0; i < 40 && reached !== 'CANVAS'; i++) {
 		await page.keyboard.press('Tab');
 		reached = await page.evaluate(() => document.activeElement?.tagName ?? '');
@@ -157,11 +260,18 @@ async function byLink(browser, file) {
 	check('a link restores the panel', (await page.getAttribute('#tab-locks', 'aria-selected')) === 'true');
 	check('and the selection', /^bob/.test(await details(page)), await details(page));
 	await page.keyboard.press('d');
-	const view = await until(() => viewOf(page), (v) => v && v[0] !== 20e6);
+	const view = await until(
+		() => viewOf(page),
+		(v) => v && v[0] !== 20e6,
+	);
 	equal('and the view, moved by a fifth since', view?.join(), '24000000,44000000');
 	for (const hash of ['#t=x,y&s=99,99&f=77&tab=none', '#t=5,1&s=-1,2', '#%E0%A4%A']) {
 		const odd = await open(browser, file, { hash });
-		check(`a link that makes no sense is ignored: ${hash}`, (await odd.locator('h1.verdict').count()) === 1 && !odd.errors.length, odd.errors.join());
+		check(
+			`a link that makes no sense is ignored: ${hash}`,
+			(await odd.locator('h1.verdict').count()) === 1 && !odd.errors.length,
+			odd.errors.join(),
+		);
 		await shut(odd);
 	}
 	await shut(page);
@@ -177,7 +287,11 @@ async function notes(browser, file) {
 	await shut(page);
 	const again = await open(browser, copy, { hash: '#tab=notes' });
 	equal('notes are in the copy', await again.inputValue('.notes textarea'), words);
-	check('which is a page like the first', /big_lock/.test(await again.textContent('h1')) && !again.errors.length, again.errors.join());
+	check(
+		'which is a page like the first',
+		/big_lock/.test(await again.textContent('h1')) && !again.errors.length,
+		again.errors.join(),
+	);
 	await again.fill('.notes textarea', 'other');
 	const [second] = await Promise.all([again.waitForEvent('download'), again.click('.notes button')]);
 	const copy2 = path.join(DIR, 'copy2.html');
@@ -191,7 +305,11 @@ async function notes(browser, file) {
 
 await run(async (browser) => {
 	const file = makePage('find_contention');
-	check('the viewer is smaller than 200 kB', fs.statSync(file).size < 200_000 + 20_000, fs.statSync(file).size);
+	check(
+		'the viewer is smaller than 200 kB',
+		fs.statSync(file).size < 200_000 + 20_000,
+		fs.statSync(file).size,
+	);
 	await byPointer(browser, file);
 	await byKeyboard(browser, file);
 	await byTab(browser, file);

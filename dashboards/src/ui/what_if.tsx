@@ -21,13 +21,26 @@ function Bar({
 		<tr>
 			<th scope="row">{name}</th>
 			<td class="bar">
-				<i style={{ width: `${(100 * ns) / most}%` }} />
-				{least !== undefined && <b style={{ left: `${(100 * least) / most}%` }} />}
+				<div>
+					<i style={{ width: `${(100 * ns) / most}%` }} />
+					{least !== undefined && <b style={{ left: `${(100 * least) / most}%` }} />}
+				</div>
 			</td>
 			<td class="number">{formatNs(ns)}</td>
 			<td>{note}</td>
 		</tr>
 	);
+}
+
+// The summary names locks and threads by their numbers; people know them by name.
+function inWords(store: Store, change: string): string {
+	const { locks, summary } = store.model.data.meta;
+	return change
+		.replace(/\bL(\d+)\b/, (id, n: string) => locks.find((l) => l[0] === Number(n))?.[1] ?? id)
+		.replace(/\bthread (\d+)\b/, (words, tid: string) => {
+			const at = summary.threads.findIndex((t) => t.tid === Number(tid));
+			return at < 0 ? words : store.model.threadNames[at];
+		});
 }
 
 export function WhatIfBars({ store }: { store: Store }) {
@@ -53,7 +66,7 @@ export function WhatIfBars({ store }: { store: Store }) {
 					{rows.map((r, i) => (
 						<Bar
 							key={i}
-							name={r.change}
+							name={inWords(store, r.change)}
 							ns={r.duration_ns}
 							most={most}
 							least={r.at_least_ns}

@@ -25,7 +25,11 @@ export function check(name, value, info = '') {
 }
 
 export function equal(name, got, expected) {
-	return check(name, Object.is(got, expected), `got ${JSON.stringify(got)}, expected ${JSON.stringify(expected)}`);
+	return check(
+		name,
+		Object.is(got, expected),
+		`got ${JSON.stringify(got)}, expected ${JSON.stringify(expected)}`,
+	);
 }
 
 function skip(why) {
@@ -67,7 +71,8 @@ export function makePage(trace, out = `${path.basename(trace).replace(/\.\w+$/, 
 	try {
 		execFileSync(CTRACE, ['export', from, '-f', 'html', '-o', to], { stdio: ['ignore', 'ignore', 'pipe'] });
 	} catch (error) {
-		if (String(error.stderr).includes('without its page')) skip('ctrace was built without npm, so without its page');
+		if (String(error.stderr).includes('without its page'))
+			skip('ctrace was built without npm, so without its page');
 		throw error;
 	}
 	return to;
@@ -81,7 +86,11 @@ export function writeTrace(name, text) {
 
 // Opens a page; what it logs as errors and asks for is kept on the page object.
 export async function open(browser, file, { hash = '', width = 1400, height = 1000, scheme = 'light' } = {}) {
-	const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce' });
+	const context = await browser.newContext({
+		viewport: { width, height },
+		colorScheme: scheme,
+		reducedMotion: 'reduce',
+	});
 	const page = await context.newPage();
 	page.setDefaultTimeout(PATIENCE_MS);
 	page.errors = [];

@@ -47,7 +47,7 @@ export function lockOrder(model: Model): number[] {
 		.sort((a, b) => locks[b][6] - locks[a][6] || a - b);
 }
 
-export function makeLanes(model: Model & { cpuNumbers: number[] }, order: Order): Lane[] {
+export function makeLanes(model: Model, order: Order): Lane[] {
 	const lanes: Lane[] = [];
 	let y = 0;
 	const add = (kind: LaneKind, index: number, name: string) => {

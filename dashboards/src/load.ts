@@ -107,12 +107,20 @@ export class Column {
 	) {}
 
 	next(): number {
-		const bytes = this.bytes;
+		const byte = this.bytes[this.at];
+		if (byte < 128) {
+			this.at++;
+			return byte;
+		}
+		return this.long();
+	}
+
+	private long(): number {
 		let value = 0;
 		let scale = 1;
 		for (let i = 0; i < 8; i++) {
-			if (this.at >= bytes.length) throw new DataError(`"${this.tag}" has too few numbers.`);
-			const byte = bytes[this.at++];
+			if (this.at >= this.bytes.length) throw new DataError(`"${this.tag}" has too few numbers.`);
+			const byte = this.bytes[this.at++];
 			value += (byte & 127) * scale;
 			if (byte < 128) return value;
 			scale *= 128;

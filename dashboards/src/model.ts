@@ -53,7 +53,7 @@ export const LOCK_WORDS = [
 	'nobody known to hold it',
 	'held',
 	'held while others want it',
-	'wanted, holder not known',
+	'waited for, nobody known to hold it',
 ];
 
 export interface LockLane extends Track {
@@ -72,103 +72,135 @@ export interface Model {
 	threads: Track[];
 	locks: LockLane[];
 	cpus: CpuLane[];
+	cpuNumbers: number[]; // of cpus
 	waitsOfLock: Int32Array[];
 	threadNames: string[];
 }
 
-interface Edge {
-	t: number;
-	waiters: number; // + or - 1
-	holder: number | null; // -1: released
-}
-
-function lockEdges(data: Data, lock: number, waits: Int32Array): Edge[] {
-	const holds = data.holds[lock];
-	const edges: Edge[] = [];
-	for (const w of waits) {
-		edges.push({ t: data.waits.start[w], waiters: 1, holder: null });
-		edges.push({ t: data.waits.end[w], waiters: -1, holder: null });
-	}
-	for (let i = 0; i < holds.n; i++) {
-		edges.push({ t: holds.start[i], waiters: 0, holder: holds.thread[i] });
-		if (i + 1 === holds.n || holds.start[i + 1] > holds.end[i])
-			edges.push({ t: holds.end[i], waiters: 0, holder: -1 });
-	}
-	return edges.sort((a, b) => a.t - b.t);
-}
-
-// Who has the lock and how many want it, over the whole run.
+// Who has the lock and how many want it, over the whole run: a merge of three sorted lists, the starts and
+// ends of waits and the holds.
 export function lockLane(data: Data, lock: number, waits: Int32Array): LockLane {
-	const start = [0];
-	const of = [FREE];
-	const holder = [-1];
-	const waiters = [0];
-	let [who, cnt] = [-1, 0];
-	for (const edge of lockEdges(data, lock, waits)) {
-		cnt += edge.waiters;
-		if (edge.holder !== null) who = edge.holder;
-		const last = start.length - 1;
-		const at = edge.t > start[last] ? last + 1 : last;
-		start[at] = Math.max(edge.t, start[last]);
-		holder[at] = who;
-		waiters[at] = cnt;
-		of[at] = who < 0 ? (cnt > 0 ? WANTED : FREE) : cnt > 0 ? HELD_WANTED : HELD;
+	const holds = data.holds[lock];
+	const starts = Float64Array.from(waits, (w) => data.waits.start[w]).sort();
+	const ends = Float64Array.from(waits, (w) => data.waits.end[w]).sort();
+	const most = 2 * (waits.length + holds.n) + 2;
+	const start = new Float64Array(most);
+	const of = new Uint8Array(most);
+	const holder = new Int32Array(most).fill(-1);
+	const waiters = new Uint16Array(most);
+	let [n, who, cnt, s, e, h] = [1, -1, 0, 0, 0, 0]; // h: twice the hold, + 1 once it has begun
+	for (;;) {
+		const begins = s < starts.length ? starts[s] : Infinity;
+		const finishes = e < ends.length ? ends[e] : Infinity;
+		const hold = h >> 1;
+		const changes = hold < holds.n ? (h & 1 ? holds.end[hold] : holds.start[hold]) : Infinity;
+		const t = Math.min(begins, finishes, changes);
+		if (t === Infinity) break;
+		if (changes === t) who = h++ & 1 ? -1 : holds.thread[hold];
+		else if (begins === t) s++;
+		else e++;
+		cnt = s - e;
+		if (t > start[n - 1]) start[n++] = t;
+		holder[n - 1] = who;
+		waiters[n - 1] = cnt;
+		of[n - 1] = who < 0 ? (cnt > 0 ? WANTED : FREE) : cnt > 0 ? HELD_WANTED : HELD;
 	}
-	start.push(Math.max(data.end, start[start.length - 1]));
-	const track = makeTrack(Float64Array.from(start), Uint8Array.from(of), 4);
-	return { ...track, holder: Int32Array.from(holder), waiters: Uint16Array.from(waiters) };
+	start[n] = Math.max(data.end, start[n - 1]);
+	const track = makeTrack(start.slice(0, n + 1), of.slice(0, n), 4);
+	return { ...track, holder: holder.slice(0, n), waiters: waiters.slice(0, n) };
 }
 
-function countCpus(data: Data, running: number): Map<number, number> {
+// ---- lanes of CPUs ----
+
+interface Runs {
+	n: number;
+	begin: Float64Array;
+	end: Float64Array;
+	thread: Int32Array;
+	ends: number[]; // where each thread's runs end: within a thread they are in order
+}
+
+function collectRuns(data: Data, running: number): Map<number, Runs> {
 	const counts = new Map<number, number>();
 	for (const s of data.slices)
 		for (let i = 0; i < s.n; i++)
 			if (s.state[i] === running) counts.set(s.cpu[i], (counts.get(s.cpu[i]) ?? 0) + 1);
-	return counts;
+	const all = new Map<number, Runs>();
+	for (const [cpu, cnt] of counts)
+		all.set(cpu, {
+			n: 0,
+			begin: new Float64Array(cnt),
+			end: new Float64Array(cnt),
+			thread: new Int32Array(cnt),
+			ends: [],
+		});
+	data.slices.forEach((s, t) => {
+		for (let i = 0; i < s.n; i++) {
+			if (s.state[i] !== running) continue;
+			const runs = all.get(s.cpu[i]) as Runs;
+			runs.begin[runs.n] = s.start[i];
+			runs.end[runs.n] = s.start[i + 1];
+			runs.thread[runs.n++] = t;
+		}
+		for (const runs of all.values())
+			if (runs.n > (runs.ends[runs.ends.length - 1] ?? 0)) runs.ends.push(runs.n);
+	});
+	return all;
+}
+
+// The order of all runs by time: the threads' lists merged two by two.
+function mergeRuns(runs: Runs): Uint32Array {
+	const { begin, n } = runs;
+	let from = new Uint32Array(n).map((_, i) => i);
+	let to = new Uint32Array(n);
+	let ends = runs.ends;
+	while (ends.length > 1) {
+		const merged: number[] = [];
+		for (let k = 0, low = 0; k < ends.length; k += 2) {
+			const middle = ends[k];
+			const high = ends[k + 1] ?? middle;
+			for (let i = low, a = low, b = middle; i < high; i++)
+				to[i] = b >= high || (a < middle && begin[from[a]] <= begin[from[b]]) ? from[a++] : from[b++];
+			if (high === middle) to.set(from.subarray(low, middle), low);
+			merged.push(high);
+			low = high;
+		}
+		[from, to] = [to, from];
+		ends = merged;
+	}
+	return from;
 }
 
 // Runs of one CPU in order of time, gaps between them as idle.
-function cpuLane(data: Data, cpu: number, count: number, running: number): CpuLane {
-	const begin = new Float64Array(count);
-	const end = new Float64Array(count);
-	const who = new Int32Array(count);
+function cpuLane(data: Data, runs: Runs): CpuLane {
+	const start = new Float64Array(2 * runs.n + 2);
+	const thread = new Int32Array(2 * runs.n + 1);
 	let n = 0;
-	data.slices.forEach((s, t) => {
-		for (let i = 0; i < s.n; i++) {
-			if (s.state[i] !== running || s.cpu[i] !== cpu) continue;
-			begin[n] = s.start[i];
-			end[n] = s.start[i + 1];
-			who[n++] = t;
-		}
-	});
-	const order = new Uint32Array(n).map((_, i) => i).sort((a, b) => begin[a] - begin[b]);
-	const start: number[] = [];
-	const thread: number[] = [];
 	let now = 0;
-	for (const i of order) {
-		if (begin[i] > now) {
-			start.push(now);
-			thread.push(-1);
-		}
-		start.push(Math.max(begin[i], now));
-		thread.push(who[i]);
-		now = Math.max(now, end[i]);
+	const add = (t: number, who: number) => {
+		start[n] = t;
+		thread[n++] = who;
+	};
+	for (const i of mergeRuns(runs)) {
+		if (runs.begin[i] > now) add(now, -1);
+		add(Math.max(runs.begin[i], now), runs.thread[i]);
+		now = Math.max(now, runs.end[i]);
 	}
-	if (data.end > now) {
-		start.push(now);
-		thread.push(-1);
-		now = data.end;
-	}
-	start.push(now);
-	const of = Uint8Array.from(thread, (t) => (t < 0 ? 0 : 1 + (t % CPU_COLOURS)));
-	const track = makeTrack(Float64Array.from(start), of, CPU_COLOURS + 1);
-	return { ...track, thread: Int32Array.from(thread) };
+	if (data.end > now) add(now, -1);
+	start[n] = Math.max(now, data.end);
+	const of = new Uint8Array(n);
+	for (let i = 0; i < n; i++) of[i] = thread[i] < 0 ? 0 : 1 + (thread[i] % CPU_COLOURS);
+	return { ...makeTrack(start.slice(0, n + 1), of, CPU_COLOURS + 1), thread: thread.slice(0, n) };
 }
 
 function groupWaits(data: Data): Int32Array[] {
-	const groups: number[][] = data.meta.locks.map(() => []);
-	for (let w = 0; w < data.waits.n; w++) if (data.waits.lock[w] >= 0) groups[data.waits.lock[w]].push(w);
-	return groups.map((g) => Int32Array.from(g));
+	const { lock, n } = data.waits;
+	const counts = new Int32Array(data.meta.locks.length);
+	for (let w = 0; w < n; w++) if (lock[w] >= 0) counts[lock[w]]++;
+	const groups = Array.from(counts, (cnt) => new Int32Array(cnt));
+	counts.fill(0);
+	for (let w = 0; w < n; w++) if (lock[w] >= 0) groups[lock[w]][counts[lock[w]]++] = w;
+	return groups;
 }
 
 // Names that nobody else has: the tid is added where two threads share one.
@@ -178,29 +210,24 @@ export function threadNames(rows: { name: string; tid: number }[]): string[] {
 	return rows.map((r) => (r.name && seen.get(r.name) === 1 ? r.name : `${r.name || 'thread'} ${r.tid}`));
 }
 
-export const cpuNumbers = (data: Data): number[] =>
-	[...countCpus(data, data.meta.states.indexOf('running')).keys()].sort((a, b) => a - b);
+function threadTrack(s: Slices, classes: Uint8Array): Track {
+	const of = new Uint8Array(s.n);
+	for (let i = 0; i < s.n; i++) of[i] = classes[s.state[i]];
+	return makeTrack(s.start, of, CLASS_WORDS.length);
+}
 
-export function buildModel(data: Data): Model & { cpuNumbers: number[] } {
+export function buildModel(data: Data): Model {
 	const classes = Uint8Array.from(data.meta.states, classOf);
-	const running = data.meta.states.indexOf('running');
-	const threads = data.slices.map((s: Slices) =>
-		makeTrack(
-			s.start,
-			s.state.map((c) => classes[c]),
-			7,
-		),
-	);
 	const waitsOfLock = groupWaits(data);
-	const counts = countCpus(data, running);
-	const numbers = [...counts.keys()].sort((a, b) => a - b);
+	const runs = collectRuns(data, data.meta.states.indexOf('running'));
+	const cpuNumbers = [...runs.keys()].sort((a, b) => a - b);
 	return {
 		data,
-		threads,
 		waitsOfLock,
+		cpuNumbers,
+		threads: data.slices.map((s) => threadTrack(s, classes)),
 		locks: data.meta.locks.map((_, l) => lockLane(data, l, waitsOfLock[l])),
-		cpus: numbers.map((cpu) => cpuLane(data, cpu, counts.get(cpu) ?? 0, running)),
-		cpuNumbers: numbers,
+		cpus: cpuNumbers.map((cpu) => cpuLane(data, runs.get(cpu) as Runs)),
 		threadNames: threadNames(data.meta.summary.threads),
 	};
 }
@@ -212,8 +239,8 @@ export function sliceAt(model: Model, thread: number, t: number): number {
 	return at >= s.n ? -1 : at;
 }
 
-// The hold in force at t, an index into the lock's holds, or -1.
-export function holdAt(data: Data, lock: number, t: number): number {
+// How many holds of the lock began at or before t.
+export function holdsBefore(data: Data, lock: number, t: number): number {
 	const holds = data.holds[lock];
 	let lo = 0;
 	let hi = holds.n;
@@ -222,5 +249,11 @@ export function holdAt(data: Data, lock: number, t: number): number {
 		if (holds.start[middle] <= t) lo = middle + 1;
 		else hi = middle;
 	}
-	return lo > 0 && holds.end[lo - 1] > t ? lo - 1 : -1;
+	return lo;
+}
+
+// The hold in force at t, an index into the lock's holds, or -1.
+export function holdAt(data: Data, lock: number, t: number): number {
+	const last = holdsBefore(data, lock, t) - 1;
+	return last >= 0 && data.holds[lock].end[last] > t ? last : -1;
 }

@@ -11,7 +11,6 @@ import { follow, type Ref } from './words';
 
 export type Tab =
 	'threads' | 'locks' | 'lines' | 'wakers' | 'offcpu' | 'oncpu' | 'graph' | 'whatif' | 'notes';
-export type FullModel = Model & { cpuNumbers: number[] };
 
 export interface Lit {
 	threads: Set<number>;
@@ -22,7 +21,7 @@ export interface Lit {
 export const noLight = (): Lit => ({ threads: new Set(), locks: new Set(), frames: new Set() });
 
 export interface Store {
-	model: FullModel;
+	model: Model;
 	view: Signal<View>;
 	selected: Signal<Ref | null>;
 	lockAt: Signal<{ lock: number; t: number } | null>; // a lock's lane was clicked
@@ -44,7 +43,7 @@ export interface Store {
 	showLane: Signal<Lane | null>; // the timeline scrolls there
 }
 
-export function makeStore(model: FullModel): Store {
+export function makeStore(model: Model): Store {
 	const end = Math.max(1, model.data.end);
 	return {
 		model,

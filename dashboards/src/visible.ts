@@ -3,7 +3,7 @@
 // Pure: how much time a lane spent in each class of state within an interval, exact to the nanosecond
 // and cheap at any zoom.  Prefix sums stand at every BLOCK slices; an answer is a search and a walk of
 // at most BLOCK slices.
-const BLOCK = 64;
+const BLOCK = 32;
 
 // A lane: slice k is [start[k], start[k + 1]) and of class `of[k]`.
 export interface Track {
@@ -75,6 +75,7 @@ export function eachColumn(
 	const [before, after] = [new Float64Array(track.classes), new Float64Array(track.classes)];
 	const time = new Float64Array(track.classes);
 	let hint = timeBefore(track, t0, 0, before);
+	let known = t0; // the time that `before` is about
 	if (hint >= track.n) return;
 	for (let x = 0; x < width; x++) {
 		const until = t0 + (x + 1) * step;
@@ -83,14 +84,20 @@ export function eachColumn(
 			continue;
 		}
 		// columns that one slice filled were passed over: the sums at this one's start
-		hint = timeBefore(track, until - step, Math.max(hint, 0), before);
-		if (hint >= 0 && hint < track.n && until <= track.start[hint + 1]) {
-			paint(x, hint, time);
-			continue;
+		const from = t0 + x * step;
+		if (known !== from) {
+			hint = timeBefore(track, from, Math.max(hint, 0), before);
+			known = from;
+			if (hint >= 0 && hint < track.n && until <= track.start[hint + 1]) {
+				paint(x, hint, time);
+				continue;
+			}
 		}
 		const next = timeBefore(track, until, Math.max(hint, 0), after);
 		if (next < 0) continue;
 		for (let c = 0; c < track.classes; c++) time[c] = after[c] - before[c];
+		before.set(after);
+		known = until;
 		paint(x, -1, time);
 		hint = next;
 		if (next >= track.n) return;

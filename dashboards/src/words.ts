@@ -2,7 +2,7 @@
 //
 // Pure: slices, places and locks in words, and where the chain of causes leads from a slice.
 import type { Model } from './model';
-import { holdAt, sliceAt } from './model';
+import { holdAt, holdsBefore, sliceAt } from './model';
 import { formatNs } from './time';
 
 const WAIT_TIMED = 1;
@@ -126,7 +126,8 @@ function holdersMeanwhile(model: Model, w: number): string[] {
 	if (lock < 0) return [];
 	const holds = data.holds[lock];
 	const times = new Map<number, { ns: number; seen: boolean }>();
-	for (let i = 0; i < holds.n; i++) {
+	const first = Math.max(0, holdsBefore(data, lock, waits.start[w]) - 1);
+	for (let i = first; i < holds.n && holds.start[i] < waits.end[w]; i++) {
 		const ns = Math.min(holds.end[i], waits.end[w]) - Math.max(holds.start[i], waits.start[w]);
 		if (ns <= 0) continue;
 		const entry = times.get(holds.thread[i]) ?? { ns: 0, seen: true };

@@ -3,7 +3,8 @@
 // What lies over the lanes: the ruler, names of slices, arrows of wake-ups, the critical path, losses,
 // cuts, selection and cursor.  (context, scale, items) -> pixels; coordinates are CSS px.
 import type { Lane } from '../layout';
-import type { FullModel, Lit } from '../store';
+import type { Model } from '../model';
+import type { Lit } from '../store';
 import { formatMark, formatNs, rulerStep } from '../time';
 import { toX, type View } from '../time_scale';
 import { findSlice } from '../visible';
@@ -12,7 +13,7 @@ import { css, type Palette } from './colours';
 
 export interface Scene {
 	g: CanvasRenderingContext2D;
-	model: FullModel;
+	model: Model;
 	palette: Palette;
 	view: View;
 	left: number; // of the lanes
@@ -110,10 +111,11 @@ function wideSlices(s: Scene, track: { n: number; start: Float64Array }): Wide[]
 	return out;
 }
 
-function lockLabel(model: FullModel, lock: number, i: number): string {
+function lockLabel(model: Model, lock: number, i: number): string {
 	const lane = model.locks[lock];
-	const holder = lane.holder[i] >= 0 ? model.threadNames[lane.holder[i]] : 'nobody known';
-	return lane.waiters[i] ? `${holder}; ${lane.waiters[i]} wait` : lane.holder[i] >= 0 ? holder : '';
+	const holder = lane.holder[i] >= 0 ? model.threadNames[lane.holder[i]] : '';
+	const queue = lane.waiters[i] ? `${lane.waiters[i]} wait` : '';
+	return [holder, queue].filter(Boolean).join('; ');
 }
 
 export function drawNames(s: Scene): void {
@@ -150,43 +152,82 @@ export function drawNames(s: Scene): void {
 const laneOfThread = (s: Scene, thread: number): Lane | undefined =>
 	s.lanes.find((l) => l.kind === 'thread' && l.index === thread);
 
-// Wake-ups that ended waits of the thread, and those that it gave: from the waker down or up to it.
+// Wake-ups that the thread had and gave, by time.  Found once for the thread that is selected.
+interface Wakes {
+	thread: number;
+	waits: Int32Array;
+}
+
+const lastWakes = new WeakMap<Model, Wakes>();
+
+function wakesOf(model: Model, thread: number): Int32Array {
+	const known = lastWakes.get(model);
+	if (known?.thread === thread) return known.waits;
+	const { waits } = model.data;
+	const found: number[] = [];
+	for (let w = 0; w < waits.n; w++)
+		if (waits.waker[w] >= 0 && (waits.waker[w] === thread || waits.thread[w] === thread)) found.push(w);
+	const sorted = Int32Array.from(found).sort((a, b) => waits.end[a] - waits.end[b]);
+	lastWakes.set(model, { thread, waits: sorted });
+	return sorted;
+}
+
+function firstAfter(waits: Int32Array, end: Float64Array, t: number): number {
+	let lo = 0;
+	let hi = waits.length;
+	while (lo < hi) {
+		const middle = (lo + hi) >> 1;
+		if (end[waits[middle]] < t) lo = middle + 1;
+		else hi = middle;
+	}
+	return lo;
+}
+
+function drawArrow(s: Scene, x: number, from: Lane, to: Lane): void {
+	const { g } = s;
+	const down = to.y > from.y;
+	const y0 = yOf(s, from) + from.height / 2;
+	const y1 = yOf(s, to) + (down ? 3 : to.height - 3);
+	g.beginPath();
+	g.arc(x, y0, 2.2, 0, 7);
+	g.fill();
+	g.beginPath();
+	g.moveTo(x, y0);
+	g.lineTo(x, y1);
+	g.stroke();
+	g.beginPath();
+	g.moveTo(x, y1 + (down ? 4 : -4));
+	g.lineTo(x - 3.5, y1 - (down ? 3 : -3));
+	g.lineTo(x + 3.5, y1 - (down ? 3 : -3));
+	g.fill();
+}
+
+const ARROWS_MOST = 400;
+const WAKES_MOST = 20_000; // looked at; with more in view arrows would cover everything anyway
+
+// From the waker down or up to the woken: those of the selected thread.
 export function drawArrows(s: Scene, thread: number): void {
 	const { g, palette, model, view } = s;
 	const { waits } = model.data;
-	const mine = laneOfThread(s, thread);
+	const list = wakesOf(model, thread);
+	const first = firstAfter(list, waits.end, view.t0);
+	const last = firstAfter(list, waits.end, view.t1);
 	const lastX = new Map<string, number>(); // by pair: arrows closer than a few px are one
-	let drawn = 0;
-	if (!mine) return;
+	if (last - first > WAKES_MOST) return;
 	g.strokeStyle = palette.accent;
 	g.fillStyle = palette.accent;
 	g.lineWidth = 1.2;
-	for (let w = 0; w < waits.n && drawn < 400; w++) {
-		const [waker, wakee, t] = [waits.waker[w], waits.thread[w], waits.end[w]];
-		if (waker < 0 || (waker !== thread && wakee !== thread) || t < view.t0 || t > view.t1) continue;
-		const from = laneOfThread(s, waker);
-		const to = laneOfThread(s, wakee);
+	for (let i = first, drawn = 0; i < last && drawn < ARROWS_MOST; i++) {
+		const w = list[i];
+		const pair = `${waits.waker[w]} ${waits.thread[w]}`;
+		const mine = waits.thread[w] === thread;
+		const x = xOf(s, waits.end[w]);
+		if (x - (lastX.get(pair) ?? -99) < (mine ? 12 : 24)) continue;
+		const [from, to] = [laneOfThread(s, waits.waker[w]), laneOfThread(s, waits.thread[w])];
 		if (!from || !to || from === to) continue;
-		const x = xOf(s, t);
-		const pair = `${waker} ${wakee}`;
-		if (x - (lastX.get(pair) ?? -99) < (wakee === thread ? 12 : 24)) continue;
 		lastX.set(pair, x);
-		const down = to.y > from.y;
-		const y0 = yOf(s, from) + from.height / 2;
-		const y1 = yOf(s, to) + (down ? 3 : to.height - 3);
-		g.globalAlpha = wakee === thread ? 0.95 : 0.45;
-		g.beginPath();
-		g.arc(x, y0, 2.2, 0, 7);
-		g.fill();
-		g.beginPath();
-		g.moveTo(x, y0);
-		g.lineTo(x, y1);
-		g.stroke();
-		g.beginPath();
-		g.moveTo(x, y1 + (down ? 4 : -4));
-		g.lineTo(x - 3.5, y1 - (down ? 3 : -3));
-		g.lineTo(x + 3.5, y1 - (down ? 3 : -3));
-		g.fill();
+		g.globalAlpha = mine ? 0.95 : 0.45;
+		drawArrow(s, x, from, to);
 		drawn++;
 	}
 	g.globalAlpha = 1;

@@ -40,6 +40,7 @@ export function drawStrip(
 	top: number,
 	height: number,
 	colours: string[], // running, runnable, blocked
+	column = 2, // px
 ): void {
 	const unit = height / Math.ceil(strip.most - 1e-9);
 	for (let x = 0; x < strip.width; x++) {
@@ -48,7 +49,7 @@ export function drawStrip(
 			const h = n * unit;
 			if (h <= 0) return;
 			g.fillStyle = colours[i];
-			g.fillRect(left + x, y - h, 1.5, h);
+			g.fillRect(left + x * column, y - h, column + 0.5, h);
 			y -= h;
 		});
 	}

@@ -5,11 +5,10 @@ import { computed, signal, type ReadonlySignal } from '@preact/signals';
 import { palette, type Palette } from '../draw/colours';
 import type { Store } from '../store';
 
-const query = window.matchMedia('(prefers-color-scheme: dark)');
-const systemDark = signal(query.matches);
-query.addEventListener('change', () => (systemDark.value = query.matches));
-
 export function paletteOf(store: Store): ReadonlySignal<Palette> {
+	const query = window.matchMedia('(prefers-color-scheme: dark)');
+	const systemDark = signal(query.matches);
+	query.addEventListener('change', () => (systemDark.value = query.matches));
 	return computed(() => {
 		const theme = store.theme.value;
 		const dark = theme === 'auto' ? systemDark.value : theme === 'dark';

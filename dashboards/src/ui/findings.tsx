@@ -83,7 +83,7 @@ function Card({ store, index }: { store: Store; index: number }) {
 				{f.lines.length > 0 && <span class="where">{f.lines.slice(0, 3).join(', ')}</span>}
 			</button>
 			{(open || (index === 0 && store.finding.value < 0)) && (
-				<div class="body">
+				<div class={frames.length ? 'body two' : 'body'}>
 					<div>
 						<p>{f.evidence}</p>
 						{f.lesson && (

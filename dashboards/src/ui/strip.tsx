@@ -9,6 +9,9 @@ import { runEnd, setView, type Store } from '../store';
 import { formatNs } from '../time';
 import { gutter } from './timeline';
 
+const COLUMN = 2; // px; all threads count in each
+const SLOW_MS = 5; // a strip that takes longer waits until the view stands still
+const CALM_MS = 90;
 const HEIGHT = 64;
 const MAP_HEIGHT = 26;
 
@@ -32,7 +35,7 @@ function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
 	const left = gutter(width);
 	const g = fitCanvas(canvas, width, HEIGHT);
 	if (!g) return;
-	const strip = computeStrip(store.model, store.view.value, Math.max(1, Math.floor(width - left)));
+	const strip = computeStrip(store.model, store.view.value, Math.max(1, Math.floor((width - left) / COLUMN)));
 	const most = Math.ceil(strip.most - 1e-9);
 	const { cpus } = store.model.data.meta.summary.run;
 	g.fillStyle = p.paper;
@@ -71,7 +74,7 @@ function drawMap(
 	const room = Math.max(1, Math.floor(width - left));
 	const end = runEnd(store);
 	if (!cache.strip || cache.width !== room) {
-		cache.strip = computeStrip(store.model, { t0: 0, t1: end }, room);
+		cache.strip = computeStrip(store.model, { t0: 0, t1: end }, Math.max(1, Math.floor(room / COLUMN)));
 		cache.width = room;
 	}
 	g.fillStyle = p.paper;
@@ -116,12 +119,21 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 		if (!a || !b) return;
 		const cache = {};
 		let asked = 0;
+		let took = 0;
+		let timer = 0;
+		const drawView = () => {
+			const begin = performance.now();
+			drawMain(store, colours.value, a);
+			took = performance.now() - begin;
+		};
 		paint.current = () => {
 			if (asked) return;
 			asked = requestAnimationFrame(() => {
 				asked = 0;
 				drawMap(store, colours.value, b, cache);
-				drawMain(store, colours.value, a);
+				clearTimeout(timer);
+				if (took > SLOW_MS) timer = window.setTimeout(drawView, CALM_MS);
+				else drawView();
 			});
 		};
 		dragMap(store, b);

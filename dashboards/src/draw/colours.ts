@@ -75,19 +75,18 @@ function isDark(pattern: Ink['pattern'], x: number, y: number): boolean {
 	}
 }
 
-const TILE = 35; // 5 and 7 divide it
+export const TILE = 35; // 5 and 7 divide it
 
-// Pixels of an ink by (x mod TILE, y mod TILE), as an ImageData wants them.
-export function tile(i: Ink): Uint32Array {
-	const out = new Uint32Array(TILE * TILE);
-	for (let y = 0; y < TILE; y++)
-		for (let x = 0; x < TILE; x++) {
-			const by = isDark(i.pattern, x, y) ? 0.62 : 1;
-			const [r, g, b] = i.rgb.map((c) => Math.round(c * by));
-			out[y * TILE + x] = (255 << 24) | (b << 16) | (g << 8) | r;
-		}
+// Pixels of some inks, one after the other, each by (x mod TILE, y mod TILE), as an ImageData wants them.
+export function makeTiles(inks: Ink[]): Uint32Array {
+	const out = new Uint32Array(inks.length * TILE * TILE);
+	inks.forEach((i, k) => {
+		for (let y = 0; y < TILE; y++)
+			for (let x = 0; x < TILE; x++) {
+				const by = isDark(i.pattern, x, y) ? 0.62 : 1;
+				const [r, g, b] = i.rgb.map((c) => Math.round(c * by));
+				out[(k * TILE + y) * TILE + x] = (255 << 24) | (b << 16) | (g << 8) | r;
+			}
+	});
 	return out;
 }
-
-export const tileAt = (tiles: Uint32Array, x: number, y: number): number =>
-	tiles[(y % TILE) * TILE + (x % TILE)];

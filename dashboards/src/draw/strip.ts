@@ -40,7 +40,7 @@ export function drawStrip(
 	top: number,
 	height: number,
 	colours: string[], // running, runnable, blocked
-	column = 2, // px
+	column: number, // px
 ): void {
 	const unit = height / Math.ceil(strip.most - 1e-9);
 	for (let x = 0; x < strip.width; x++) {

@@ -4,7 +4,7 @@
 import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { css, type Palette } from '../draw/colours';
-import { computeStrip, drawStrip, type Strip } from '../draw/strip';
+import { computeStrip, drawStrip } from '../draw/strip';
 import { runEnd, setView, type Store } from '../store';
 import { formatNs } from '../time';
 import { gutter } from './timeline';
@@ -42,7 +42,7 @@ function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
 	g.fillRect(0, 0, width, HEIGHT);
 	g.fillStyle = p.lane;
 	g.fillRect(left, 2, width - left, HEIGHT - 4);
-	drawStrip(g, strip, left, 2, HEIGHT - 4, inks(p));
+	drawStrip(g, strip, left, 2, HEIGHT - 4, inks(p), COLUMN);
 	g.font = '12px system-ui, sans-serif';
 	g.fillStyle = p.text;
 	g.fillText('How parallel', 8, 16);
@@ -61,28 +61,49 @@ function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
 	}
 }
 
-function drawMap(
-	store: Store,
-	p: Palette,
-	canvas: HTMLCanvasElement,
-	cache: { strip?: Strip; width?: number },
-): void {
+// The whole run does not change while one moves: it is kept as a picture.
+interface MapPicture {
+	canvas?: HTMLCanvasElement;
+	palette?: Palette;
+	width?: number;
+}
+
+function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): HTMLCanvasElement {
+	if (kept.canvas && kept.palette === p && kept.width === width) return kept.canvas;
+	const canvas = document.createElement('canvas');
+	const g = fitCanvas(canvas, width, MAP_HEIGHT);
+	const left = gutter(width);
+	const end = runEnd(store);
+	if (g) {
+		const columns = Math.max(1, Math.floor((width - left) / COLUMN));
+		g.fillStyle = p.paper;
+		g.fillRect(0, 0, width, MAP_HEIGHT);
+		drawStrip(
+			g,
+			computeStrip(store.model, { t0: 0, t1: end }, columns),
+			left,
+			3,
+			MAP_HEIGHT - 6,
+			inks(p),
+			COLUMN,
+		);
+		g.font = '12px system-ui, sans-serif';
+		g.fillStyle = p.text;
+		g.fillText(`Whole run, ${formatNs(end)}`, 8, 17, left - 14);
+	}
+	Object.assign(kept, { canvas, palette: p, width });
+	return canvas;
+}
+
+function drawMap(store: Store, p: Palette, canvas: HTMLCanvasElement, kept: MapPicture): void {
 	const width = canvas.clientWidth;
 	const left = gutter(width);
+	const picture = mapPicture(store, p, width, kept);
 	const g = fitCanvas(canvas, width, MAP_HEIGHT);
 	if (!g) return;
-	const room = Math.max(1, Math.floor(width - left));
+	g.drawImage(picture, 0, 0, width, MAP_HEIGHT);
+	const room = width - left;
 	const end = runEnd(store);
-	if (!cache.strip || cache.width !== room) {
-		cache.strip = computeStrip(store.model, { t0: 0, t1: end }, Math.max(1, Math.floor(room / COLUMN)));
-		cache.width = room;
-	}
-	g.fillStyle = p.paper;
-	g.fillRect(0, 0, width, MAP_HEIGHT);
-	drawStrip(g, cache.strip, left, 3, MAP_HEIGHT - 6, inks(p));
-	g.font = '12px system-ui, sans-serif';
-	g.fillStyle = p.text;
-	g.fillText(`Whole run, ${formatNs(end)}`, 8, 17, left - 14);
 	const { t0, t1 } = store.view.value;
 	const [x0, x1] = [left + (t0 / end) * room, left + (t1 / end) * room];
 	g.fillStyle = p.dark ? 'rgb(20 24 29 / 65%)' : 'rgb(255 255 255 / 65%)';
@@ -117,7 +138,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 	useEffect(() => {
 		const [a, b] = [main.current, map.current];
 		if (!a || !b) return;
-		const cache = {};
+		const kept: MapPicture = {};
 		let asked = 0;
 		let took = 0;
 		let timer = 0;
@@ -130,7 +151,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 			if (asked) return;
 			asked = requestAnimationFrame(() => {
 				asked = 0;
-				drawMap(store, colours.value, b, cache);
+				drawMap(store, colours.value, b, kept);
 				clearTimeout(timer);
 				if (took > SLOW_MS) timer = window.setTimeout(drawView, CALM_MS);
 				else drawView();

@@ -3,7 +3,7 @@
 // The timeline as an element: its canvas, the pointer on it, and its scrolling.  Drawing is in draw/.
 import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { css, tile, type Palette } from '../draw/colours';
+import { css, makeTiles, type Palette } from '../draw/colours';
 import { paintTrack, type Raster } from '../draw/lanes';
 import * as overlay from '../draw/overlay';
 import { laneAt, lanesHeight, type Lane } from '../layout';
@@ -22,9 +22,9 @@ export const gutter = (width: number): number => (width < 600 ? 96 : 168);
 
 interface Inks {
 	of: Palette;
-	states: Uint32Array[];
-	locks: Uint32Array[];
-	cpus: Uint32Array[];
+	states: Uint32Array;
+	locks: Uint32Array;
+	cpus: Uint32Array;
 	lane: number;
 	paper: number;
 }
@@ -36,9 +36,9 @@ function makeInks(p: Palette): Inks {
 	};
 	return {
 		of: p,
-		states: p.states.map(tile),
-		locks: p.locks.map(tile),
-		cpus: p.cpus.map(tile),
+		states: makeTiles(p.states),
+		locks: makeTiles(p.locks),
+		cpus: makeTiles(p.cpus),
 		lane: plain(p.lane),
 		paper: plain(p.paper),
 	};

@@ -20,7 +20,9 @@ const LOCKS_SHOWN = 12; // further ones are in the table
 
 export interface Order {
 	sort: SortBy;
-	filter: string;
+	filter: string; // a part of a thread's name
+	// only these, unless there are none
+	only?: { threads: ReadonlySet<number>; locks: ReadonlySet<number> };
 }
 
 function blockedOf(model: Model, thread: number): number {
@@ -60,7 +62,7 @@ export function makeLanes(model: Model, order: Order): Lane[] {
 
 	const byProcess = new Map<number, number[]>();
 	model.threads.forEach((_, t) => {
-		if (!fits(model.threadNames[t])) return;
+		if (!fits(model.threadNames[t]) || (order.only?.threads.size && !order.only.threads.has(t))) return;
 		const process = meta.threads[t][0];
 		byProcess.set(process, [...(byProcess.get(process) ?? []), t]);
 	});
@@ -69,7 +71,7 @@ export function makeLanes(model: Model, order: Order): Lane[] {
 		add('head', process, meta.processes.length > 1 ? `${name} (process ${pid})` : 'Threads');
 		for (const t of sortThreads(model, threads, order.sort)) add('thread', t, model.threadNames[t]);
 	}
-	const locks = lockOrder(model);
+	const locks = lockOrder(model).filter((l) => !order.only?.locks.size || order.only.locks.has(l));
 	if (locks.length)
 		add('head', -1, locks.length > LOCKS_SHOWN ? `Locks (the ${LOCKS_SHOWN} waited for most)` : 'Locks');
 	for (const l of locks.slice(0, LOCKS_SHOWN)) add('lock', l, meta.locks[l][1]);

@@ -214,6 +214,20 @@ test('lanes: threads by process, then locks, then CPUs; sorted, filtered', () =>
 	assert.deepEqual(names('start', 'AN').slice(0, 3), ['Threads', 'ann', 'Locks']);
 });
 
+test('lanes: only some, and none is not some', () => {
+	const model = buildModel(parse(page()));
+	const names = (threads: number[], locks: number[]) =>
+		makeLanes(model, {
+			sort: 'start',
+			filter: '',
+			only: { threads: new Set(threads), locks: new Set(locks) },
+		})
+			.filter((l) => l.kind !== 'cpu' && l.kind !== 'head')
+			.map((l) => l.name);
+	assert.deepEqual(names([1], []), ['bob', 'big_lock']);
+	assert.deepEqual(names([], [0]), ['ann', 'bob', 'big_lock']);
+});
+
 test('names that two threads share get the tid', () => {
 	const rows = [
 		{ name: 'w', tid: 1 },

@@ -33,6 +33,7 @@ export interface Store {
 	shown: Signal<number>; // how often a finding was shown: the page scrolls each time
 	sort: Signal<SortBy>;
 	filter: Signal<string>;
+	onlyLit: Signal<boolean>;
 	path: Signal<boolean>; // the critical path is drawn
 	tab: Signal<Tab>;
 	help: Signal<boolean>;
@@ -58,6 +59,7 @@ export function makeStore(model: Model): Store {
 		shown: signal(0),
 		sort: signal('start'),
 		filter: signal(''),
+		onlyLit: signal(false),
 		path: signal(false),
 		tab: signal('threads'),
 		help: signal(false),
@@ -76,12 +78,17 @@ export function setView(store: Store, view: View): void {
 }
 
 export const lanesOf = (store: Store): Lane[] =>
-	makeLanes(store.model, { sort: store.sort.value, filter: store.filter.value });
+	makeLanes(store.model, {
+		sort: store.sort.value,
+		filter: store.filter.value,
+		only: store.onlyLit.value ? store.lit.value : undefined,
+	});
 
 function reveal(store: Store, thread: number): void {
 	let lane = lanesOf(store).find((l) => l.kind === 'thread' && l.index === thread);
-	if (!lane && store.filter.value) {
+	if (!lane) {
 		store.filter.value = '';
+		store.onlyLit.value = false;
 		lane = lanesOf(store).find((l) => l.kind === 'thread' && l.index === thread);
 	}
 	if (lane) store.showLane.value = { ...lane };
@@ -168,6 +175,7 @@ export function clearAll(store: Store): void {
 	store.lit.value = noLight();
 	store.finding.value = -1;
 	store.filter.value = '';
+	store.onlyLit.value = false;
 }
 
 // The range that tables and flame graphs are about: what was marked, else what is in view.

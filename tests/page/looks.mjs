@@ -89,6 +89,36 @@ async function accessible(browser) {
 	await shut(phone);
 }
 
+// On paper the page is light, whatever it is on the screen, and shows all lanes.
+async function paper(browser) {
+	const page = await open(browser, makePage('find_crowd'), { scheme: 'dark', height: 400 });
+	const look = () =>
+		page.evaluate(() => {
+			const box = document.querySelector('.lanes');
+			return { theme: document.documentElement.dataset.theme, hidden: box.scrollHeight - box.clientHeight };
+		});
+	const screen = await look();
+	check(
+		'on the screen: dark, some lanes below',
+		screen.theme === 'dark' && screen.hidden > 50,
+		JSON.stringify(screen),
+	);
+	await page.evaluate(() => {
+		window.dispatchEvent(new Event('beforeprint'));
+	});
+	const printed = await look();
+	check(
+		'on paper: light, all lanes',
+		printed.theme === 'light' && printed.hidden < 10,
+		JSON.stringify(printed),
+	);
+	await page.evaluate(() => window.dispatchEvent(new Event('afterprint')));
+	check('and as before after it', (await look()).theme === 'dark');
+	check('a PDF can be made', (await page.pdf()).length > 10_000);
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
 // Mean colour of an image, and how much of it is darker than that.
 async function measure(lab, png) {
 	return lab.evaluate(async (data) => {
@@ -132,5 +162,6 @@ async function colours(browser) {
 await run(async (browser) => {
 	await everyFinding(browser);
 	await accessible(browser);
+	await paper(browser);
 	await colours(browser);
 });

@@ -182,6 +182,14 @@ async function byKeyboard(browser, file) {
 		),
 	);
 	const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+	const height = () => page.evaluate(() => document.querySelector('.lanes').scrollHeight);
+	await press('n');
+	const full = await height();
+	await page.locator('#tab-threads').click();
+	await page.click('#panel tbody tr:first-child th button');
+	await page.keyboard.press('o');
+	check('O leaves only what is lit', (await until(height, (h) => h < full)) < full, full);
+	await press('o');
 	await press('t');
 	check('T changes the theme', (await until(theme, (t) => t === 'dark')) === 'dark');
 	await press('c');

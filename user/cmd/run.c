@@ -579,7 +579,8 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 	return ct_report__write(facts, &ro, stderr);
 }
 
-/* The page belongs beside a trace that is a file; one on its way elsewhere has no place for it. */
+/* The page belongs beside a trace that is a file; one on its way elsewhere has no place for it, and
+ * where the trace had no room it would have none either. */
 static void write_page(
 	struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
@@ -587,7 +588,7 @@ static void write_page(
 	struct stat st;
 	char *page;
 
-	if (r->opts->no_html || fstat(r->fd, &st) || !S_ISREG(st.st_mode))
+	if (r->opts->no_html || r->wrote_badly || fstat(r->fd, &st) || !S_ISREG(st.st_mode))
 		return;
 	page = ct_view__write_beside(&in, r->path);
 	if (page && !r->opts->quiet)
@@ -624,6 +625,7 @@ static void finish_trace(struct recording *r)
 	if (err && !r->wrote_badly)
 		ct_error("cannot finish '%s': %s; what was written before stays readable", r->path,
 			strerror(-err));
+	r->wrote_badly |= err != 0;
 	if (ct_source__open(&source, self, &why)) {
 		free(why);
 		return;

@@ -55,5 +55,7 @@ int ct_html__write(const struct ct_export_in *in, FILE *out)
 	err = write_data(in, out);
 	at += strlen(mark);
 	fwrite(at, 1, (size_t)(ct_viewer_end - at), out);
-	return err ? err : ferror(out) ? -EIO : 0;
+	if (!err && ferror(out))
+		err = errno == ENOSPC || errno == EDQUOT ? -errno : -EIO;
+	return err;
 }

@@ -102,6 +102,7 @@ void ct_pack__section(struct ct_pack *p, const char tag[5], const void *bytes, s
 	ct_pack__put(p, bytes, len);
 }
 
+/* What the FILE met is for its owner to see. */
 int ct_pack__end(struct ct_pack *p)
 {
 	ct_pack__section(p, "END ", NULL, 0);
@@ -112,5 +113,5 @@ int ct_pack__end(struct ct_pack *p)
 	close_element(p);
 	deflateEnd(&p->z);
 	free(p->raw);
-	return p->err ? p->err : ferror(p->out) ? -EIO : 0;
+	return p->err;
 }

@@ -103,6 +103,14 @@ function Tools({ store }: { store: Store }) {
 				Critical path <kbd>C</kbd>
 			</label>
 			<label>
+				<input
+					type="checkbox"
+					checked={store.onlyLit.value}
+					onChange={(e) => (store.onlyLit.value = e.currentTarget.checked)}
+				/>{' '}
+				Only what is lit <kbd>O</kbd>
+			</label>
+			<label>
 				Order{' '}
 				<select
 					value={store.sort.value}

@@ -15,6 +15,7 @@ export const KEYS: [keys: string, what: string][] = [
 	['Backspace', 'back along that chain'],
 	['N P', 'next, previous finding'],
 	['C', 'critical path on or off'],
+	['O', 'only the threads and locks that are lit, or all'],
 	['G', 'who waits for whom at the cursor'],
 	['/', 'search'],
 	['T', 'light, dark, as the system'],

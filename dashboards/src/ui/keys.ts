@@ -71,6 +71,7 @@ const BY_PLACE: Record<string, (store: Store) => void> = {
 	KeyN: (s) => nextFinding(s, 1),
 	KeyP: (s) => nextFinding(s, -1),
 	KeyC: (s) => (s.path.value = !s.path.value),
+	KeyO: (s) => (s.onlyLit.value = !s.onlyLit.value),
 	KeyG: (s) => (s.tab.value = 'graph'),
 	KeyT: (s) => (s.theme.value = NEXT_THEME[s.theme.value]),
 };

@@ -7,6 +7,7 @@ import { css, type Palette } from '../draw/colours';
 import { computeStrip, drawStrip } from '../draw/strip';
 import { runEnd, setView, type Store } from '../store';
 import { formatNs } from '../time';
+import { onPrint } from './print';
 import { gutter } from './timeline';
 
 const COLUMN = 2; // px; all threads count in each
@@ -158,9 +159,17 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 			});
 		};
 		dragMap(store, b);
+		const now = () => {
+			drawMap(store, colours.value, b, kept);
+			drawMain(store, colours.value, a);
+		};
+		const stopPrint = onPrint(now, now);
 		const sizes = new ResizeObserver(() => paint.current());
 		sizes.observe(a);
-		return () => sizes.disconnect();
+		return () => {
+			sizes.disconnect();
+			stopPrint();
+		};
 	}, [store]);
 	useSignalEffect(() => {
 		void store.view.value;

@@ -11,11 +11,13 @@ import { LOCK_WORDS, CLASS_WORDS } from '../model';
 import { lanesOf, runEnd, select, setView, type Store } from '../store';
 import { findSlice } from '../visible';
 import { pan, toTime, zoomAt } from '../time_scale';
+import { onPrint } from './print';
 
 export const RULER = 24;
 const STATE_ORDER = [0, 1, 2, 3, 4, 6, 5];
 const LOCK_ORDER = [2, 3, 1];
 const CPU_ORDER = [1, 2, 3, 4];
+const PAPER_MOST = 6000; // px of lanes on paper
 const CLICK_PX = 4; // a drag shorter than this is a click
 
 export const gutter = (width: number): number => (width < 600 ? 96 : 168);
@@ -286,10 +288,22 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 		sizes.observe(b);
 		b.addEventListener('scroll', paint.current);
 		const stop = listen(store, c, b);
+		const screenHeight = b.style.height;
+		const stopPrint = onPrint(
+			() => {
+				b.style.height = `${Math.min(PAPER_MOST, lanesHeight(lanesOf(store)) + RULER + 4)}px`;
+				painter.draw(colours.value, b.clientWidth, b.clientHeight, 0);
+			},
+			() => {
+				b.style.height = screenHeight;
+				paint.current();
+			},
+		);
 		return () => {
 			sizes.disconnect();
 			b.removeEventListener('scroll', paint.current);
 			stop();
+			stopPrint();
 		};
 	}, [store]);
 
@@ -303,6 +317,7 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 			store.path,
 			store.sort,
 			store.filter,
+			store.onlyLit,
 		])
 			void s.value;
 		void colours.value;

@@ -3,6 +3,9 @@
 //
 // Every kind of finding leads into the timeline; the page passes axe in light and dark; its colours can be
 // told apart with any colour vision, or by their patterns.
+/*
+# time limit: 300
+*/
 import fs from 'node:fs';
 import path from 'node:path';
 import {
@@ -91,7 +94,7 @@ async function accessible(browser) {
 
 // On paper the page is light, whatever it is on the screen, and shows all lanes.
 async function paper(browser) {
-	const page = await open(browser, makePage('find_crowd'), { scheme: 'dark', height: 400 });
+	const page = await open(browser, makePage('find_crowd'), { scheme: 'dark', height: 220 });
 	const look = () =>
 		page.evaluate(() => {
 			const box = document.querySelector('.lanes');

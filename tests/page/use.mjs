@@ -3,6 +3,9 @@
 //
 // The page in use: every panel, by pointer and by keyboard alone, links, search, ranges, notes.
 // The trace is tests/traces/find_contention.ctt: bob waits for big_lock, which ann has, again and again.
+/*
+# time limit: 300
+*/
 import fs from 'node:fs';
 import path from 'node:path';
 import { check, details, DIR, equal, hashOf, makePage, open, run, shut, until } from './lib/page.mjs';

@@ -714,6 +714,7 @@ static void help_run(FILE *out)
 	      "  sudo ctrace --json ./app >report.json    for scripts\n"
 	      "  sudo ctrace why 1234                     it hangs: who waits for whom?\n"
 	      "  ctrace report server.ctrace              read it again; needs no root\n"
+	      "  ctrace view server.ctrace                the page with its timeline\n"
 	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
 	      "\nThe report goes to standard error; in a pipe, or with NO_COLOR, without colours.\n"
 	      "The exit status is the program's (128 + signal when one killed it); 90 when\n"

@@ -182,6 +182,15 @@ test('in words, and where Enter leads', () => {
 	assert.equal(follow(model, { thread: 0, slice: 0 }), null);
 });
 
+test('Enter leads to the waker where no holder is known, to the holder where nobody woke it', () => {
+	const waked = parse(page({ ...COLUMNS, WOWN: [0], LCNT: [0], HGAP: [], HDUR: [], HTHR: [], HFLG: [] }));
+	assert.deepEqual(follow(buildModel(waked), { thread: 1, slice: 1 }), { thread: 0, slice: 0 });
+	const held = parse(page({ ...COLUMNS, WWKR: [0] }));
+	assert.deepEqual(follow(buildModel(held), { thread: 1, slice: 1 }), { thread: 0, slice: 0 });
+	const nothing = { ...COLUMNS, WWKR: [0], WOWN: [0], LCNT: [0], HGAP: [], HDUR: [], HTHR: [], HFLG: [] };
+	assert.equal(follow(buildModel(parse(page(nothing))), { thread: 1, slice: 1 }), null);
+});
+
 test('sums of a range', () => {
 	const model = buildModel(parse(page()));
 	assert.deepEqual([...sumStates(model, { t0: 5, t1: 65 }, () => true)], [65, 5, 50, 0]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The keys, and how to read the page.  The table is also what keys.ts is tested against.
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Store } from '../store';
 
 export const KEYS: [keys: string, what: string][] = [
@@ -25,7 +25,7 @@ export const KEYS: [keys: string, what: string][] = [
 
 export function Help({ store }: { store: Store }) {
 	const close = useRef<HTMLButtonElement>(null);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (store.help.value) close.current?.focus();
 	}, [store.help.value]);
 	if (!store.help.value) return null;

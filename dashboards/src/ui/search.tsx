@@ -2,7 +2,7 @@
 //
 // Search: threads, locks, lines and findings by a part of their name.
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { noLight, select, showFinding, type Store } from '../store';
 import { sliceAt } from '../model';
 import { placeOf } from '../words';
@@ -60,7 +60,7 @@ export function findHits(store: Store, text: string): Hit[] {
 export function Search({ store }: { store: Store }) {
 	const text = useSignal('');
 	const input = useRef<HTMLInputElement>(null);
-	useEffect(() => {
+	useLayoutEffect(() => {
 		if (store.search.value) input.current?.focus();
 	}, [store.search.value]);
 	if (!store.search.value) return null;

@@ -33,6 +33,7 @@ export const META = {
 			runnable_ns: 10 * i,
 			blocked_ns: i ? { lock: 50 } : {},
 		})),
+		wakers: [],
 		findings: [{ id: 'lock-contention', title: 'everyone queues', severity: 'high', cost_ns: 50, lines: [] }],
 	},
 	states: STATES,
@@ -51,6 +52,7 @@ export const META = {
 	processes: [[10, 'p']],
 	locks: [[1, 'big_lock', 'mutex', 0, '0x5000', 1, 50, 50, 1, 0]],
 	findings: [{ threads: [1], locks: [0], frames: [1] }],
+	wakers: [],
 	losses: [],
 	sources: {},
 };

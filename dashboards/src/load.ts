@@ -188,6 +188,7 @@ const LISTS = [
 	'processes',
 	'locks',
 	'findings',
+	'wakers',
 	'losses',
 ] as const;
 
@@ -198,6 +199,7 @@ function checkMeta(meta: Meta): void {
 		LISTS.every((key) => Array.isArray(meta[key])) &&
 		summary.threads.length === meta.threads.length &&
 		summary.findings.length === meta.findings.length &&
+		summary.wakers.length === meta.wakers.length &&
 		Number.isFinite(summary.run.duration_ns);
 	if (!whole) throw new DataError('The description of the run in this page is not as this viewer knows it.');
 }

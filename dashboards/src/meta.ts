@@ -132,6 +132,7 @@ export interface Meta {
 		frames: number[];
 		hang?: [thread: number, wait: number, owner: number, holds: number][];
 	}[];
+	wakers: [waker: number, wakee: number][]; // + 1
 	losses: [since: number, until: number, cpu: number, kind: string, count: number][];
 	sources: Record<string, Source>;
 }

@@ -15,6 +15,8 @@
  *             shared]]
  *   findings  [{threads, locks, frames: indices; hang: [[thread, wait + 1, owner + 1,
  *             holds + 1]]}], in the order of the summary's
+ *   wakers    [[waker + 1, wakee + 1]], in the order of the summary's: a tid may have been two
+ *             threads
  *   losses    [[since_ns, until_ns, cpu, kind, count]]
  *   sources   of html_source.c
  */
@@ -212,6 +214,19 @@ static json_t *findings(const struct ct_facts *facts)
 	return rows;
 }
 
+static json_t *wakers(const struct ct_wakers *w)
+{
+	json_t *rows = json_array();
+
+	for (u32 i = 0; i < w->at.cnt; i++) {
+		json_t *row = json_array();
+		add_index(row, w->at.at[i].waker);
+		add_index(row, w->at.at[i].wakee);
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
 static json_t *losses(const struct ct_model *m)
 {
 	json_t *rows = json_array();
@@ -247,6 +262,7 @@ json_t *ct_html__meta(const struct ct_export_in *in)
 	json_object_set_new(meta, "processes", processes(m));
 	json_object_set_new(meta, "locks", locks(m));
 	json_object_set_new(meta, "findings", findings(in->facts));
+	json_object_set_new(meta, "wakers", wakers(&in->facts->wakers));
 	json_object_set_new(meta, "losses", losses(m));
 	json_object_set_new(meta, "sources", ct_html__sources(in->facts));
 	if (none)

@@ -139,10 +139,6 @@ function lightLock(store: Store, lock: number): void {
 	);
 }
 
-function threadOfTid(store: Store, tid: number | null): number {
-	return tid === null ? -1 : store.model.data.meta.summary.threads.findIndex((t) => t.tid === tid);
-}
-
 // ---- the tables ----
 
 const blocked = (t: { blocked_ns: Record<string, number> }) =>
@@ -262,11 +258,10 @@ export function Lines({ store }: { store: Store }) {
 
 export function Wakers({ store }: { store: Store }) {
 	const { data } = store.model;
-	const rows = data.meta.summary.wakers.map((w) => ({
-		...w,
-		from: threadOfTid(store, w.waker),
-		to: threadOfTid(store, w.wakee),
-	}));
+	const rows = data.meta.summary.wakers.map((w, i) => {
+		const [from, to] = data.meta.wakers[i];
+		return { ...w, from: from - 1, to: to - 1 };
+	});
 	const name = (thread: number) =>
 		thread < 0 ? 'interrupt or other program' : store.model.threadNames[thread];
 	return (

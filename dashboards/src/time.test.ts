@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatCount, formatMark, formatNs, formatShare, rulerStep } from './time';
+import { formatCount, formatMark, formatNs, formatShare, formatSpan, rulerStep } from './time';
 import { around, clampView, pan, toTime, toX, zoomAt } from './time_scale';
 
 test('times in words', () => {
@@ -31,6 +31,13 @@ test('marks of the ruler', () => {
 	assert.equal(formatMark(1_500_000_000, 500_000_000), '1.5 s');
 	assert.equal(formatMark(592_400_000, 100_000), '592.4 ms');
 	assert.equal(formatMark(30, 10), '30 ns');
+});
+
+test('both ends of a stretch', () => {
+	assert.equal(formatSpan(383_327_000, 388_002_000), '383.33 ms to 388.00 ms');
+	assert.equal(formatSpan(82e6, 3874e6), '82 ms to 3874 ms');
+	assert.equal(formatSpan(5, 7), '0.000005 ms to 0.000007 ms');
+	assert.equal(formatSpan(0, 90e9), '0.0 s to 90.0 s');
 });
 
 test('the part in view stays within the run', () => {

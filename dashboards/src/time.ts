@@ -43,3 +43,11 @@ export function formatMark(t: number, step: number): string {
 	const digits = Math.max(0, Math.round(Math.log10(scale)) - Math.floor(Math.log10(step) + 1e-9));
 	return `${(t / scale).toFixed(digits)} ${unit}`;
 }
+
+// Both ends of a stretch, with digits enough to see a hundredth of it: "383.33 ms to 388.00 ms".
+export function formatSpan(t0: number, t1: number): string {
+	const [unit, scale] = t1 >= 10e9 ? ['s', 1e9] : ['ms', 1e6];
+	const step = Math.max(1, (t1 - t0) / 100) / scale;
+	const digits = Math.min(Math.log10(scale), Math.max(0, Math.ceil(-Math.log10(step))));
+	return `${(t0 / scale).toFixed(digits)} ${unit} to ${(t1 / scale).toFixed(digits)} ${unit}`;
+}

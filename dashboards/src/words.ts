@@ -153,7 +153,9 @@ function whoEnded(model: Model, w: number): string {
 		const call = syscallName(model, waits.wakerNr[w]);
 		return `${model.threadNames[waits.waker[w]]} woke it${call ? `, in ${call}` : ''}.`;
 	}
-	return flags & WAKE_FOREIGN ? 'A thread of another program woke it.' : 'The kernel woke it.';
+	return flags & WAKE_FOREIGN
+		? 'Something outside the program woke it: a signal, or another program.'
+		: 'The kernel woke it.';
 }
 
 export interface SliceText {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // What is selected, in words: a slice with its stack and cause, a lock at a moment, or a range summed up.
-import { formatMark, formatNs, formatShare } from '../time';
+import { formatNs, formatShare, formatSpan } from '../time';
 import { findSlice } from '../visible';
 import { describeSlice, lockName, stateWords, type Place } from '../words';
 import { goBack, goOn, setView, type Store } from '../store';
@@ -30,14 +30,11 @@ function SliceDetails({ store }: { store: Store }) {
 	const text = describeSlice(store.model, ref);
 	const s = store.model.data.slices[ref.thread];
 	const [t0, t1] = [s.start[ref.slice], s.start[ref.slice + 1]];
-	const digits = 10 ** Math.floor(Math.log10(Math.max(1, (t1 - t0) / 100)));
 	return (
 		<div class="slice">
 			<div>
 				<h2>{text.title}</h2>
-				<p class="dim">
-					From {formatMark(t0, digits)} to {formatMark(t1, digits)} after the start.
-				</p>
+				<p class="dim">From {formatSpan(t0, t1)} after the start.</p>
 				<ul>
 					{text.facts.map((f) => (
 						<li key={f}>{f}</li>

@@ -27,7 +27,8 @@ msg = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
 BPF_SRC := bpf/state.bpf.c $(filter-out bpf/state.bpf.c,$(wildcard bpf/*.bpf.c))
 USER_SRC := $(wildcard user/*.c user/*/*.c)
 LIB_SRC := $(filter-out user/main.c $(wildcard user/gen/*.c),$(USER_SRC))
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/perfetto.pb-c.o
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/%.o) $(B)/gen/perfetto.pb-c.o $(B)/user/export/viewer.o
+VIEWER_SRC := $(wildcard dashboards/*.* dashboards/src/*.* dashboards/src/*/*.*)
 DEMO_SRC := $(wildcard demos/*.c)
 DEMOS := $(DEMO_SRC:demos/%.c=$(B)/demos/%)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -89,7 +90,19 @@ $(B)/gen/perfetto.pb-c.h: $(B)/gen/perfetto.pb-c.c ;
 $(B)/gen/version.h: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '#define CT_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define CT_VERSION "$(VERSION)"' > $@
+.PHONY: FORCE
 FORCE:
+
+# ---- the page: one file, built with npm; empty where that cannot be ----------------------------
+$(B)/viewer.html: user/gen/viewer.sh $(VIEWER_SRC) $(if $(wildcard $(B)/viewer.html),$(shell test -s $(B)/viewer.html || echo FORCE))
+	$(call msg,PAGE,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)sh $< dashboards $@
+
+$(B)/user/export/viewer.o: user/export/viewer.S $(B)/viewer.html
+	$(call msg,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -Wa,-I$(B) -c $< -o $@
 
 # ---- user side -------------------------------------------------------------------------------
 $(B)/user/%.o: user/%.c
@@ -172,4 +185,4 @@ install: all
 clean:
 	rm -rf $(B)
 
--include $(LIB_OBJ:.o=.d) $(B)/user/main.d $(BPF_SRC:%.bpf.c=$(B)/%.bpf.d)
+-include $(LIB_SRC:%.c=$(B)/%.d) $(B)/user/main.d $(BPF_SRC:%.bpf.c=$(B)/%.bpf.d)

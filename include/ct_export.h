@@ -26,6 +26,8 @@ struct ct_exporter {
 };
 extern const struct ct_exporter ct_exporters[]; /* ends with name == NULL */
 const struct ct_exporter *ct_exporter__find(const char *name); /* NULL: no such format */
+/* Was the page's viewer built into this ctrace?  Else "html" can only say so. */
+bool ct_html__present(void);
 
 /* The report that people read. */
 struct ct_report_opts {

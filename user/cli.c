@@ -49,7 +49,6 @@ enum long_only {
 enum rank {
 	COMMON, /* in --help */
 	RARE,	/* in --help, under "rarely needed" */
-	SILENT, /* accepted, not in --help */
 	LATER,	/* not in this version */
 };
 
@@ -61,8 +60,9 @@ enum rank {
 #define DEMO (1u << CT_CMD_DEMO)
 #define DIFF (1u << CT_CMD_DIFF)
 #define CHECK (1u << CT_CMD_CHECK)
+#define VIEW (1u << CT_CMD_VIEW)
 #define RECORD (RUN | DEMO)
-#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY | DEMO | DIFF | CHECK)
+#define ANY (RUN | REPORT | EXPORT | DOCTOR | WHY | DEMO | DIFF | CHECK | VIEW)
 
 struct option_row {
 	int id;		  /* its letter, or enum long_only */
@@ -325,6 +325,9 @@ static const struct option_row rows[] = {
 	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
 		.meaning = "where to; - is standard output (default: TRACE with\n"
 			   "the suffix of the format)" },
+	{ 'o', NULL, "FILE", VIEW, COMMON, .set = set_output,
+		.meaning = "where the page goes (default: TRACE with the suffix\n"
+			   ".html)" },
 	{ OPT_JSON, "json", "FILE", RECORD, COMMON, .optional = true, .set = set_json,
 		.meaning = "the report as JSON: in FILE; without FILE on standard\n"
 			   "output, after whatever PROGRAM writes there" },
@@ -355,10 +358,12 @@ static const struct option_row rows[] = {
 			   "to share it" },
 	{ OPT_RULE, "rule", "RULE", CHECK, COMMON, .set = set_rule,
 		.meaning = "what each run must be; may be given several times" },
+	{ OPT_NO_HTML, "no-html", NULL, RECORD, COMMON, FLAG(no_html),
+		.meaning = "no page for the browser beside the trace" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },
-	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT | CHECK, COMMON, FLAG(quiet),
+	{ OPT_QUIET, "quiet", NULL, RECORD | REPORT | EXPORT | CHECK | VIEW, COMMON, FLAG(quiet),
 		.meaning = "no report, no notes; errors only" },
 	{ 'v', NULL, NULL, ANY, COMMON, FLAG(verbose), .meaning = "say more" },
 	{ 'h', "help", NULL, ANY, COMMON, .meaning = "this text; after a command, its own" },
@@ -369,12 +374,11 @@ static const struct option_row rows[] = {
 	{ OPT_BUFFER, "buffer", "SIZE", RECORD, RARE, .set = set_buffer,
 		.meaning = "memory for events on their way, all CPUs together:\n"
 			   "64K to 1G; more if a report says that events were lost" },
-	{ OPT_NO_HTML, "no-html", NULL, RECORD, SILENT, FLAG(no_html) },
 	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
 };
 
-static const char *const later_commands[] = { "view", "room" };
+static const char *const later_commands[] = { "room" };
 
 /* ---- parsing ---- */
 
@@ -716,7 +720,7 @@ static void parse_command(struct parse *p, int argc, char **argv)
 	check_words(p);
 	if (!p->why && p->opts->command == CT_CMD_WHY && !p->opts->pid)
 		p->why = ct_strdup("why of which process? Try 'ctrace why --help'");
-	else if (!p->why && !p->opts->trace && (1u << p->opts->command) & (REPORT | EXPORT))
+	else if (!p->why && !p->opts->trace && (1u << p->opts->command) & (REPORT | EXPORT | VIEW))
 		p->why = ct_asprintf("%s of which trace? Try 'ctrace %s --help'", name, name);
 }
 
@@ -887,6 +891,7 @@ static void help_run(FILE *out)
 	      "  sudo ctrace why 1234                     it hangs: who waits for whom?\n"
 	      "  sudo ctrace -r 5 ./app                   five runs, app.1.ctrace and on\n"
 	      "  ctrace report server.ctrace              read it again; needs no root\n"
+	      "  ctrace view server.ctrace                the page with its timeline\n"
 	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
 	      "\nThe report goes to standard error; in a pipe, or with NO_COLOR, without colours.\n"
 	      "The exit status is the program's (128 + signal when one killed it); 90 when\n"

@@ -23,6 +23,7 @@ enum ct_command {
 	CT_CMD_DEMO,
 	CT_CMD_DIFF,
 	CT_CMD_CHECK,
+	CT_CMD_VIEW,
 	CT_CMD_HELP, /* --help: of topic, on stdout */
 	CT_CMD_VERSION,
 	CT_CMD_USAGE, /* nothing at all was asked for: the short usage, as an error */
@@ -46,7 +47,7 @@ struct ct_opts {
 	u32 split_idx; /* DIFF: the first word after "--"; CT_NONE: there was no "--" */
 	const char **rules; /* CHECK: --rule */
 	u32 rule_cnt;
-	const char *trace;  /* REPORT, EXPORT */
+	const char *trace;  /* REPORT, EXPORT, VIEW */
 	const char *format; /* EXPORT: -f; NULL: none was given */
 	u32 pid;	    /* WHY */
 	u32 fail_on; /* bits by enum ct_finding_kind, and CT_FAIL_ON_ANY; 0: not given */
@@ -59,7 +60,7 @@ struct ct_opts {
 	bool quiet, verbose;
 	bool json;	       /* the report as JSON */
 	const char *json_file; /* where to; NULL: standard output */
-	bool no_html;
+	bool no_html;	       /* no page beside the trace */
 	bool stacks; /* user stacks are recorded (--stack) */
 	bool as_root;
 	u32 sample_hz;		   /* 0: no CPU samples */

@@ -308,6 +308,8 @@ static const struct {
 	{ "-f json ./prog", "'-f' is for 'ctrace export'; try 'ctrace --help'" },
 	{ "report", "report of which trace? Try 'ctrace report --help'" },
 	{ "export -f json", "export of which trace? Try 'ctrace export --help'" },
+	{ "view", "view of which trace? Try 'ctrace view --help'" },
+	{ "view a -f html", "'-f' is not an option of view; try 'ctrace view --help'" },
 	{ "report a b", "report takes one trace, and 'b' is one more; try 'ctrace report --help'" },
 	{ "report a -- b",
 		"report takes one trace, and 'b' is one more; try 'ctrace report --help'" },
@@ -326,7 +328,6 @@ static const struct {
 	{ "why 12 13", "why takes one process, and '13' is one more; try 'ctrace why --help'" },
 	{ "why -o x 12", "'-o' is not an option of why; try 'ctrace why --help'" },
 	/* what the contract names and this version lacks */
-	{ "view a", "'view' is not in this version" },
 	{ "room", "'room' is not in this version" },
 	{ "demo -p 12", "'-p' is not an option of demo; try 'ctrace demo --help'" },
 	{ "demo -f csv race", "'-f' is not an option of demo; try 'ctrace demo --help'" },
@@ -541,9 +542,9 @@ static void test_help_has_all_that_is_here_and_no_more(void **state)
 		"--futex=", "--stack=", "--cpu-samples=", "--as-root", "--quiet", "  -v ",
 		"-r N", "--label=", "--redact", "ctrace diff A B", "ctrace check TRACE...",
 		"-h, --help", "-V, --version", "--buffer=SIZE", "--fail-on=ID", "ctrace report",
-		"ctrace export", "ctrace why PID", "ctrace demo", "ctrace doctor", "Examples:" };
-	static const char *const absent[] = { "--watch", "--locks",
-		"--no-html", "ctrace view", "ctrace room" };
+		"ctrace export", "ctrace view TRACE", "--no-html", "ctrace why PID", "ctrace demo",
+		"ctrace doctor", "Examples:" };
+	static const char *const absent[] = { "--watch", "--locks", "ctrace room" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 
 	(void)state;

@@ -21,6 +21,7 @@ int ct_cmd_doctor(const struct ct_opts *opts);
 int ct_cmd_why(const struct ct_opts *opts);
 int ct_cmd_diff(const struct ct_opts *opts);
 int ct_cmd_check(const struct ct_opts *opts);
+int ct_cmd_view(const struct ct_opts *opts);
 
 /* The command table (commands.c).  A command with several forms has a row for each; the first one
  * carries its name. */
@@ -41,6 +42,11 @@ void ct_demo_help(FILE *out);	/* what its words mean (demo.c) */
 void ct_why_help(FILE *out);	/* exit codes, rights (why.c) */
 void ct_diff_help(FILE *out);	/* sides, noise, keys (diff.c) */
 void ct_check_help(FILE *out);	/* the rules (check.c) */
+void ct_view_help(FILE *out);	/* who opens it (view.c) */
+
+/* The page beside a trace that was just recorded (view.c): its path, or NULL with at most one line
+ * on stderr why there is none. */
+char *ct_view__write_beside(const struct ct_export_in *in, const char *trace);
 
 /* ---- a trace, read (load.c) ---- */
 struct ct_study {
@@ -63,6 +69,7 @@ void ct_paths__clear(struct ct_paths *paths);
 /* ---- exports to files (export.c) ---- */
 /* As the caller, whole or not at all.  `trace`: the file that must not be overwritten; may be NULL.
  * Says what went wrong; 0 or -errno. */
+char *ct_export__default_path(const char *trace, const char *suffix); /* "a.ctrace" -> "a.json" */
 int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
 	const char *trace);
 /* --json: to its FILE, or else to `out`.  -ECANCELED: it went wrong, and that was said. */

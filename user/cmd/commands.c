@@ -16,6 +16,8 @@ const struct ct_command_row ct_commands[] = {
 		"the report of a trace again", NULL },
 	{ CT_CMD_EXPORT, "export", ct_cmd_export, "export TRACE -f FORMAT [-o FILE]",
 		"a trace in another form", ct_export_help },
+	{ CT_CMD_VIEW, "view", ct_cmd_view, "view TRACE [-o FILE]",
+		"its page, in the browser", ct_view_help },
 	{ CT_CMD_DIFF, "diff", ct_cmd_diff, "diff A B", "what differs between two runs",
 		ct_diff_help },
 	{ CT_CMD_CHECK, "check", ct_cmd_check, "check TRACE... --rule RULE",

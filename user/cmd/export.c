@@ -62,7 +62,7 @@ static const struct ct_exporter *pick_exporter(const struct ct_opts *opts)
 }
 
 /* "run.ctrace" -> "run.json" */
-static char *default_path(const char *trace, const char *suffix)
+char *ct_export__default_path(const char *trace, const char *suffix)
 {
 	static const char *const ours[] = { ".ctrace", ".ctt" };
 	size_t len = strlen(trace), end;
@@ -164,6 +164,8 @@ static int close_target(struct target *t, int err)
 
 static void explain(const char *path, int err)
 {
+	if (err == -ENOSYS || err == -EOVERFLOW) /* the exporter has said why */
+		return;
 	if (err == -EEXIST)
 		ct_error("'%s' is the trace itself; name another file", path);
 	else if (err == -ELOOP)
@@ -211,7 +213,7 @@ static int write_stdout(const struct ct_exporter *e, const struct ct_export_in *
 	err = e->write(in, stdout);
 	if (!err && fflush(stdout))
 		err = -errno;
-	if (err)
+	if (err && err != -ENOSYS && err != -EOVERFLOW)
 		ct_error("cannot write to standard output: %s", strerror(-err));
 	return err;
 }
@@ -225,7 +227,8 @@ static int export_study(
 
 	if (opts->output && (!strcmp(opts->output, "-") || !strcmp(opts->output, "/dev/stdout")))
 		return write_stdout(e, &in);
-	path = opts->output ? ct_strdup(opts->output) : default_path(opts->trace, e->suffix);
+	path = opts->output ? ct_strdup(opts->output)
+			    : ct_export__default_path(opts->trace, e->suffix);
 	err = ct_export__file(e, &in, path, opts->trace);
 	if (!err)
 		ct_info("wrote %s", path);

@@ -693,6 +693,24 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 	return ct_report__write(facts, &ro, stderr);
 }
 
+/* The page belongs beside a trace that is a file; one on its way elsewhere has no place for it, and
+ * where the trace had no room it would have none either. */
+static void write_page(
+	struct recording *r, struct ct_source *source, const struct ct_facts *facts)
+{
+	const struct ct_export_in in = { facts, source };
+	struct stat st;
+	char *page;
+
+	if (r->opts->no_html || r->wrote_badly || fstat(r->fd, &st) || !S_ISREG(st.st_mode))
+		return;
+	page = ct_view__write_beside(&in, r->path);
+	if (page && !r->opts->quiet)
+		ct_info("the same with a timeline is in %s, for a browser ('%s view %s' opens it)",
+			page, program_invocation_name, r->path);
+	free(page);
+}
+
 /* The recording is read back from its file, through the same door as any trace; what could not be
  * written for lack of space is missing here, too, and said. */
 static void finish_trace(struct recording *r)
@@ -728,6 +746,7 @@ static void finish_trace(struct recording *r)
 	if (err && !r->wrote_badly)
 		ct_error("cannot finish '%s': %s; what was written before stays readable", r->path,
 			strerror(-err));
+	r->wrote_badly |= err != 0;
 	if (ct_source__open(&source, self, &why)) {
 		free(why);
 		return;
@@ -749,6 +768,7 @@ static void finish_trace(struct recording *r)
 		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
 			r->previous ? ", the one before it in " : "",
 			r->previous ? r->previous : "", program_invocation_name, r->path);
+	write_page(r, source, &facts);
 	ct_facts__clear(&facts);
 	ct_model__free(m);
 	ct_source__free(source);

@@ -15,6 +15,7 @@ int ct_folded__write(const struct ct_export_in *in, FILE *out);
 int ct_perfetto__write(const struct ct_export_in *in, FILE *out);
 int ct_speedscope__write(const struct ct_export_in *in, FILE *out);
 int ct_openmetrics__write(const struct ct_export_in *in, FILE *out);
+int ct_html__write(const struct ct_export_in *in, FILE *out);
 
 /* ---- outside.c ---- */
 /* Length of the well-formed UTF-8 sequence at s, its code point in *code; 0: not well-formed. */

@@ -22,6 +22,7 @@ const struct ct_exporter ct_exporters[] = {
 		ct_speedscope__write },
 	{ "openmetrics", ".om", "figures of the run, for Prometheus", ct_openmetrics__write },
 	{ "text", ".ctt", "a line for each event; ctrace reads it back", write_text },
+	{ "html", ".html", "one page for a browser: verdict, timeline, tables", ct_html__write },
 	{ NULL, NULL, NULL, NULL },
 };
 

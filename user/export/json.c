@@ -46,7 +46,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "export_int.h"
+#include "html_int.h"
 
 #define SCHEMA 1
 #define NAME_SIZE 512
@@ -660,7 +660,7 @@ static void set_findings(json_t *root, const struct ct_facts *facts)
 	set(root, "findings", findings);
 }
 
-int ct_json__write(const struct ct_export_in *in, FILE *out)
+json_t *ct_json__summary(const struct ct_export_in *in)
 {
 	json_t *root = json_object();
 	set(root, "schema", integer(SCHEMA));
@@ -668,6 +668,12 @@ int ct_json__write(const struct ct_export_in *in, FILE *out)
 	set(root, "loss", loss_object(in));
 	set_lists(root, in->facts);
 	set_findings(root, in->facts);
+	return root;
+}
+
+int ct_json__write(const struct ct_export_in *in, FILE *out)
+{
+	json_t *root = ct_json__summary(in);
 	int error = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
 	json_decref(root);
 	fputc('\n', out);

@@ -31,6 +31,9 @@ wanted() {
 		build lib:protobuf-c:protobuf-c/protobuf-c.h libprotobuf-c-dev protobuf-c-devel protobuf-c libprotobuf-c-devel
 		build cmd:protoc-c      protobuf-c-compiler protobuf-c-compiler protobuf-c protobuf-c
 		build lib:iberty:stdio.h        libiberty-dev  binutils-devel binutils binutils-devel
+		page  cmd:node          nodejs          nodejs          nodejs  nodejs
+		page  cmd:npm           npm             npm|nodejs-npm  npm     npm
+		browser browser         chromium        chromium        chromium chromium
 		test  cmd:g++           g++             gcc-c++         gcc     gcc-c++
 		test  cmocka            libcmocka-dev   libcmocka-devel cmocka  libcmocka-devel
 		test  cmd:sysbench      sysbench        sysbench        sysbench sysbench
@@ -93,6 +96,7 @@ have() {
 		;;
 	bpftool) find_bpftool ;;
 	openmetrics) python3 -c "$parser" || /usr/bin/python3 -c "$parser" ;;
+	browser) command -v chromium || command -v chromium-browser ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;
 	offcputime) command -v offcputime-bpfcc || any_file /usr/share/bcc/tools/offcputime ;;
@@ -208,12 +212,29 @@ install_missing() { # purposes
 	[ -z "$lines" ] || fail "still missing after that: $(echo "$lines" | names_of)"
 }
 
+# The page and its tests: ctrace builds and is tested without them, so that failing is no failure.
+install_page() { # purposes
+	(install_missing page) || {
+		echo "deps: without npm ctrace is built without its page"
+		return
+	}
+	case " $1 " in *" test "*) ;; *) return ;; esac
+	(install_missing browser) || echo "deps: without chromium the page is not tested"
+	list=dashboards/node_modules/.package-lock.json
+	[ -d dashboards/node_modules/playwright-core ] &&
+		[ ! dashboards/package-lock.json -nt "$list" ] && return
+	echo "deps: npm ci (in dashboards)"
+	(cd dashboards && npm ci --no-audit --no-fund --prefer-offline --loglevel=error) &&
+		touch "$list" || echo "deps: npm could not install what the page's tests need"
+}
+
 case ${1:-} in
 bpftool) find_bpftool || { echo bpftool; exit 1; } ;;
 build | test)
 	scratch=$(mktemp -d) || fail "cannot make a directory in ${TMPDIR:-/tmp}"
 	trap 'rm -rf "$scratch"' EXIT
 	install_missing "$*"
+	install_page "$*"
 	;;
 *) fail "usage: deps.sh build [test] | bpftool" ;;
 esac

@@ -268,7 +268,7 @@ def trace_name():
 def record(command, *options, shell_redirect="", **how):
     """Runs a program under ctrace, quietly, its own output untouched."""
     trace = trace_name()
-    full = [CTRACE, "--quiet", "-o", trace, *options, "--", *command]
+    full = [CTRACE, "--quiet", "--no-html", "-o", trace, *options, "--", *command]
     if shell_redirect:
         full = ["sh", "-c", f'exec "$@" {shell_redirect}', "sh", *full]
     return Recording(trace, run(full, **how))
@@ -279,7 +279,7 @@ def attach(pid, *options, seconds=None, **how):
     trace = trace_name()
     pids = ",".join(map(str, pid)) if isinstance(pid, (list, tuple)) else str(pid)
     limit = ["-d", str(seconds)] if seconds else []
-    result = run([CTRACE, "--quiet", "-o", trace, *options, "-p", pids, *limit], **how)
+    result = run([CTRACE, "--quiet", "--no-html", "-o", trace, *options, "-p", pids, *limit], **how)
     return Recording(trace, result)
 
 

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Pure: which lanes there are, in what order and where.  A new kind of lane (say, accesses to a watched
+// variable) is a kind here, a painter in draw/lanes.ts and words in ui/timeline.tsx.
+import type { Model } from './model';
+
+export type LaneKind = 'head' | 'thread' | 'lock' | 'cpu';
+export type SortBy = 'start' | 'name' | 'blocked';
+
+export interface Lane {
+	kind: LaneKind;
+	index: number; // of the thread, lock or CPU
+	name: string;
+	y: number;
+	height: number;
+}
+
+export const HEIGHT: Record<LaneKind, number> = { head: 20, thread: 22, lock: 22, cpu: 20 };
+const LOCKS_SHOWN = 12; // further ones are in the table
+
+export interface Order {
+	sort: SortBy;
+	filter: string; // a part of a thread's name
+	// only these, unless there are none
+	only?: { threads: ReadonlySet<number>; locks: ReadonlySet<number> };
+}
+
+function blockedOf(model: Model, thread: number): number {
+	const row = model.data.meta.summary.threads[thread];
+	return Object.values(row.blocked_ns).reduce((sum, ns) => sum + ns, 0);
+}
+
+function sortThreads(model: Model, threads: number[], by: SortBy): number[] {
+	const rows = model.data.meta.summary.threads;
+	const names = model.threadNames;
+	const compare: Record<SortBy, (a: number, b: number) => number> = {
+		start: (a, b) => rows[a].start_ns - rows[b].start_ns || a - b,
+		name: (a, b) => names[a].localeCompare(names[b], 'en', { numeric: true }) || a - b,
+		blocked: (a, b) => blockedOf(model, b) - blockedOf(model, a) || a - b,
+	};
+	return threads.sort(compare[by]);
+}
+
+export function lockOrder(model: Model): number[] {
+	const { locks } = model.data.meta;
+	return locks
+		.map((_, l) => l)
+		.filter((l) => model.waitsOfLock[l].length > 0 && locks[l][2] !== 'join')
+		.sort((a, b) => locks[b][6] - locks[a][6] || a - b);
+}
+
+export function makeLanes(model: Model, order: Order): Lane[] {
+	const lanes: Lane[] = [];
+	let y = 0;
+	const add = (kind: LaneKind, index: number, name: string) => {
+		lanes.push({ kind, index, name, y, height: HEIGHT[kind] });
+		y += HEIGHT[kind];
+	};
+	const wanted = order.filter.toLowerCase();
+	const fits = (name: string) => !wanted || name.toLowerCase().includes(wanted);
+	const { meta } = model.data;
+
+	const byProcess = new Map<number, number[]>();
+	model.threads.forEach((_, t) => {
+		if (!fits(model.threadNames[t]) || (order.only?.threads.size && !order.only.threads.has(t))) return;
+		const process = meta.threads[t][0];
+		byProcess.set(process, [...(byProcess.get(process) ?? []), t]);
+	});
+	for (const [process, threads] of [...byProcess].sort((a, b) => a[0] - b[0])) {
+		const [pid, name] = meta.processes[process] ?? [0, ''];
+		add('head', process, meta.processes.length > 1 ? `${name} (process ${pid})` : 'Threads');
+		for (const t of sortThreads(model, threads, order.sort)) add('thread', t, model.threadNames[t]);
+	}
+	const locks = lockOrder(model).filter((l) => !order.only?.locks.size || order.only.locks.has(l));
+	if (locks.length)
+		add('head', -1, locks.length > LOCKS_SHOWN ? `Locks (the ${LOCKS_SHOWN} waited for most)` : 'Locks');
+	for (const l of locks.slice(0, LOCKS_SHOWN)) add('lock', l, meta.locks[l][1]);
+	if (model.cpus.length) add('head', -2, 'CPUs');
+	model.cpus.forEach((_, i) => add('cpu', i, `CPU ${model.cpuNumbers[i]}`));
+	return lanes;
+}
+
+export const lanesHeight = (lanes: Lane[]): number => {
+	const last = lanes[lanes.length - 1];
+	return last ? last.y + last.height : 0;
+};
+
+export function laneAt(lanes: Lane[], y: number): Lane | null {
+	return lanes.find((lane) => y >= lane.y && y < lane.y + lane.height) ?? null;
+}

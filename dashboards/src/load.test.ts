@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The parser on a page made here by hand, and on the same page broken in every way a byte can be.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Column, DataError, parse, splitSections } from './load';
+import { buildModel, FREE, HELD, HELD_WANTED, threadNames } from './model';
+import { inRing, offCpuFlame, proofOf, sumStates, waitEdges } from './sums';
+import { makeLanes } from './layout';
+import { describeSlice, follow, placeOf } from './words';
+
+const STATES = ['running', 'runnable', 'lock', 'join'];
+
+// ann (0) runs 0..100 ns; bob (1) runs 0..10, waits 10..60 for L1, which ann holds, has no CPU 60..70, runs on.
+export const META = {
+	summary: {
+		run: {
+			argv: ['./p'],
+			duration_ns: 100,
+			cpus: 2,
+			exit_status: 0,
+			complete: true,
+			cpu_samples_hz: 0,
+			host: 'h',
+		},
+		loss: { events: 0, by_kind: {}, damage: null },
+		threads: ['ann', 'bob'].map((name, i) => ({
+			tid: 10 + i,
+			pid: 10,
+			name,
+			start_ns: 0,
+			end_ns: 100,
+			running_ns: 100 - 60 * i,
+			runnable_ns: 10 * i,
+			blocked_ns: i ? { lock: 50 } : {},
+		})),
+		wakers: [],
+		findings: [{ id: 'lock-contention', title: 'everyone queues', severity: 'high', cost_ns: 50, lines: [] }],
+	},
+	states: STATES,
+	strings: ['', 'push', '/src/queue.c', '/bin/p'],
+	frames: [
+		[0, 0, 0, 0, 0, 0],
+		[1, 2, 12, 3, 64, 0],
+		[1, 0, 0, 3, 64, 0],
+	],
+	stacks: [[], [1]],
+	syscalls: { 202: 'futex' },
+	threads: [
+		[0, 0, 0, 120, 0],
+		[0, 1, 0, 120, 0],
+	],
+	processes: [[10, 'p']],
+	locks: [[1, 'big_lock', 'mutex', 0, '0x5000', 1, 50, 50, 1, 0]],
+	findings: [{ threads: [1], locks: [0], frames: [1] }],
+	wakers: [],
+	losses: [],
+	sources: {},
+};
+
+const COLUMNS: Record<string, number[]> = {
+	TCNT: [1, 4],
+	TFST: [0, 0],
+	SDUR: [100, 10, 50, 10, 30],
+	SSTA: [0, 0, 2, 1, 0],
+	SFLG: [0, 0, 0, 0, 0],
+	SCPU: [0, 1, 1, 1, 1],
+	SWAI: [0, 0, 1, 1, 0],
+	WSTA: [2],
+	WFLG: [2],
+	WWFL: [0],
+	WFIL: [0],
+	WLCK: [1],
+	WOWN: [1],
+	WWKR: [1],
+	WTGT: [0],
+	WSTK: [1],
+	WFRM: [1],
+	WNRS: [203, 1],
+	WWNR: [203, 1],
+	WFDS: [0],
+	WEXC: [],
+	LCNT: [2],
+	HGAP: [5, 0],
+	HDUR: [55, 20],
+	HTHR: [0, 1],
+	HFLG: [1, 0],
+	PFST: [0],
+	PDUR: [60, 40],
+	PTHR: [0, 1],
+	PSTA: [0, 0],
+	PLCK: [1, 0],
+	PFRM: [0, 0],
+	CTIM: [],
+	CTHR: [],
+	CSTK: [],
+	CNRS: [],
+	CCPU: [],
+};
+
+function section(tag: string, bytes: Uint8Array): Uint8Array {
+	const out = new Uint8Array(16 + bytes.length);
+	for (let i = 0; i < 4; i++) out[i] = tag.charCodeAt(i);
+	new DataView(out.buffer).setBigUint64(8, BigInt(bytes.length), true);
+	out.set(bytes, 16);
+	return out;
+}
+
+function page(columns = COLUMNS, meta: unknown = META, end = true): Uint8Array {
+	const parts = [
+		new TextEncoder().encode('CTPAGE1\n'),
+		section('META', new TextEncoder().encode(JSON.stringify(meta))),
+	];
+	for (const [tag, numbers] of Object.entries(columns)) parts.push(section(tag, Uint8Array.from(numbers)));
+	if (end) parts.push(section('END ', new Uint8Array()));
+	return Uint8Array.from(parts.flatMap((p) => [...p]));
+}
+
+test('numbers of seven bits a byte', () => {
+	const c = new Column(Uint8Array.from([0, 127, 0x80, 1, 0xac, 2, 3, 4]), 'TEST');
+	assert.deepEqual([c.next(), c.next(), c.next(), c.next()], [0, 127, 128, 300]);
+	assert.equal(c.zigzag(), -2);
+	assert.equal(c.zigzag(), 2);
+	assert.throws(() => c.next(), DataError);
+	assert.throws(() => new Column(new Uint8Array(9).fill(255), 'TEST').next(), /too large/);
+});
+
+test('slices, waits and holds come back', () => {
+	const data = parse(page());
+	assert.deepEqual([...data.slices[1].start], [0, 10, 60, 70, 100]);
+	assert.deepEqual([...data.slices[1].wait], [-1, 0, 0, -1]);
+	assert.deepEqual([data.waits.thread[0], data.waits.start[0], data.waits.end[0]], [1, 10, 60]);
+	assert.deepEqual(
+		[data.waits.lock[0], data.waits.owner[0], data.waits.waker[0], data.waits.target[0]],
+		[0, 0, 0, -1],
+	);
+	assert.equal(data.waits.nr[0], 202, '203, two bytes, + 1');
+	assert.deepEqual([...data.holds[0].start], [5, 60]);
+	assert.deepEqual([...data.holds[0].end], [60, 80]);
+	assert.deepEqual([...data.path.start], [0, 60, 100]);
+});
+
+test('a wait that is not as its slices say', () => {
+	const data = parse(page({ ...COLUMNS, WEXC: [0, 1, 12, 40] }));
+	assert.deepEqual([data.waits.start[0], data.waits.end[0]], [12, 52]);
+});
+
+test('sections that are not known are kept for whoever knows them', () => {
+	assert.deepEqual([...parse(page({ ...COLUMNS, XNEW: [1, 2] })).extra.keys()], ['XNEW']);
+});
+
+test('the lane of a lock', () => {
+	const model = buildModel(parse(page()));
+	const lane = model.locks[0];
+	assert.deepEqual([...lane.start], [0, 5, 10, 60, 80, 100]);
+	assert.deepEqual([...lane.of], [FREE, HELD, HELD_WANTED, HELD, FREE]);
+	assert.deepEqual([...lane.holder], [-1, 0, 0, 1, -1]);
+	assert.deepEqual([...lane.waiters], [0, 0, 1, 0, 0]);
+});
+
+test('the lane of a CPU', () => {
+	const model = buildModel(parse(page()));
+	assert.deepEqual(model.cpuNumbers, [0, 1]);
+	assert.deepEqual([...model.cpus[1].start], [0, 10, 70, 100]);
+	assert.deepEqual([...model.cpus[1].thread], [1, -1, 1]);
+});
+
+test('in words, and where Enter leads', () => {
+	const model = buildModel(parse(page()));
+	const text = describeSlice(model, { thread: 1, slice: 1 });
+	assert.equal(text.title, 'bob waits for a lock: big_lock for 50 ns');
+	assert.deepEqual(text.facts, [
+		'When it began, ann had the lock.',
+		'ann had the lock for 50 ns of it.',
+		'ann woke it, in futex.',
+	]);
+	assert.equal(text.stack[0].text, 'push (queue.c:12)');
+	assert.equal(placeOf(model, 2).text, 'push (p+0x40)');
+	assert.deepEqual(follow(model, { thread: 1, slice: 1 }), { thread: 0, slice: 0 });
+	assert.deepEqual(
+		follow(model, { thread: 1, slice: 3 }),
+		{ thread: 1, slice: 1 },
+		'why it ran: its last wait',
+	);
+	assert.equal(follow(model, { thread: 0, slice: 0 }), null);
+});
+
+test('Enter leads to the waker where no holder is known, to the holder where nobody woke it', () => {
+	const waked = parse(page({ ...COLUMNS, WOWN: [0], LCNT: [0], HGAP: [], HDUR: [], HTHR: [], HFLG: [] }));
+	assert.deepEqual(follow(buildModel(waked), { thread: 1, slice: 1 }), { thread: 0, slice: 0 });
+	const held = parse(page({ ...COLUMNS, WWKR: [0] }));
+	assert.deepEqual(follow(buildModel(held), { thread: 1, slice: 1 }), { thread: 0, slice: 0 });
+	const nothing = { ...COLUMNS, WWKR: [0], WOWN: [0], LCNT: [0], HGAP: [], HDUR: [], HTHR: [], HFLG: [] };
+	assert.equal(follow(buildModel(parse(page(nothing))), { thread: 1, slice: 1 }), null);
+});
+
+test('sums of a range', () => {
+	const model = buildModel(parse(page()));
+	assert.deepEqual([...sumStates(model, { t0: 5, t1: 65 }, () => true)], [65, 5, 50, 0]);
+	assert.deepEqual([...sumStates(model, { t0: 0, t1: 100 }, (t) => t === 1)], [40, 10, 50, 0]);
+	const flame = offCpuFlame(model, { t0: 20, t1: 100 }, () => true);
+	assert.equal(flame.ns, 40);
+	assert.equal(flame.children.get('lock')?.children.get('push (queue.c:12)')?.ns, 40);
+});
+
+test('who waits for whom, and rings', () => {
+	const model = buildModel(parse(page()));
+	assert.deepEqual(waitEdges(model, 30), [{ from: 1, to: 0, lock: 0 }]);
+	assert.deepEqual(waitEdges(model, 65), []);
+	const edge = (from: number, to: number) => ({ from, to, lock: 0 });
+	assert.deepEqual([...inRing([edge(1, 2), edge(2, 3), edge(3, 1), edge(4, 1)])], [1, 2, 3]);
+	assert.deepEqual([...inRing([edge(1, 2), edge(2, 3)])], []);
+	assert.deepEqual([...inRing([edge(5, 5)])], [5], 'one that waits for itself');
+});
+
+test('the place that proves a finding', () => {
+	assert.deepEqual(proofOf(buildModel(parse(page())), 0), { range: { t0: 10, t1: 60 }, thread: 1, slice: 1 });
+});
+
+test('lanes: threads by process, then locks, then CPUs; sorted, filtered', () => {
+	const model = buildModel(parse(page()));
+	const names = (sort: 'start' | 'name' | 'blocked', filter = '') =>
+		makeLanes(model, { sort, filter }).map((l) => l.name);
+	assert.deepEqual(names('start'), ['Threads', 'ann', 'bob', 'Locks', 'big_lock', 'CPUs', 'CPU 0', 'CPU 1']);
+	assert.deepEqual(names('blocked').slice(1, 3), ['bob', 'ann']);
+	assert.deepEqual(names('start', 'AN').slice(0, 3), ['Threads', 'ann', 'Locks']);
+});
+
+test('lanes: only some, and none is not some', () => {
+	const model = buildModel(parse(page()));
+	const names = (threads: number[], locks: number[]) =>
+		makeLanes(model, {
+			sort: 'start',
+			filter: '',
+			only: { threads: new Set(threads), locks: new Set(locks) },
+		})
+			.filter((l) => l.kind !== 'cpu' && l.kind !== 'head')
+			.map((l) => l.name);
+	assert.deepEqual(names([1], []), ['bob', 'big_lock']);
+	assert.deepEqual(names([], [0]), ['ann', 'bob', 'big_lock']);
+});
+
+test('names that two threads share get the tid', () => {
+	const rows = [
+		{ name: 'w', tid: 1 },
+		{ name: 'w', tid: 2 },
+		{ name: 'x', tid: 3 },
+		{ name: '', tid: 4 },
+	];
+	assert.deepEqual(threadNames(rows), ['w 1', 'w 2', 'x', 'thread 4']);
+});
+
+test('what is broken is said, whatever is broken', () => {
+	assert.throws(() => parse(new Uint8Array()), /another version/);
+	assert.throws(() => parse(page(COLUMNS, META, false)), /ends early/);
+	assert.throws(() => splitSections(page().subarray(0, 200)), /ends early/);
+	assert.throws(() => parse(page({ ...COLUMNS, SSTA: [0, 0, 9, 1, 0] })), /state that is not known/);
+	assert.throws(() => parse(page({ ...COLUMNS, SWAI: [0, 0, 3, 1, 0] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, WLCK: [2] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, SFLG: [0] })), /1 entries instead of 5/);
+	assert.throws(() => parse(page({ ...COLUMNS, SDUR: [1, 2, 3] })), /too few/);
+	assert.throws(() => parse(page({ ...COLUMNS, SDUR: [1, 2, 3, 4, 5, 6] })), /too many/);
+	assert.throws(() => parse(page(COLUMNS, { ...META, locks: undefined })), /not as this viewer knows/);
+	assert.throws(() => parse(page(COLUMNS, null)), /cannot be read/);
+	const { LCNT: _, ...less } = COLUMNS;
+	assert.throws(() => parse(page(less)), /no "LCNT"/);
+});
+
+test('no changed byte and no cut leads to anything but a message or a page', () => {
+	const good = page();
+	const from = 24 + new TextEncoder().encode(JSON.stringify(META)).length; // JSON may well change unseen
+	for (let at = from; at < good.length; at++) {
+		for (const value of [0, 1, 127, 255]) {
+			const bad = good.slice();
+			bad[at] = value;
+			try {
+				buildModel(parse(bad));
+			} catch (error) {
+				assert.ok(error instanceof DataError, `byte ${at} = ${value}: ${String(error)}`);
+			}
+		}
+		assert.throws(() => parse(good.subarray(0, at)), DataError);
+	}
+});

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The page from top to bottom: verdict and findings, how parallel, timeline and details, tables.
+import type { ReadonlySignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import type { Palette } from '../draw/colours';
+import type { SortBy } from '../layout';
+import { nextFinding, runEnd, setView, type Store, type Tab } from '../store';
+import { formatCount, formatNs } from '../time';
+import { zoomAt } from '../time_scale';
+import { describeSlice } from '../words';
+import { Details } from './details';
+import { Findings } from './findings';
+import { FlameGraph } from './flame';
+import { WaitGraph } from './graph';
+import { Help } from './help';
+import { Notes, type Original } from './notes';
+import { Search } from './search';
+import { Strips } from './strip';
+import { Lines, Locks, Threads, Wakers } from './tables';
+import { Legend, Timeline } from './timeline';
+import { WhatIfBars } from './what_if';
+
+const TABS: [Tab, string][] = [
+	['threads', 'Threads'],
+	['locks', 'Locks'],
+	['lines', 'Lines'],
+	['wakers', 'Wakers'],
+	['offcpu', 'Off CPU'],
+	['oncpu', 'On CPU'],
+	['graph', 'Who waits for whom'],
+	['whatif', 'What if'],
+	['notes', 'Notes'],
+];
+
+function Head({ store }: { store: Store }) {
+	const { run, threads, loss } = store.model.data.meta.summary;
+	const how = run.exit_status === null ? '' : `, exit status ${run.exit_status}`;
+	return (
+		<header>
+			<p class="run">
+				<b>{run.argv.join(' ') || 'a run'}</b> ran for {formatNs(run.duration_ns)}
+				{how}; {formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
+				{run.cpus === 1 ? '' : 's'}
+				<span class="dim">
+					{' '}
+					{run.host} {run.start_time?.slice(0, 16).replace('T', ' ')} {run.start_time ? 'UTC' : ''}
+				</span>
+			</p>
+			<p class="tools">
+				<button type="button" onClick={() => (store.search.value = true)}>
+					Search <kbd>/</kbd>
+				</button>
+				<button
+					type="button"
+					onClick={() =>
+						(store.theme.value = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark')
+					}
+				>
+					Light or dark <kbd>T</kbd>
+				</button>
+				<button type="button" onClick={() => (store.help.value = true)}>
+					Help <kbd>?</kbd>
+				</button>
+			</p>
+			{(loss.events > 0 || loss.damage || !run.complete) && (
+				<p class="warning" role="note">
+					{loss.events > 0 &&
+						`${formatCount(loss.events)} events were lost: figures near the grey bands are approximate. `}
+					{loss.damage && `A part of the trace could not be read: ${loss.damage}. `}
+					{!run.complete && 'The recording was not finished: it shows what was written by then.'}
+				</p>
+			)}
+		</header>
+	);
+}
+
+function Tools({ store }: { store: Store }) {
+	const zoom = (factor: number) => {
+		const { t0, t1 } = store.view.value;
+		setView(store, zoomAt(store.view.value, (t0 + t1) / 2, factor, runEnd(store)));
+	};
+	return (
+		<div class="tools">
+			<button type="button" onClick={() => zoom(0.5)}>
+				Zoom in <kbd>W</kbd>
+			</button>
+			<button type="button" onClick={() => zoom(2)}>
+				out <kbd>S</kbd>
+			</button>
+			<button type="button" onClick={() => setView(store, { t0: 0, t1: runEnd(store) })}>
+				Whole run <kbd>0</kbd>
+			</button>
+			<button type="button" onClick={() => nextFinding(store, 1)}>
+				Next finding <kbd>N</kbd>
+			</button>
+			<label>
+				<input
+					type="checkbox"
+					checked={store.path.value}
+					onChange={(e) => (store.path.value = e.currentTarget.checked)}
+				/>{' '}
+				Critical path <kbd>C</kbd>
+			</label>
+			<label>
+				<input
+					type="checkbox"
+					checked={store.onlyLit.value}
+					onChange={(e) => (store.onlyLit.value = e.currentTarget.checked)}
+				/>{' '}
+				Only what is lit <kbd>O</kbd>
+			</label>
+			<label>
+				Order{' '}
+				<select
+					value={store.sort.value}
+					onChange={(e) => (store.sort.value = e.currentTarget.value as SortBy)}
+				>
+					<option value="start">by start</option>
+					<option value="name">by name</option>
+					<option value="blocked">by time blocked</option>
+				</select>
+			</label>
+			<label>
+				Show threads named{' '}
+				<input
+					type="text"
+					size={10}
+					value={store.filter.value}
+					onInput={(e) => (store.filter.value = e.currentTarget.value)}
+				/>
+			</label>
+		</div>
+	);
+}
+
+function Panel({ store, original }: { store: Store; original: Original }): ComponentChildren {
+	switch (store.tab.value) {
+		case 'threads':
+			return <Threads store={store} />;
+		case 'locks':
+			return <Locks store={store} />;
+		case 'lines':
+			return <Lines store={store} />;
+		case 'wakers':
+			return <Wakers store={store} />;
+		case 'offcpu':
+			return <FlameGraph key="off" store={store} kind="off" />;
+		case 'oncpu':
+			return <FlameGraph key="on" store={store} kind="on" />;
+		case 'graph':
+			return <WaitGraph store={store} />;
+		case 'whatif':
+			return <WhatIfBars store={store} />;
+		case 'notes':
+			return <Notes store={store} original={original} />;
+	}
+}
+
+function Tabs({ store, original }: { store: Store; original: Original }) {
+	const move = (by: number) => {
+		const at = TABS.findIndex(([id]) => id === store.tab.value);
+		const [id] = TABS[(at + by + TABS.length) % TABS.length];
+		store.tab.value = id;
+		document.getElementById(`tab-${id}`)?.focus();
+	};
+	return (
+		<section class="tables" aria-label="Tables and graphs">
+			<div role="tablist" aria-label="Tables and graphs">
+				{TABS.map(([id, name]) => {
+					const on = store.tab.value === id;
+					return (
+						<button
+							key={id}
+							id={`tab-${id}`}
+							type="button"
+							role="tab"
+							aria-selected={on}
+							aria-controls="panel"
+							tabIndex={on ? 0 : -1}
+							onClick={() => (store.tab.value = id)}
+							onKeyDown={(e) => {
+								if (e.key === 'ArrowRight') move(1);
+								else if (e.key === 'ArrowLeft') move(-1);
+							}}
+						>
+							{name}
+						</button>
+					);
+				})}
+			</div>
+			<div role="tabpanel" id="panel" aria-labelledby={`tab-${store.tab.value}`}>
+				<Panel store={store} original={original} />
+			</div>
+		</section>
+	);
+}
+
+export function App({
+	store,
+	colours,
+	original,
+}: {
+	store: Store;
+	colours: ReadonlySignal<Palette>;
+	original: Original;
+}) {
+	const ref = store.selected.value;
+	const said = ref ? describeSlice(store.model, ref).title : store.said.value;
+	return (
+		<>
+			<Head store={store} />
+			<Findings store={store} />
+			<section class="time" aria-label="Timeline">
+				<Strips store={store} colours={colours} />
+				<Tools store={store} />
+				<Timeline store={store} colours={colours} />
+				<Legend colours={colours.value} lock={store.model.locks.length > 0} />
+			</section>
+			<p id="said" class="hidden" role="status" aria-live="polite">
+				{said}
+			</p>
+			<Details store={store} />
+			<Tabs store={store} original={original} />
+			<Search store={store} />
+			<Help store={store} />
+		</>
+	);
+}

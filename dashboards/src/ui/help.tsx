@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The keys, and how to read the page.  The table is also what keys.ts is tested against.
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { Store } from '../store';
+
+export const KEYS: [keys: string, what: string][] = [
+	['W S', 'zoom in, out (by the place of the keys, whatever they are called)'],
+	['A D, ← →', 'move to the left, right'],
+	['↑ ↓', 'in the timeline: the thread above, below'],
+	['F', 'zoom to the selection or the marked range'],
+	['0', 'the whole run'],
+	[', .', 'slice before, after'],
+	['Enter', 'go to the cause: who woke it, who has the lock'],
+	['Backspace', 'back along that chain'],
+	['N P', 'next, previous finding'],
+	['C', 'critical path on or off'],
+	['O', 'only the threads and locks that are lit, or all'],
+	['G', 'who waits for whom at the cursor'],
+	['/', 'search'],
+	['T', 'light, dark, as the system'],
+	['Esc', 'close, forget the selection'],
+	['?', 'this help'],
+];
+
+export function Help({ store }: { store: Store }) {
+	const close = useRef<HTMLButtonElement>(null);
+	useLayoutEffect(() => {
+		if (store.help.value) close.current?.focus();
+	}, [store.help.value]);
+	if (!store.help.value) return null;
+	return (
+		<div class="dialog" role="dialog" aria-label="Help">
+			<button ref={close} type="button" class="close" onClick={() => (store.help.value = false)}>
+				Close
+			</button>
+			<h2>How to read this page</h2>
+			<p>
+				The sentence at the top is the verdict; each card under it is something that costs time, with the
+				lines of the program it points at.{' '}
+				<b>A click on a card goes to the place in the timeline that proves it.</b>
+			</p>
+			<p>
+				In the timeline each lane is a thread, a lock or a CPU. Zoomed out, a column of pixels shows the true
+				shares of what happened in it. A thread that <i>waits for a CPU</i> is ready and has none; one that{' '}
+				<i>waits for a lock</i> could not go on until somebody let go of it.
+			</p>
+			<table class="keys">
+				<tbody>
+					{KEYS.map(([keys, what]) => (
+						<tr key={keys}>
+							<th scope="row">
+								<kbd>{keys}</kbd>
+							</th>
+							<td>{what}</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+			<p class="dim">
+				With the pointer: click selects, drag marks a stretch, Shift and drag moves, Ctrl and wheel zooms.
+				This page is one file and sends nothing anywhere; it can be mailed or handed in.
+			</p>
+		</div>
+	);
+}

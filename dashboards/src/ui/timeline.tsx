@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The timeline as an element: its canvas, the pointer on it, and its scrolling.  Drawing is in draw/.
+import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import { css, makeTiles, type Palette } from '../draw/colours';
+import { paintTrack, type Raster } from '../draw/lanes';
+import * as overlay from '../draw/overlay';
+import { laneAt, lanesHeight, type Lane } from '../layout';
+import { LOCK_WORDS, CLASS_WORDS } from '../model';
+import { lanesOf, runEnd, select, setView, type Store } from '../store';
+import { findSlice } from '../visible';
+import { pan, toTime, zoomAt } from '../time_scale';
+import { onPrint } from './print';
+
+export const RULER = 24;
+const STATE_ORDER = [0, 1, 2, 3, 4, 6, 5];
+const LOCK_ORDER = [2, 3, 1];
+const CPU_ORDER = [1, 2, 3, 4];
+const PAPER_MOST = 6000; // px of lanes on paper
+const CLICK_PX = 4; // a drag shorter than this is a click
+
+export const gutter = (width: number): number => (width < 600 ? 96 : 168);
+
+interface Inks {
+	of: Palette;
+	states: Uint32Array;
+	locks: Uint32Array;
+	cpus: Uint32Array;
+	lane: number;
+	paper: number;
+}
+
+function makeInks(p: Palette): Inks {
+	const plain = (hex: string) => {
+		const n = parseInt(hex.slice(1), 16);
+		return (255 << 24) | ((n & 255) << 16) | (n & 0xff00) | (n >> 16);
+	};
+	return {
+		of: p,
+		states: makeTiles(p.states),
+		locks: makeTiles(p.locks),
+		cpus: makeTiles(p.cpus),
+		lane: plain(p.lane),
+		paper: plain(p.paper),
+	};
+}
+
+function paintLanes(
+	store: Store,
+	inks: Inks,
+	raster: Raster,
+	lanes: Lane[],
+	scroll: number,
+	ratio: number,
+): void {
+	const { model } = store;
+	const view = store.view.value;
+	raster.px.fill(inks.paper);
+	for (const lane of lanes) {
+		if (lane.kind === 'head') continue;
+		const top = Math.round((lane.y - scroll + 1) * ratio);
+		const height = Math.round((lane.height - 2) * ratio);
+		const [a, b] = [Math.max(0, top), Math.min(raster.height, top + height)];
+		if (b > a) raster.px.fill(inks.lane, a * raster.width, b * raster.width);
+		if (lane.kind === 'thread')
+			paintTrack(raster, model.threads[lane.index], view, top, height, inks.states, STATE_ORDER);
+		else if (lane.kind === 'lock')
+			paintTrack(raster, model.locks[lane.index], view, top, height, inks.locks, LOCK_ORDER);
+		else paintTrack(raster, model.cpus[lane.index], view, top, height, inks.cpus, CPU_ORDER);
+	}
+}
+
+class Painter {
+	private raster: Raster | null = null;
+	private image: ImageData | null = null;
+	private inks: Inks | null = null;
+
+	constructor(
+		private readonly store: Store,
+		private readonly canvas: HTMLCanvasElement,
+	) {}
+
+	draw(p: Palette, width: number, height: number, scroll: number): void {
+		const { store, canvas } = this;
+		const ratio = Math.min(2, window.devicePixelRatio || 1);
+		const left = gutter(width);
+		const [w, h] = [
+			Math.max(1, Math.round((width - left) * ratio)),
+			Math.max(1, Math.round((height - RULER) * ratio)),
+		];
+		const g = canvas.getContext('2d', { alpha: false });
+		if (!g) return;
+		if (this.inks?.of !== p) this.inks = makeInks(p);
+		if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+			canvas.width = Math.round(width * ratio);
+			canvas.height = Math.round(height * ratio);
+		}
+		if (!this.image || this.image.width !== w || this.image.height !== h) {
+			this.image = g.createImageData(w, h);
+			this.raster = { width: w, height: h, px: new Uint32Array(this.image.data.buffer) };
+		}
+		const lanes = lanesOf(store).filter((l) => l.y + l.height > scroll && l.y < scroll + height - RULER);
+		paintLanes(store, this.inks, this.raster as Raster, lanes, scroll, ratio);
+		g.setTransform(1, 0, 0, 1, 0, 0);
+		g.fillStyle = p.paper;
+		g.fillRect(0, 0, canvas.width, canvas.height);
+		g.putImageData(this.image, Math.round(left * ratio), Math.round(RULER * ratio));
+		g.setTransform(ratio, 0, 0, ratio, 0, 0);
+		this.over(g, p, { width, height, left, scroll }, lanes);
+	}
+
+	private over(
+		g: CanvasRenderingContext2D,
+		p: Palette,
+		at: { width: number; height: number; left: number; scroll: number },
+		lanes: Lane[],
+	): void {
+		const { store } = this;
+		const scene: overlay.Scene = {
+			g,
+			lanes,
+			palette: p,
+			model: store.model,
+			view: store.view.value,
+			left: at.left,
+			width: at.width - at.left,
+			top: RULER,
+			height: at.height - RULER,
+			scroll: at.scroll,
+		};
+		const selected = store.selected.value;
+		g.save();
+		g.beginPath();
+		g.rect(at.left, RULER, scene.width, scene.height);
+		g.clip();
+		overlay.drawNames(scene);
+		overlay.drawLit(scene, store.lit.value);
+		overlay.drawLosses(scene);
+		overlay.drawCuts(scene);
+		if (store.path.value) overlay.drawPath(scene);
+		if (selected) overlay.drawArrows(scene, selected.thread);
+		overlay.drawSelection(scene, selected);
+		g.restore();
+		overlay.drawGutter(scene, store.lit.value, selected?.thread ?? -1);
+		overlay.drawRuler(scene);
+		g.save();
+		g.beginPath();
+		g.rect(at.left, 0, scene.width, at.height);
+		g.clip();
+		overlay.drawRange(scene, store.range.value, store.cursor.value);
+		g.restore();
+	}
+}
+
+// ---- the pointer ----
+
+function click(store: Store, lane: Lane | null, t: number): void {
+	store.cursor.value = t;
+	store.range.value = null;
+	if (!lane || lane.kind === 'head') {
+		store.selected.value = null;
+		return;
+	}
+	if (lane.kind === 'lock') {
+		store.selected.value = null;
+		store.lockAt.value = { lock: lane.index, t };
+		return;
+	}
+	let thread = lane.index;
+	if (lane.kind === 'cpu') {
+		const cpu = store.model.cpus[lane.index];
+		thread = cpu.thread[Math.min(Math.max(findSlice(cpu, t), 0), cpu.n - 1)] ?? -1;
+		if (thread < 0) return;
+	}
+	const slice = findSlice(store.model.data.slices[thread], t);
+	store.history = [];
+	if (slice >= 0 && slice < store.model.data.slices[thread].n) select(store, { thread, slice }, false);
+	else store.selected.value = null;
+}
+
+function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () => void {
+	let down: { x: number; t: number; pan: boolean; lastX: number } | null = null;
+	const place = (e: PointerEvent | WheelEvent) => {
+		const rect = canvas.getBoundingClientRect();
+		const left = gutter(rect.width);
+		const width = rect.width - left;
+		return {
+			x: e.clientX - rect.left,
+			t: toTime(store.view.value, Math.min(Math.max(e.clientX - rect.left - left, 0), width), width),
+			y: e.clientY - rect.top - RULER + box.scrollTop,
+			width,
+		};
+	};
+	const onDown = (e: PointerEvent) => {
+		if (e.button > 1) return;
+		const at = place(e);
+		down = { x: at.x, t: at.t, pan: e.shiftKey || e.button === 1, lastX: at.x };
+		canvas.setPointerCapture(e.pointerId);
+		canvas.focus({ preventScroll: true });
+	};
+	const onMove = (e: PointerEvent) => {
+		if (!down) return;
+		const at = place(e);
+		if (down.pan) {
+			setView(store, pan(store.view.value, (down.lastX - at.x) / at.width, runEnd(store)));
+			down.lastX = at.x;
+		} else if (Math.abs(at.x - down.x) > CLICK_PX) {
+			store.range.value = { t0: Math.min(down.t, at.t), t1: Math.max(down.t, at.t) };
+		}
+	};
+	const onUp = (e: PointerEvent) => {
+		if (!down) return;
+		const at = place(e);
+		if (!down.pan && Math.abs(at.x - down.x) <= CLICK_PX) click(store, laneAt(lanesOf(store), at.y), at.t);
+		down = null;
+	};
+	const onWheel = (e: WheelEvent) => {
+		const at = place(e);
+		if (e.ctrlKey || e.altKey || e.metaKey) {
+			e.preventDefault();
+			setView(
+				store,
+				zoomAt(store.view.value, at.t, Math.exp(Math.max(-60, Math.min(60, e.deltaY)) / 140), runEnd(store)),
+			);
+		} else if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) {
+			e.preventDefault();
+			setView(store, pan(store.view.value, (e.deltaX || e.deltaY) / at.width, runEnd(store)));
+		}
+	};
+	canvas.addEventListener('pointerdown', onDown);
+	canvas.addEventListener('pointermove', onMove);
+	canvas.addEventListener('pointerup', onUp);
+	canvas.addEventListener('wheel', onWheel, { passive: false });
+	return () => {
+		canvas.removeEventListener('pointerdown', onDown);
+		canvas.removeEventListener('pointermove', onMove);
+		canvas.removeEventListener('pointerup', onUp);
+		canvas.removeEventListener('wheel', onWheel);
+	};
+}
+
+export function Legend({ colours, lock }: { colours: Palette; lock: boolean }) {
+	const swatch = (ink: Palette['states'][number]) => (
+		<i class={`swatch ${ink.pattern}`} style={{ backgroundColor: css(ink) }} aria-hidden="true" />
+	);
+	return (
+		<p class="legend">
+			{CLASS_WORDS.map((word, i) => (
+				<span key={word}>
+					{swatch(colours.states[i])}
+					{word}
+				</span>
+			))}
+			{lock && <b>Locks:</b>}
+			{lock &&
+				LOCK_WORDS.map((word, i) =>
+					i ? (
+						<span key={word}>
+							{swatch(colours.locks[i])}
+							{word}
+						</span>
+					) : null,
+				)}
+		</p>
+	);
+}
+
+export function Timeline({ store, colours }: { store: Store; colours: ReadonlySignal<Palette> }) {
+	const canvas = useRef<HTMLCanvasElement>(null);
+	const box = useRef<HTMLDivElement>(null);
+	const paint = useRef<() => void>(() => {});
+
+	useEffect(() => {
+		const [c, b] = [canvas.current, box.current];
+		if (!c || !b) return;
+		const painter = new Painter(store, c);
+		let asked = 0;
+		paint.current = () => {
+			if (asked) return;
+			asked = requestAnimationFrame(() => {
+				asked = 0;
+				painter.draw(colours.value, b.clientWidth, b.clientHeight, b.scrollTop);
+			});
+		};
+		paint.current();
+		const sizes = new ResizeObserver(() => paint.current());
+		sizes.observe(b);
+		b.addEventListener('scroll', paint.current);
+		const stop = listen(store, c, b);
+		const screenHeight = b.style.height;
+		const stopPrint = onPrint(
+			() => {
+				b.style.height = `${Math.min(PAPER_MOST, lanesHeight(lanesOf(store)) + RULER + 4)}px`;
+				painter.draw(colours.value, b.clientWidth, b.clientHeight, 0);
+			},
+			() => {
+				b.style.height = screenHeight;
+				paint.current();
+			},
+		);
+		return () => {
+			sizes.disconnect();
+			b.removeEventListener('scroll', paint.current);
+			stop();
+			stopPrint();
+		};
+	}, [store]);
+
+	useSignalEffect(() => {
+		for (const s of [
+			store.view,
+			store.selected,
+			store.range,
+			store.cursor,
+			store.lit,
+			store.path,
+			store.sort,
+			store.filter,
+			store.onlyLit,
+		])
+			void s.value;
+		void colours.value;
+		paint.current();
+	});
+	useSignalEffect(() => {
+		const lane = store.showLane.value;
+		const b = box.current;
+		if (!lane || !b) return;
+		const [top, room] = [b.scrollTop, b.clientHeight - RULER];
+		if (lane.y < top || lane.y + lane.height > top + room) b.scrollTop = Math.max(0, lane.y - room / 3);
+	});
+	useSignalEffect(() => {
+		if (!store.shown.value) return;
+		// when the card has unfolded
+		requestAnimationFrame(() => box.current?.closest('section')?.scrollIntoView({ block: 'start' }));
+	});
+	const height = lanesHeight(lanesOf(store)) + RULER + 2;
+	return (
+		<div class="lanes" ref={box} style={{ height: `min(${height + 2}px, 62vh)` }}>
+			<canvas
+				ref={canvas}
+				tabIndex={0}
+				role="application"
+				aria-roledescription="timeline"
+				aria-label="Timeline of threads, locks and CPUs. Arrow keys or A and D move, W and S zoom, comma and full stop go from slice to slice, Enter goes to the cause. The tables below have the same data."
+				aria-describedby="said"
+			/>
+			<div class="spacer" style={{ height: `calc(${height}px - 100%)` }} aria-hidden="true" />
+		</div>
+	);
+}

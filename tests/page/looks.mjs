@@ -1,0 +1,170 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Every kind of finding leads into the timeline; the page passes axe in light and dark; its colours can be
+// told apart with any colour vision, or by their patterns.
+/*
+# time limit: 300
+*/
+import fs from 'node:fs';
+import path from 'node:path';
+import {
+	axeSource,
+	check,
+	details,
+	equal,
+	hashOf,
+	makePage,
+	open,
+	ROOT,
+	run,
+	shut,
+	until,
+} from './lib/page.mjs';
+
+const TABS = ['threads', 'locks', 'lines', 'wakers', 'offcpu', 'oncpu', 'graph', 'whatif', 'notes'];
+
+async function everyFinding(browser) {
+	const seen = new Set();
+	const traces = fs
+		.readdirSync(path.join(ROOT, 'tests/traces'))
+		.filter((n) => /^(find|path|states|primitives)/.test(n) && !n.includes('_not'));
+	for (const trace of traces) {
+		const page = await open(browser, makePage(trace.replace('.ctt', '')));
+		const cards = page.locator('.card .show');
+		const n = await cards.count();
+		for (let i = 0; i < n; i++) {
+			const id = await cards.nth(i).locator('code').textContent();
+			if (seen.has(id)) continue;
+			seen.add(id);
+			await cards.nth(i).click();
+			const hash = await until(
+				() => hashOf(page),
+				(h) => h.includes(`f=${i}`),
+			);
+			const placed =
+				/t=\d+,\d+/.test(hash) &&
+				(/s=\d+,\d+/.test(hash) ||
+					['imbalance', 'serialized', 'oversubscribed', 'healthy', 'io-bound', 'cpu-bound'].includes(id));
+			check(`${id} leads into the timeline`, placed, `${trace} ${hash} ${await details(page)}`);
+		}
+		if (page.errors.length) check(`${trace}: no error`, false, page.errors.join('\n'));
+		await shut(page);
+	}
+	check('most kinds of finding were there', seen.size >= 15, [...seen].join());
+}
+
+async function axe(page, name) {
+	const result = await page.evaluate(async () => {
+		const { violations, passes } = await window.axe.run(document);
+		return {
+			bad: violations.map(
+				(v) =>
+					`${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 120)} ${n.any[0]?.message ?? ''}`).join(' | ')}`,
+			),
+			good: passes.length,
+		};
+	});
+	check(`axe finds nothing: ${name}`, result.bad.length === 0 && result.good > 10, result.bad.join('\n'));
+}
+
+async function accessible(browser) {
+	for (const scheme of ['light', 'dark']) {
+		const page = await open(browser, makePage('find_deadlock'), { scheme });
+		await page.evaluate(axeSource());
+		await page.click('.card .show');
+		for (const tab of scheme === 'light' ? TABS : ['offcpu', 'graph']) {
+			await page.click(`#tab-${tab}`);
+			await axe(page, `${scheme}, ${tab}`);
+		}
+		await page.keyboard.press('Escape');
+		await page.keyboard.press('?');
+		await axe(page, `${scheme}, help`);
+		await page.keyboard.press('Escape');
+		await page.keyboard.press('/');
+		await page.keyboard.type('a');
+		await axe(page, `${scheme}, search`);
+		await shut(page);
+	}
+	const phone = await open(browser, makePage('find_deadlock'), { width: 390, height: 800 });
+	const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
+	check('on a phone nothing is wider than the screen', wide <= 390, wide);
+	await shut(phone);
+}
+
+// On paper the page is light, whatever it is on the screen, and shows all lanes.
+async function paper(browser) {
+	const page = await open(browser, makePage('find_crowd'), { scheme: 'dark', height: 220 });
+	const look = () =>
+		page.evaluate(() => {
+			const box = document.querySelector('.lanes');
+			return { theme: document.documentElement.dataset.theme, hidden: box.scrollHeight - box.clientHeight };
+		});
+	const screen = await look();
+	check(
+		'on the screen: dark, some lanes below',
+		screen.theme === 'dark' && screen.hidden > 50,
+		JSON.stringify(screen),
+	);
+	await page.evaluate(() => {
+		window.dispatchEvent(new Event('beforeprint'));
+	});
+	const printed = await look();
+	check(
+		'on paper: light, all lanes',
+		printed.theme === 'light' && printed.hidden < 10,
+		JSON.stringify(printed),
+	);
+	await page.evaluate(() => window.dispatchEvent(new Event('afterprint')));
+	check('and as before after it', (await look()).theme === 'dark');
+	check('a PDF can be made', (await page.pdf()).length > 10_000);
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+// Mean colour of an image, and how much of it is darker than that.
+async function measure(lab, png) {
+	return lab.evaluate(async (data) => {
+		const image = new Image();
+		image.src = `data:image/png;base64,${data}`;
+		await image.decode();
+		const canvas = document.createElement('canvas');
+		[canvas.width, canvas.height] = [image.width, image.height];
+		const g = canvas.getContext('2d');
+		g.drawImage(image, 0, 0);
+		const { data: px } = g.getImageData(2, 2, image.width - 4, image.height - 4);
+		const mean = [0, 0, 0];
+		for (let i = 0; i < px.length; i += 4) for (let c = 0; c < 3; c++) mean[c] += px[i + c] / (px.length / 4);
+		return mean;
+	}, png.toString('base64'));
+}
+
+async function colours(browser) {
+	const page = await open(browser, makePage('find_contention'));
+	const lab = await browser.newPage();
+	const session = await page.context().newCDPSession(page);
+	const swatches = page.locator('.legend .swatch');
+	const n = 7; // of the states; what a lock's lane shows comes after
+	const patterns = await swatches.evaluateAll((all) => all.map((s) => s.className));
+	for (const type of ['none', 'deuteranopia', 'protanopia', 'tritanopia', 'achromatopsia']) {
+		await session.send('Emulation.setEmulatedVisionDeficiency', { type });
+		const means = [];
+		for (let i = 0; i < n; i++) means.push(await measure(lab, await swatches.nth(i).screenshot()));
+		const close = [];
+		for (let a = 0; a < n; a++)
+			for (let b = a + 1; b < n; b++) {
+				const apart = Math.hypot(...means[a].map((v, c) => v - means[b][c]));
+				if (apart < 30 && patterns[a] === patterns[b]) close.push(`${a} and ${b}: ${apart.toFixed(0)}`);
+			}
+		equal(`states can be told apart: ${type}`, close.join('; '), '');
+	}
+	await lab.close();
+	await shut(page);
+}
+
+await run(async (browser) => {
+	await everyFinding(browser);
+	await accessible(browser);
+	await paper(browser);
+	await colours(browser);
+});

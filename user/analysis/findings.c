@@ -178,15 +178,20 @@ static enum ct_severity judge(const struct ct_search *s, enum ct_finding_kind ki
 	return severity < most ? severity : most;
 }
 
+void ct_found__cost(struct ct_search *s, struct ct_finding *f, ct_ns cost_ns)
+{
+	f->cost_ns = cost_ns < s->duration_ns ? cost_ns : s->duration_ns;
+	f->share = s->duration_ns ? (double)f->cost_ns / (double)s->duration_ns : 0;
+	f->severity = judge(s, f->kind, f->cost_ns);
+}
+
 struct ct_finding *ct_found__new(
 	struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns, bool seen)
 {
 	struct ct_finding *f = ct_vec_push(&s->out->at);
 
 	f->kind = kind;
-	f->cost_ns = cost_ns < s->duration_ns ? cost_ns : s->duration_ns;
-	f->share = s->duration_ns ? (double)f->cost_ns / (double)s->duration_ns : 0;
-	f->severity = judge(s, kind, f->cost_ns);
+	ct_found__cost(s, f, cost_ns);
 	f->seen = seen && !s->m->lost_events;
 	f->hang = f->cause = CT_NONE;
 	return f;
@@ -505,8 +510,10 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	s.marks = ct_alloc((size_t)s.m->threads.cnt + 1);
 	link_waits(&s);
 	for (u32 i = 0; i < CT_COUNT(rows); i++) {
-		if (rows[i].kind == CT_FIND_HEALTHY)
+		if (rows[i].kind == CT_FIND_HEALTHY) {
+			ct_findings__fold(&s);
 			link_causes(l);
+		}
 		if (rows[i].find)
 			rows[i].find(&s);
 	}
@@ -534,16 +541,19 @@ void ct_findings__of_hangs(struct ct_finding_list *l, const struct ct_facts *f)
 	free(s.told);
 }
 
+void ct_finding__clear(struct ct_finding *f)
+{
+	ct_vec_free(&f->threads);
+	ct_vec_free(&f->locks);
+	ct_vec_free(&f->frames);
+	free(f->title);
+	free(f->evidence);
+	free(f->advice);
+}
+
 void ct_findings__clear(struct ct_finding_list *l)
 {
-	for (u32 i = 0; i < l->at.cnt; i++) {
-		struct ct_finding *f = &l->at.at[i];
-		ct_vec_free(&f->threads);
-		ct_vec_free(&f->locks);
-		ct_vec_free(&f->frames);
-		free(f->title);
-		free(f->evidence);
-		free(f->advice);
-	}
+	for (u32 i = 0; i < l->at.cnt; i++)
+		ct_finding__clear(&l->at.at[i]);
 	ct_vec_free(&l->at);
 }

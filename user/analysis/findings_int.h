@@ -4,7 +4,7 @@
  * thing that it finds calls ct_found__new() and fills in cost, threads, locks, lines and words;
  * findings.c judges severity, links causes and ranks.  Files by family: findings_locks.c,
  * findings_herd.c, findings_priority.c, findings_loops.c, findings_waits.c, findings_cpu.c,
- * findings_spin.c.
+ * findings_spin.c, findings_turns.c; findings_fold.c makes one of many that are alike.
  */
 #ifndef CT_FINDINGS_INT_H
 #define CT_FINDINGS_INT_H
@@ -55,6 +55,8 @@ enum ct_threshold_id {
 	CT_T_SPIN_SHARE,
 	CT_T_SPIN_TURNS,
 	CT_T_INVERSION_WAITS,
+	CT_T_FOLD_LOCKS,
+	CT_T_FOLD_LISTED,
 	CT_THRESHOLDS
 };
 u64 ct_threshold(enum ct_threshold_id id);
@@ -117,6 +119,11 @@ u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns); /* first that ends af
 /* Do they do the same: one process, one creator, one start function, names alike? */
 bool ct_same_role(const struct ct_model *m, u32 a, u32 b);
 bool ct_is_outside(enum ct_state s); /* a sleep, a device, a network: no other thread ends it */
+
+/* Another cost than it was made with, and the severity that goes with it. */
+void ct_found__cost(struct ct_search *s, struct ct_finding *f, ct_ns cost_ns);
+void ct_finding__clear(struct ct_finding *f);
+void ct_findings__fold(struct ct_search *s); /* what is said of many locks is said once */
 
 void ct_find_hangs(struct ct_search *s);
 void ct_find_held_while_blocked(struct ct_search *s);

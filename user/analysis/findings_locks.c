@@ -294,6 +294,41 @@ static const char *say_prediction(struct ct_search *s, u32 lock)
 		ct_say_ns(s, p->duration_ns), ct_say_ns(s, s->duration_ns));
 }
 
+/* Nobody of the recorded was ever seen with it, and who let the waiters in was none of them: the
+ * lock is in memory that another program has, too. */
+static bool is_held_outside(const struct ct_search *s, const struct ct_lock *l)
+{
+	u32 woken = 0;
+
+	for (u32 i = 0; i < l->waits.cnt; i++) {
+		const struct ct_wait *w = &s->m->waits.at[l->waits.at[i]];
+		bool foreign = w->wake_flags & CT_WAKE_FOREIGN;
+		if (w->owner != CT_NONE || ((w->flags & CT_WAIT_WOKEN) && !foreign))
+			return false;
+		woken += foreign;
+	}
+	return l->shared && woken;
+}
+
+static void tell_outside(struct ct_search *s, const struct queue *q, const struct ct_contention *c)
+{
+	const char *lock = ct_say_lock(s, q->lock), *site = first_site(s, c);
+	struct ct_finding *f = new_finding(s, CT_FIND_LOCK_CONTENTION, queue_cost(q), true, c);
+
+	f->title = ct_asprintf(
+		"%s is held by a thread of another program that was not recorded", lock);
+	f->evidence = ct_asprintf(
+		"For %s, %s of the run, %s waited for %s%s. None of the recorded threads had it, "
+		"and each wait was ended by a thread of another program.%s",
+		ct_say_ns(s, q->all_ns), ct_say_share(s, q->all_ns, s->duration_ns),
+		ct_say_threads(s, f->threads.at, f->threads.cnt), lock, site,
+		say_prediction(s, q->lock));
+	f->advice = ct_asprintf(
+		"See what the other program does with %s in its hands: record both (start them "
+		"from one shell script, or give both to -p), and have it hold the lock for less.",
+		lock);
+}
+
 static void tell_contention(
 	struct ct_search *s, const struct queue *q, const struct ct_contention *c)
 {
@@ -420,7 +455,8 @@ void ct_find_contention(struct ct_search *s)
 		if (!find_starvation(s, c) && ct_worth(s, queue_cost(&q)) &&
 			(!saves_nothing(s, c->lock) ||
 				ct_is_share(queue_cost(&q), s->duration_ns, CT_T_MEDIUM_SHARE)))
-			tell_contention(s, &q, c);
+			is_held_outside(s, &s->m->locks.at[c->lock]) ? tell_outside(s, &q, c)
+								     : tell_contention(s, &q, c);
 	}
 }
 

@@ -90,6 +90,10 @@ const struct ct_threshold ct_thresholds[CT_THRESHOLDS + 1] = {
 		"who starts the others and waits for their end sleeps a few times" },
 	[CT_T_INVERSION_WAITS] = { "inversion-waits", 1, "waits",
 		"one is enough where priorities are a promise" },
+	[CT_T_FOLD_LOCKS] = { "fold-locks", 3, "locks",
+		"two locks can be told one by one, and may have little in common" },
+	[CT_T_FOLD_LISTED] = { "fold-listed", 50, "locks",
+		"nobody reads a longer list, and one line of code is to be mended" },
 };
 
 u64 ct_threshold(enum ct_threshold_id id)

@@ -26,6 +26,12 @@ enum ct_threshold_id {
 	CT_T_STARVED_SHARE,
 	CT_T_SERIAL_SHARE,
 	CT_T_SERIAL_RUNNING,
+	CT_T_TURNS,
+	CT_T_TURN_INSIDE,
+	CT_T_TURN_MOST,
+	CT_T_TURN_US,
+	CT_T_KEY_INSIDE,
+	CT_T_PERMITS,
 	CT_T_HERD_WOKEN,
 	CT_T_HERD_GAP_US,
 	CT_T_HERD_WORK_US,
@@ -128,6 +134,8 @@ void ct_findings__fold(struct ct_search *s); /* what is said of many locks is sa
 void ct_find_hangs(struct ct_search *s);
 void ct_find_held_while_blocked(struct ct_search *s);
 void ct_find_contention(struct ct_search *s);
+void ct_find_held_keys(struct ct_search *s);
+void ct_find_turns(struct ct_search *s);
 void ct_find_convoy(struct ct_search *s);
 void ct_find_serialized(struct ct_search *s);
 void ct_find_herd(struct ct_search *s);

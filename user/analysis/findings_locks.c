@@ -232,6 +232,7 @@ void ct_find_held_while_blocked(struct ct_search *s)
 			ct_is_share(q.blocked_ns, q.all_ns, CT_T_HELD_SHARE))
 			tell_held(s, &q, c);
 	}
+	ct_find_held_keys(s);
 }
 
 /* ---- lock-contention ---- */
@@ -502,7 +503,7 @@ void ct_find_convoy(struct ct_search *s)
 
 /* ---- serialized ---- */
 
-void ct_find_serialized(struct ct_search *s)
+static bool find_queue_alone(struct ct_search *s)
 {
 	const struct ct_parallelism *p = &s->f->parallelism;
 	ct_ns lock_ns = p->alone_state_ns[CT_LOCK], rwlock_ns = p->alone_state_ns[CT_RWLOCK];
@@ -515,7 +516,7 @@ void ct_find_serialized(struct ct_search *s)
 	if (!c || s->f->hangs.at.cnt || !ct_worth(s, alone_ns) ||
 		!ct_is_share(alone_ns, s->duration_ns, CT_T_SERIAL_SHARE) ||
 		p->mean_running * 100 > (double)ct_threshold(CT_T_SERIAL_RUNNING))
-		return;
+		return false;
 	const char *lock = ct_say_lock(s, c->lock);
 	struct ct_finding *f =
 		new_finding(s, CT_FIND_SERIALIZED, at_most_saved(s, c->lock, alone_ns), true, c);
@@ -528,4 +529,12 @@ void ct_find_serialized(struct ct_search *s)
 		ct_say_ns(s, alone_ns), ct_say_share(s, alone_ns, s->duration_ns), lock);
 	f->advice = ct_asprintf(
 		"Make %s guard less, or do the work in one thread: it would take no longer.", lock);
+	return true;
+}
+
+/* By a lock's queue, which needs CPUs that are free; else by who wants one. */
+void ct_find_serialized(struct ct_search *s)
+{
+	if (!find_queue_alone(s))
+		ct_find_turns(s);
 }

@@ -293,6 +293,7 @@ static void write_work(struct ct_report *r)
 		[CT_FIT_SEQUENTIAL] = "one thread is enough for so little",
 		[CT_FIT_ASYNC] = "its waits can overlap in one thread: an event loop fits",
 		[CT_FIT_THREADS] = "threads fit",
+		[CT_FIT_PROCESSES] = "processes fit: its threads run one at a time",
 	};
 	if (!k->cpu_ns && !k->io_ns && !k->sleep_ns)
 		return;

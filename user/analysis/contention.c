@@ -8,7 +8,7 @@
  * time, so finding the first hold of each is a merge. O(waits x log waits + overlaps of waits with
  * holds) for each lock; memory O(threads) besides the result.
  */
-#include "ct_findings.h"
+#include "findings_int.h"
 
 struct acc { /* one waiter's time, by owner */
 	u32 waits, last_wait;
@@ -21,6 +21,7 @@ struct work {
 	struct ct_contention *c;
 	struct acc *by_owner; /* [threads + 1]; the last one is nobody */
 	u32 *touched;
+	u32 *near; /* [threads] of ct_slice_find_near */
 	u32 touched_cnt;
 	struct ct_table *site_idx;
 };
@@ -167,25 +168,12 @@ static int compare_blames(const void *a, const void *b)
 
 /* ---- what holders did meanwhile -------------------------------------------------------------- */
 
-static u32 find_slice(const struct ct_thread *th, ct_ns t)
-{
-	u32 low = 0, high = th->slices.cnt;
-
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (ct_slice_end(th, mid) <= t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static void add_holder_states(struct work *w, u32 thread, ct_ns start, ct_ns end)
 {
 	const struct ct_thread *th = &w->m->threads.at[thread];
 
-	for (u32 i = find_slice(th, start); i < th->slices.cnt && start < end; i++) {
+	for (u32 i = ct_slice_find_near(th, start, &w->near[thread]);
+		i < th->slices.cnt && start < end; i++) {
 		ct_ns slice_end = ct_slice_end(th, i) < end ? ct_slice_end(th, i) : end;
 		if (th->slices.at[i].start_ns > start)
 			start = th->slices.at[i].start_ns;
@@ -283,6 +271,7 @@ void ct_contention__compute(struct ct_contentions *c, const struct ct_model *m)
 	*c = (struct ct_contentions){ 0 };
 	w.by_owner = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*w.by_owner));
 	w.touched = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*w.touched));
+	w.near = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*w.near));
 	w.site_idx = ct_table__new();
 	for (u32 i = 0; i < m->locks.cnt; i++) {
 		if (!m->locks.at[i].waits.cnt)
@@ -295,6 +284,7 @@ void ct_contention__compute(struct ct_contentions *c, const struct ct_model *m)
 	rank_locks(c, m);
 	free(w.by_owner);
 	free(w.touched);
+	free(w.near);
 	ct_table__free(w.site_idx);
 }
 

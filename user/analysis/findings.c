@@ -131,10 +131,8 @@ bool ct_worth(const struct ct_search *s, ct_ns cost_ns)
 	       ct_is_share(cost_ns, s->duration_ns, CT_T_COST_SHARE);
 }
 
-u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
+static u32 find_between(const struct ct_thread *t, ct_ns at_ns, u32 low, u32 high)
 {
-	u32 low = 0, high = t->slices.cnt;
-
 	while (low < high) {
 		u32 mid = low + (high - low) / 2;
 		if (ct_slice_end(t, mid) <= at_ns)
@@ -143,6 +141,25 @@ u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
 			high = mid;
 	}
 	return low;
+}
+
+u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
+{
+	return find_between(t, at_ns, 0, t->slices.cnt);
+}
+
+u32 ct_slice_find_near(const struct ct_thread *t, ct_ns at_ns, u32 *near)
+{
+	u32 low = *near < t->slices.cnt ? *near : 0, step = 1;
+
+	if (low && ct_slice_end(t, low - 1) > at_ns) /* before it: from the start */
+		return *near = find_between(t, at_ns, 0, low);
+	while (low + step < t->slices.cnt && ct_slice_end(t, low + step) <= at_ns) {
+		low += step;
+		step *= 2;
+	}
+	u32 high = low + step < t->slices.cnt ? low + step : t->slices.cnt;
+	return *near = find_between(t, at_ns, low, high);
 }
 
 void ct_marks__clear(struct ct_search *s)
@@ -508,6 +525,7 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	ct_activity__compute(&s.act, s.m);
 	s.told = ct_alloc((size_t)s.m->waits.cnt + 1);
 	s.marks = ct_alloc((size_t)s.m->threads.cnt + 1);
+	s.near = ct_alloc(((size_t)s.m->threads.cnt + 1) * sizeof(*s.near));
 	link_waits(&s);
 	for (u32 i = 0; i < CT_COUNT(rows); i++) {
 		if (rows[i].kind == CT_FIND_HEALTHY) {
@@ -525,6 +543,8 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	free(s.next);
 	free(s.told);
 	free(s.marks);
+	free(s.near);
+	free(s.queues);
 	ct_activity__clear(&s.act);
 }
 

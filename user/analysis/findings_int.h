@@ -105,6 +105,8 @@ struct ct_search {
 	struct ct_activity act;
 	u8 *told;  /* [waits] another finding accounts for this wait already */
 	u8 *marks; /* [threads] of ct_marks */
+	u32 *near; /* [threads] of ct_slice_find_near */
+	struct ct_queue *queues; /* [contentions] of findings_locks.c, when first asked for; NULL */
 	u32 *next; /* [waits] the same thread's next wait; CT_NONE */
 	struct ct_finding_list *out;
 	CT_VEC(char *) scratch; /* of ct_say */
@@ -122,6 +124,8 @@ bool ct_marks__set(struct ct_search *s, u32 thread);
 bool ct_worth(const struct ct_search *s, ct_ns cost_ns);
 bool ct_is_share(u64 part, u64 whole, enum ct_threshold_id percent);
 u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns); /* first that ends after at_ns */
+/* The same; *near is where it is looked for, and what was found: O(log distance) forwards. */
+u32 ct_slice_find_near(const struct ct_thread *t, ct_ns at_ns, u32 *near);
 /* Do they do the same: one process, one creator, one start function, names alike? */
 bool ct_same_role(const struct ct_model *m, u32 a, u32 b);
 bool ct_is_outside(enum ct_state s); /* a sleep, a device, a network: no other thread ends it */

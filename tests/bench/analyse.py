@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What analysing a trace costs, beside what recording it took: sudo tests/bench/analyse.py [TRACE...]
+"""What analysing a trace costs, beside what recording it took:
+
+    sudo tests/bench/analyse.py [TRACE...]
 
 Without traces it records two: `perf bench sched pipe -T`, two threads and nothing but switches,
 and the contention demo.  The report of each is made three times; the middle counts.  Aimed at: 1 us

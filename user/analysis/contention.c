@@ -21,7 +21,6 @@ struct work {
 	struct ct_contention *c;
 	struct acc *by_owner; /* [threads + 1]; the last one is nobody */
 	u32 *touched;
-	u32 *near; /* [threads] of ct_slice_find_near */
 	u32 touched_cnt;
 	struct ct_table *site_idx;
 };
@@ -168,12 +167,15 @@ static int compare_blames(const void *a, const void *b)
 
 /* ---- what holders did meanwhile -------------------------------------------------------------- */
 
-static void add_holder_states(struct work *w, u32 thread, ct_ns start, ct_ns end)
+/* The part of a hold within [start, end). */
+static void add_holder_states(struct work *w, const struct ct_hold *h, ct_ns start, ct_ns end)
 {
-	const struct ct_thread *th = &w->m->threads.at[thread];
+	const struct ct_thread *th = &w->m->threads.at[h->thread];
+	u32 near = h->slice;
 
-	for (u32 i = ct_slice_find_near(th, start, &w->near[thread]);
-		i < th->slices.cnt && start < end; i++) {
+	start = h->start_ns > start ? h->start_ns : start;
+	end = h->end_ns < end ? h->end_ns : end;
+	for (u32 i = ct_slice_find_near(th, start, &near); i < th->slices.cnt && start < end; i++) {
 		ct_ns slice_end = ct_slice_end(th, i) < end ? ct_slice_end(th, i) : end;
 		if (th->slices.at[i].start_ns > start)
 			start = th->slices.at[i].start_ns;
@@ -202,11 +204,8 @@ static void watch_holders(struct work *w)
 		}
 		while (hold < l->holds.cnt && l->holds.at[hold].end_ns <= start)
 			hold++;
-		for (u32 k = hold; k < l->holds.cnt && l->holds.at[k].start_ns < end; k++) {
-			const struct ct_hold *h = &l->holds.at[k];
-			add_holder_states(w, h->thread, h->start_ns > start ? h->start_ns : start,
-				h->end_ns < end ? h->end_ns : end);
-		}
+		for (u32 k = hold; k < l->holds.cnt && l->holds.at[k].start_ns < end; k++)
+			add_holder_states(w, &l->holds.at[k], start, end);
 	}
 }
 
@@ -271,7 +270,6 @@ void ct_contention__compute(struct ct_contentions *c, const struct ct_model *m)
 	*c = (struct ct_contentions){ 0 };
 	w.by_owner = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*w.by_owner));
 	w.touched = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*w.touched));
-	w.near = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*w.near));
 	w.site_idx = ct_table__new();
 	for (u32 i = 0; i < m->locks.cnt; i++) {
 		if (!m->locks.at[i].waits.cnt)
@@ -284,7 +282,6 @@ void ct_contention__compute(struct ct_contentions *c, const struct ct_model *m)
 	rank_locks(c, m);
 	free(w.by_owner);
 	free(w.touched);
-	free(w.near);
 	ct_table__free(w.site_idx);
 }
 

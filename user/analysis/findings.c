@@ -525,7 +525,6 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	ct_activity__compute(&s.act, s.m);
 	s.told = ct_alloc((size_t)s.m->waits.cnt + 1);
 	s.marks = ct_alloc((size_t)s.m->threads.cnt + 1);
-	s.near = ct_alloc(((size_t)s.m->threads.cnt + 1) * sizeof(*s.near));
 	link_waits(&s);
 	for (u32 i = 0; i < CT_COUNT(rows); i++) {
 		if (rows[i].kind == CT_FIND_HEALTHY) {
@@ -543,7 +542,6 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	free(s.next);
 	free(s.told);
 	free(s.marks);
-	free(s.near);
 	free(s.queues);
 	ct_activity__clear(&s.act);
 }

@@ -105,7 +105,6 @@ struct ct_search {
 	struct ct_activity act;
 	u8 *told;  /* [waits] another finding accounts for this wait already */
 	u8 *marks; /* [threads] of ct_marks */
-	u32 *near; /* [threads] of ct_slice_find_near */
 	struct ct_queue *queues; /* [contentions] of findings_locks.c, when first asked for; NULL */
 	u32 *next; /* [waits] the same thread's next wait; CT_NONE */
 	struct ct_finding_list *out;

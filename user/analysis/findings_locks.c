@@ -67,8 +67,9 @@ static void add_hold(struct ct_queue *q, const struct ct_search *s, const struct
 
 	from_ns = h->start_ns > from_ns ? h->start_ns : from_ns;
 	to_ns = h->end_ns < to_ns ? h->end_ns : to_ns;
-	for (u32 i = ct_slice_find_near(t, from_ns, &s->near[h->thread]);
-		i < t->slices.cnt && from_ns < to_ns; i++) {
+	u32 near = h->slice;
+	for (u32 i = ct_slice_find_near(t, from_ns, &near); i < t->slices.cnt && from_ns < to_ns;
+		i++) {
 		const struct ct_slice *sl = &t->slices.at[i];
 		ct_ns end_ns = ct_slice_end(t, i) < to_ns ? ct_slice_end(t, i) : to_ns;
 		if (sl->start_ns > from_ns)

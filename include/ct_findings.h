@@ -91,8 +91,8 @@ const char *ct_work_kind_name(enum ct_work_kind k);
 enum ct_work_kind ct_thread_kind(const struct ct_thread *t);
 
 /* The same for the whole program, and the way of programming that fits such work. */
-enum ct_fit { CT_FIT_SEQUENTIAL, CT_FIT_ASYNC, CT_FIT_THREADS, CT_FITS };
-const char *ct_fit_name(enum ct_fit f); /* "sequential", "async", "threads" */
+enum ct_fit { CT_FIT_SEQUENTIAL, CT_FIT_ASYNC, CT_FIT_THREADS, CT_FIT_PROCESSES, CT_FITS };
+const char *ct_fit_name(enum ct_fit f); /* "sequential", "async", "threads", "processes" */
 struct ct_program_kind {
 	enum ct_work_kind kind;
 	enum ct_fit fit;
@@ -103,6 +103,20 @@ struct ct_program_kind {
 	ct_ns rest_ns;	/* event loops and the like with nothing to do */
 };
 void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *m);
+
+/* ---- threads that take turns at what they pass round among themselves (analysis/turns.c) ---- */
+struct ct_turns {
+	u32 lock;	  /* CT_NONE: none do */
+	bool interpreter; /* it is the lock of an interpreter */
+	u32 threads;	  /* that wait for it now and then */
+	u32 turns;	  /* changes from one to another */
+	ct_ns alone_ns;	  /* one of them wanted a CPU or had it, nobody else did, others waited */
+	ct_ns most_ns;	  /* of it, of the thread that had most */
+};
+void ct_turns__compute(
+	struct ct_turns *t, const struct ct_model *m, const struct ct_contentions *c);
+/* No more than one thread at a time: others do not help such work, processes do. */
+void ct_program_kind__turns(struct ct_program_kind *k, const struct ct_turns *t);
 
 /* ---- critical path: what made the run as long as it was (analysis/critical_path.c) ---- */
 struct ct_path_segment {
@@ -288,6 +302,7 @@ struct ct_facts {
 	struct ct_lines lines;
 	struct ct_wakers wakers;
 	struct ct_program_kind kind;
+	struct ct_turns turns;
 	struct ct_critical_path path;
 	struct ct_what_if what_if;
 	struct ct_hangs hangs;

@@ -104,6 +104,7 @@ struct ct_hold {
 	ct_ns start_ns, end_ns;
 	u32 thread;
 	u32 flags; /* CT_HOLD_* */
+	u32 slice; /* of that thread: the first that ends after start_ns */
 };
 #define CT_HOLD_SEEN 1u	      /* the owner word named this thread during the stretch */
 /* its start is a hand-over that was observed; else it is an upper bound */

@@ -344,20 +344,22 @@ static void test_csv_hostile(void **state)
 	char *text = export_as(&w, "csv");
 	struct csv *csv = parse_csv(text);
 	assert_int_equal(csv->rows, 3);
-	assert_string_equal(csv->field[1][2], "'=a;\"b\",\n\033[31mc \\xC3");
-	assert_string_equal(csv->field[2][10], "'=a;\"b\",\n\033[31mc \\xC3 ");
+	assert_string_equal(csv->field[1][2], "'=a;\"b\",\\x0A\\x1B[31mc \\xC3");
+	assert_string_equal(csv->field[2][10], "'=a;\"b\",\\x0A\\x1B[31mc \\xC3 ");
 	assert_string_equal(csv->field[1][13], "cut-start loss");
 	free(csv);
 	free(text);
 	world_free(&w);
 }
 
-/* A line end alone is reason enough for quotes, so is a quote; a plain name has none. */
+/* A comma alone is reason enough for quotes, so is a quote; a plain name has none. No byte is left
+ * that ends a line or that a terminal acts on. */
 static void test_csv_quotes(void **state)
 {
-	static const char *const cases[][2] = { { "a\nb", "\"a\nb\"" }, { "a\rb", "\"a\rb\"" },
+	static const char *const cases[][2] = { { "a\nb", "a\\x0Ab" }, { "a\rb", "a\\x0Db" },
 		{ "a\"b", "\"a\"\"b\"" }, { "a,b", "\"a,b\"" }, { "a b", "a b" }, { "-1", "'-1" },
-		{ "@x", "'@x" }, { "+x", "'+x" }, { "\t=x", "'\t=x" } };
+		{ "@x", "'@x" }, { "+x", "'+x" }, { "\t=x", "\\x09=x" },
+		{ "\033]0;x\a", "\\x1B]0;x\\x07" }, { "\xe2\x80\xaex", "\\xE2\\x80\\xAEx" } };
 	for (u32 i = 0; i < CT_COUNT(cases); i++) {
 		struct world w;
 		world_init(&w, "p", 100);
@@ -814,6 +816,23 @@ static void test_loss(void **state)
 	world_free(&w);
 }
 
+/* Nothing was lost, and yet switches were not seen: that is said, too. */
+static void test_unseen_switches(void **state)
+{
+	struct world w;
+	world_shop(&w);
+	w.m.anomalies = 0;
+	char *text = report_as(&w, 200, true, false);
+	assert_has(text, "Lost events  none\n");
+	free(text);
+	w.m.anomalies = 1;
+	text = report_as(&w, 200, true, false);
+	assert_has(text, "none; 1 time a thread was found on a CPU without having been seen to "
+			 "come (the kernel did not report it; other tracers do not see it either)");
+	free(text);
+	world_free(&w);
+}
+
 /* Same facts, same bytes: again, and under another locale and time zone. */
 static void test_same_bytes(void **state)
 {
@@ -1015,6 +1034,7 @@ int main(void)
 		cmocka_unit_test(test_report_many),
 		cmocka_unit_test(test_report_least),
 		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_unseen_switches),
 		cmocka_unit_test(test_same_bytes),
 		cmocka_unit_test(test_bar),
 		cmocka_unit_test(test_bar_honest),

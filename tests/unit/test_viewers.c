@@ -54,8 +54,10 @@ static void world_hostile(struct world *w)
 	world_slice(w, first, CT_RUNNABLE, 5 * WORLD_MS, w->m.waits.cnt - 1);
 	world_slice(w, first, CT_RUNNING, 5 * WORLD_MS, CT_NONE);
 	world_slice(w, second, CT_RUNNING, 100 * WORLD_MS, CT_NONE);
-	*ct_vec_push(&w->m.locks.at[0].holds) = (struct ct_hold){ WORLD_START,
-		WORLD_START + 90 * WORLD_MS, second, CT_HOLD_SEEN };
+	*ct_vec_push(&w->m.locks.at[0].holds) = (struct ct_hold){
+		.start_ns = WORLD_START, .end_ns = WORLD_START + 90 * WORLD_MS, .thread = second,
+		.flags = CT_HOLD_SEEN
+	};
 	*ct_vec_push(&w->m.samples) = (struct ct_cpu_sample){
 		.ts = WORLD_START, .thread = first, .stack = stack
 	};

@@ -8,7 +8,7 @@
  * time, so finding the first hold of each is a merge. O(waits x log waits + overlaps of waits with
  * holds) for each lock; memory O(threads) besides the result.
  */
-#include "ct_findings.h"
+#include "findings_int.h"
 
 struct acc { /* one waiter's time, by owner */
 	u32 waits, last_wait;
@@ -167,25 +167,15 @@ static int compare_blames(const void *a, const void *b)
 
 /* ---- what holders did meanwhile -------------------------------------------------------------- */
 
-static u32 find_slice(const struct ct_thread *th, ct_ns t)
+/* The part of a hold within [start, end). */
+static void add_holder_states(struct work *w, const struct ct_hold *h, ct_ns start, ct_ns end)
 {
-	u32 low = 0, high = th->slices.cnt;
+	const struct ct_thread *th = &w->m->threads.at[h->thread];
+	u32 near = h->slice;
 
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (ct_slice_end(th, mid) <= t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static void add_holder_states(struct work *w, u32 thread, ct_ns start, ct_ns end)
-{
-	const struct ct_thread *th = &w->m->threads.at[thread];
-
-	for (u32 i = find_slice(th, start); i < th->slices.cnt && start < end; i++) {
+	start = h->start_ns > start ? h->start_ns : start;
+	end = h->end_ns < end ? h->end_ns : end;
+	for (u32 i = ct_slice_find_near(th, start, &near); i < th->slices.cnt && start < end; i++) {
 		ct_ns slice_end = ct_slice_end(th, i) < end ? ct_slice_end(th, i) : end;
 		if (th->slices.at[i].start_ns > start)
 			start = th->slices.at[i].start_ns;
@@ -214,11 +204,8 @@ static void watch_holders(struct work *w)
 		}
 		while (hold < l->holds.cnt && l->holds.at[hold].end_ns <= start)
 			hold++;
-		for (u32 k = hold; k < l->holds.cnt && l->holds.at[k].start_ns < end; k++) {
-			const struct ct_hold *h = &l->holds.at[k];
-			add_holder_states(w, h->thread, h->start_ns > start ? h->start_ns : start,
-				h->end_ns < end ? h->end_ns : end);
-		}
+		for (u32 k = hold; k < l->holds.cnt && l->holds.at[k].start_ns < end; k++)
+			add_holder_states(w, &l->holds.at[k], start, end);
 	}
 }
 

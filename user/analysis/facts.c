@@ -13,6 +13,8 @@ void ct_facts__compute(struct ct_facts *f, const struct ct_model *m)
 	ct_wakers__compute(&f->wakers, m);
 	ct_hangs__compute(&f->hangs, m);
 	ct_program_kind__compute(&f->kind, m);
+	ct_turns__compute(&f->turns, m, &f->contentions);
+	ct_program_kind__turns(&f->kind, &f->turns);
 	ct_critical_path__compute(&f->path, m);
 	ct_what_if__compute(&f->what_if, m);
 	ct_findings__compute(&f->findings, f);

@@ -131,10 +131,8 @@ bool ct_worth(const struct ct_search *s, ct_ns cost_ns)
 	       ct_is_share(cost_ns, s->duration_ns, CT_T_COST_SHARE);
 }
 
-u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
+static u32 find_between(const struct ct_thread *t, ct_ns at_ns, u32 low, u32 high)
 {
-	u32 low = 0, high = t->slices.cnt;
-
 	while (low < high) {
 		u32 mid = low + (high - low) / 2;
 		if (ct_slice_end(t, mid) <= at_ns)
@@ -143,6 +141,25 @@ u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
 			high = mid;
 	}
 	return low;
+}
+
+u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
+{
+	return find_between(t, at_ns, 0, t->slices.cnt);
+}
+
+u32 ct_slice_find_near(const struct ct_thread *t, ct_ns at_ns, u32 *near)
+{
+	u32 low = *near < t->slices.cnt ? *near : 0, step = 1;
+
+	if (low && ct_slice_end(t, low - 1) > at_ns) /* before it: from the start */
+		return *near = find_between(t, at_ns, 0, low);
+	while (low + step < t->slices.cnt && ct_slice_end(t, low + step) <= at_ns) {
+		low += step;
+		step *= 2;
+	}
+	u32 high = low + step < t->slices.cnt ? low + step : t->slices.cnt;
+	return *near = find_between(t, at_ns, low, high);
 }
 
 void ct_marks__clear(struct ct_search *s)
@@ -178,15 +195,20 @@ static enum ct_severity judge(const struct ct_search *s, enum ct_finding_kind ki
 	return severity < most ? severity : most;
 }
 
+void ct_found__cost(struct ct_search *s, struct ct_finding *f, ct_ns cost_ns)
+{
+	f->cost_ns = cost_ns < s->duration_ns ? cost_ns : s->duration_ns;
+	f->share = s->duration_ns ? (double)f->cost_ns / (double)s->duration_ns : 0;
+	f->severity = judge(s, f->kind, f->cost_ns);
+}
+
 struct ct_finding *ct_found__new(
 	struct ct_search *s, enum ct_finding_kind kind, ct_ns cost_ns, bool seen)
 {
 	struct ct_finding *f = ct_vec_push(&s->out->at);
 
 	f->kind = kind;
-	f->cost_ns = cost_ns < s->duration_ns ? cost_ns : s->duration_ns;
-	f->share = s->duration_ns ? (double)f->cost_ns / (double)s->duration_ns : 0;
-	f->severity = judge(s, kind, f->cost_ns);
+	ct_found__cost(s, f, cost_ns);
 	f->seen = seen && !s->m->lost_events;
 	f->hang = f->cause = CT_NONE;
 	return f;
@@ -505,8 +527,10 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	s.marks = ct_alloc((size_t)s.m->threads.cnt + 1);
 	link_waits(&s);
 	for (u32 i = 0; i < CT_COUNT(rows); i++) {
-		if (rows[i].kind == CT_FIND_HEALTHY)
+		if (rows[i].kind == CT_FIND_HEALTHY) {
+			ct_findings__fold(&s);
 			link_causes(l);
+		}
 		if (rows[i].find)
 			rows[i].find(&s);
 	}
@@ -518,6 +542,7 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	free(s.next);
 	free(s.told);
 	free(s.marks);
+	free(s.queues);
 	ct_activity__clear(&s.act);
 }
 
@@ -534,16 +559,19 @@ void ct_findings__of_hangs(struct ct_finding_list *l, const struct ct_facts *f)
 	free(s.told);
 }
 
+void ct_finding__clear(struct ct_finding *f)
+{
+	ct_vec_free(&f->threads);
+	ct_vec_free(&f->locks);
+	ct_vec_free(&f->frames);
+	free(f->title);
+	free(f->evidence);
+	free(f->advice);
+}
+
 void ct_findings__clear(struct ct_finding_list *l)
 {
-	for (u32 i = 0; i < l->at.cnt; i++) {
-		struct ct_finding *f = &l->at.at[i];
-		ct_vec_free(&f->threads);
-		ct_vec_free(&f->locks);
-		ct_vec_free(&f->frames);
-		free(f->title);
-		free(f->evidence);
-		free(f->advice);
-	}
+	for (u32 i = 0; i < l->at.cnt; i++)
+		ct_finding__clear(&l->at.at[i]);
 	ct_vec_free(&l->at);
 }

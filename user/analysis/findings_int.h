@@ -4,7 +4,7 @@
  * thing that it finds calls ct_found__new() and fills in cost, threads, locks, lines and words;
  * findings.c judges severity, links causes and ranks.  Files by family: findings_locks.c,
  * findings_herd.c, findings_priority.c, findings_loops.c, findings_waits.c, findings_cpu.c,
- * findings_spin.c.
+ * findings_spin.c, findings_turns.c; findings_fold.c makes one of many that are alike.
  */
 #ifndef CT_FINDINGS_INT_H
 #define CT_FINDINGS_INT_H
@@ -26,6 +26,12 @@ enum ct_threshold_id {
 	CT_T_STARVED_SHARE,
 	CT_T_SERIAL_SHARE,
 	CT_T_SERIAL_RUNNING,
+	CT_T_TURNS,
+	CT_T_TURN_INSIDE,
+	CT_T_TURN_MOST,
+	CT_T_TURN_US,
+	CT_T_KEY_INSIDE,
+	CT_T_PERMITS,
 	CT_T_HERD_WOKEN,
 	CT_T_HERD_GAP_US,
 	CT_T_HERD_WORK_US,
@@ -55,6 +61,8 @@ enum ct_threshold_id {
 	CT_T_SPIN_SHARE,
 	CT_T_SPIN_TURNS,
 	CT_T_INVERSION_WAITS,
+	CT_T_FOLD_LOCKS,
+	CT_T_FOLD_LISTED,
 	CT_THRESHOLDS
 };
 u64 ct_threshold(enum ct_threshold_id id);
@@ -97,6 +105,7 @@ struct ct_search {
 	struct ct_activity act;
 	u8 *told;  /* [waits] another finding accounts for this wait already */
 	u8 *marks; /* [threads] of ct_marks */
+	struct ct_queue *queues; /* [contentions] of findings_locks.c, when first asked for; NULL */
 	u32 *next; /* [waits] the same thread's next wait; CT_NONE */
 	struct ct_finding_list *out;
 	CT_VEC(char *) scratch; /* of ct_say */
@@ -114,13 +123,22 @@ bool ct_marks__set(struct ct_search *s, u32 thread);
 bool ct_worth(const struct ct_search *s, ct_ns cost_ns);
 bool ct_is_share(u64 part, u64 whole, enum ct_threshold_id percent);
 u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns); /* first that ends after at_ns */
+/* The same; *near is where it is looked for, and what was found: O(log distance) forwards. */
+u32 ct_slice_find_near(const struct ct_thread *t, ct_ns at_ns, u32 *near);
 /* Do they do the same: one process, one creator, one start function, names alike? */
 bool ct_same_role(const struct ct_model *m, u32 a, u32 b);
 bool ct_is_outside(enum ct_state s); /* a sleep, a device, a network: no other thread ends it */
 
+/* Another cost than it was made with, and the severity that goes with it. */
+void ct_found__cost(struct ct_search *s, struct ct_finding *f, ct_ns cost_ns);
+void ct_finding__clear(struct ct_finding *f);
+void ct_findings__fold(struct ct_search *s); /* what is said of many locks is said once */
+
 void ct_find_hangs(struct ct_search *s);
 void ct_find_held_while_blocked(struct ct_search *s);
 void ct_find_contention(struct ct_search *s);
+void ct_find_held_keys(struct ct_search *s);
+void ct_find_turns(struct ct_search *s);
 void ct_find_convoy(struct ct_search *s);
 void ct_find_serialized(struct ct_search *s);
 void ct_find_herd(struct ct_search *s);

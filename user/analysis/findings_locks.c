@@ -16,7 +16,7 @@
 
 #include "findings_int.h"
 
-struct queue { /* one lock's */
+struct ct_queue { /* one lock's */
 	u32 lock;
 	ct_ns all_ns;	  /* with a waiter */
 	ct_ns spare_ns;	  /* of it, with a CPU to spare */
@@ -44,7 +44,7 @@ static bool is_elsewhere(enum ct_state s)
 	return ct_is_outside(s) || s == CT_POLL || s == CT_CHILD;
 }
 
-static void add_blocked(struct queue *q, const struct ct_search *s, const struct ct_hold *h,
+static void add_blocked(struct ct_queue *q, const struct ct_search *s, const struct ct_hold *h,
 	const struct ct_slice *sl, ct_ns ns)
 {
 	q->blocked_ns += ns;
@@ -60,7 +60,7 @@ static void add_blocked(struct queue *q, const struct ct_search *s, const struct
 }
 
 /* The hold h within [from, to), in which somebody waits. */
-static void add_hold(struct queue *q, const struct ct_search *s, const struct ct_hold *h,
+static void add_hold(struct ct_queue *q, const struct ct_search *s, const struct ct_hold *h,
 	ct_ns from_ns, ct_ns to_ns)
 {
 	const struct ct_thread *t = &s->m->threads.at[h->thread];
@@ -68,7 +68,9 @@ static void add_hold(struct queue *q, const struct ct_search *s, const struct ct
 
 	from_ns = h->start_ns > from_ns ? h->start_ns : from_ns;
 	to_ns = h->end_ns < to_ns ? h->end_ns : to_ns;
-	for (u32 i = ct_slice_find(t, from_ns); i < t->slices.cnt && from_ns < to_ns; i++) {
+	u32 near = h->slice;
+	for (u32 i = ct_slice_find_near(t, from_ns, &near); i < t->slices.cnt && from_ns < to_ns;
+		i++) {
 		const struct ct_slice *sl = &t->slices.at[i];
 		ct_ns end_ns = ct_slice_end(t, i) < to_ns ? ct_slice_end(t, i) : to_ns;
 		if (sl->start_ns > from_ns)
@@ -84,7 +86,7 @@ static void add_hold(struct queue *q, const struct ct_search *s, const struct ct
 }
 
 static void add_stretch(
-	struct queue *q, const struct ct_search *s, ct_ns from_ns, ct_ns to_ns, u32 *hold)
+	struct ct_queue *q, const struct ct_search *s, ct_ns from_ns, ct_ns to_ns, u32 *hold)
 {
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 
@@ -96,13 +98,13 @@ static void add_stretch(
 		add_hold(q, s, &l->holds.at[k], from_ns, to_ns);
 }
 
-static void study_queue(struct queue *q, const struct ct_search *s, u32 lock)
+static void study_queue(struct ct_queue *q, const struct ct_search *s, u32 lock)
 {
 	const struct ct_lock *l = &s->m->locks.at[lock];
 	ct_ns from_ns = 0, to_ns = 0;
 	u32 hold = 0;
 
-	*q = (struct queue){ .lock = lock, .first_ns = UINT64_MAX, .blocked_thread = CT_NONE };
+	*q = (struct ct_queue){ .lock = lock, .first_ns = UINT64_MAX, .blocked_thread = CT_NONE };
 	for (u32 i = 0; i < l->waits.cnt; i++) {
 		const struct ct_wait *w = &s->m->waits.at[l->waits.at[i]];
 		if (s->told[l->waits.at[i]] || w->end_ns <= w->start_ns)
@@ -122,13 +124,29 @@ static void study_queue(struct queue *q, const struct ct_search *s, u32 lock)
 		add_stretch(q, s, from_ns, to_ns, &hold);
 }
 
+/* That of contention i.  What other findings account for is known before it is first asked. */
+static const struct ct_queue *queue_of(struct ct_search *s, u32 i)
+{
+	u32 cnt = s->f->contentions.at.cnt;
+
+	if (!s->queues) {
+		s->queues = ct_alloc(((size_t)cnt + 1) * sizeof(*s->queues));
+		for (u32 k = 0; k < cnt; k++) {
+			u32 lock = s->f->contentions.at.at[k].lock;
+			if (is_key(&s->m->locks.at[lock]))
+				study_queue(&s->queues[k], s, lock);
+		}
+	}
+	return &s->queues[i];
+}
+
 static ct_ns minus(ct_ns a, ct_ns b)
 {
 	return a > b ? a - b : 0;
 }
 
 /* What the queue cost by itself. */
-static ct_ns queue_cost(const struct queue *q)
+static ct_ns queue_cost(const struct ct_queue *q)
 {
 	return minus(q->spare_ns, q->delayed_ns + q->blocked_ns);
 }
@@ -185,7 +203,7 @@ static struct ct_finding *new_finding(struct ct_search *s, enum ct_finding_kind 
 
 /* ---- lock-held-while-blocked ---- */
 
-static enum ct_state longest_state(const struct queue *q)
+static enum ct_state longest_state(const struct ct_queue *q)
 {
 	u32 best = CT_SLEEP;
 
@@ -195,7 +213,8 @@ static enum ct_state longest_state(const struct queue *q)
 	return best;
 }
 
-static void tell_held(struct ct_search *s, const struct queue *q, const struct ct_contention *c)
+static void tell_held(
+	struct ct_search *s, const struct ct_queue *q, const struct ct_contention *c)
 {
 	const char *lock = ct_say_lock(s, q->lock);
 	const char *does = ct_say_does(longest_state(q)), *where = ct_say_at(s, q->blocked_frame);
@@ -222,17 +241,16 @@ static void tell_held(struct ct_search *s, const struct queue *q, const struct c
 
 void ct_find_held_while_blocked(struct ct_search *s)
 {
-	struct queue q;
-
 	for (u32 i = 0; i < s->f->contentions.at.cnt; i++) {
 		const struct ct_contention *c = &s->f->contentions.at.at[i];
 		if (!is_key(&s->m->locks.at[c->lock]))
 			continue;
-		study_queue(&q, s, c->lock);
-		if (ct_worth(s, q.blocked_ns) &&
-			ct_is_share(q.blocked_ns, q.all_ns, CT_T_HELD_SHARE))
-			tell_held(s, &q, c);
+		const struct ct_queue *q = queue_of(s, i);
+		if (ct_worth(s, q->blocked_ns) &&
+			ct_is_share(q->blocked_ns, q->all_ns, CT_T_HELD_SHARE))
+			tell_held(s, q, c);
 	}
+	ct_find_held_keys(s);
 }
 
 /* ---- lock-contention ---- */
@@ -295,8 +313,44 @@ static const char *say_prediction(struct ct_search *s, u32 lock)
 		ct_say_ns(s, p->duration_ns), ct_say_ns(s, s->duration_ns));
 }
 
+/* Nobody of the recorded was ever seen with it, and who let the waiters in was none of them: the
+ * lock is in memory that another program has, too. */
+static bool is_held_outside(const struct ct_search *s, const struct ct_lock *l)
+{
+	u32 woken = 0;
+
+	for (u32 i = 0; i < l->waits.cnt; i++) {
+		const struct ct_wait *w = &s->m->waits.at[l->waits.at[i]];
+		bool foreign = w->wake_flags & CT_WAKE_FOREIGN;
+		if (w->owner != CT_NONE || ((w->flags & CT_WAIT_WOKEN) && !foreign))
+			return false;
+		woken += foreign;
+	}
+	return l->shared && woken;
+}
+
+static void tell_outside(
+	struct ct_search *s, const struct ct_queue *q, const struct ct_contention *c)
+{
+	const char *lock = ct_say_lock(s, q->lock), *site = first_site(s, c);
+	struct ct_finding *f = new_finding(s, CT_FIND_LOCK_CONTENTION, queue_cost(q), true, c);
+
+	f->title = ct_asprintf(
+		"%s is held by a thread of another program that was not recorded", lock);
+	f->evidence = ct_asprintf(
+		"For %s, %s of the run, %s waited for %s%s. None of the recorded threads had it, "
+		"and each wait was ended by a thread of another program.%s",
+		ct_say_ns(s, q->all_ns), ct_say_share(s, q->all_ns, s->duration_ns),
+		ct_say_threads(s, f->threads.at, f->threads.cnt), lock, site,
+		say_prediction(s, q->lock));
+	f->advice = ct_asprintf(
+		"See what the other program does with %s in its hands: record both (start them "
+		"from one shell script, or give both to -p), and have it hold the lock for less.",
+		lock);
+}
+
 static void tell_contention(
-	struct ct_search *s, const struct queue *q, const struct ct_contention *c)
+	struct ct_search *s, const struct ct_queue *q, const struct ct_contention *c)
 {
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 	const char *lock = ct_say_lock(s, q->lock), *site = first_site(s, c);
@@ -411,23 +465,22 @@ static bool find_starvation(struct ct_search *s, const struct ct_contention *c)
 
 void ct_find_contention(struct ct_search *s)
 {
-	struct queue q;
-
 	for (u32 i = 0; i < s->f->contentions.at.cnt; i++) {
 		const struct ct_contention *c = &s->f->contentions.at.at[i];
 		if (!is_key(&s->m->locks.at[c->lock]))
 			continue;
-		study_queue(&q, s, c->lock);
-		if (!find_starvation(s, c) && ct_worth(s, queue_cost(&q)) &&
+		const struct ct_queue *q = queue_of(s, i);
+		if (!find_starvation(s, c) && ct_worth(s, queue_cost(q)) &&
 			(!saves_nothing(s, c->lock) ||
-				ct_is_share(queue_cost(&q), s->duration_ns, CT_T_MEDIUM_SHARE)))
-			tell_contention(s, &q, c);
+				ct_is_share(queue_cost(q), s->duration_ns, CT_T_MEDIUM_SHARE)))
+			is_held_outside(s, &s->m->locks.at[c->lock]) ? tell_outside(s, q, c)
+								     : tell_contention(s, q, c);
 	}
 }
 
 /* ---- lock-convoy ---- */
 
-static bool is_convoy(const struct ct_search *s, const struct queue *q)
+static bool is_convoy(const struct ct_search *s, const struct ct_queue *q)
 {
 	ct_ns span_ns = q->last_ns - q->first_ns;
 
@@ -439,25 +492,23 @@ static bool is_convoy(const struct ct_search *s, const struct queue *q)
 
 void ct_find_convoy(struct ct_search *s)
 {
-	struct queue q;
-
 	for (u32 i = 0; i < s->f->contentions.at.cnt; i++) {
 		const struct ct_contention *c = &s->f->contentions.at.at[i];
 		if (!is_key(&s->m->locks.at[c->lock]))
 			continue;
-		study_queue(&q, s, c->lock);
-		if (!is_convoy(s, &q))
+		const struct ct_queue *q = queue_of(s, i);
+		if (!is_convoy(s, q))
 			continue;
 		const char *lock = ct_say_lock(s, c->lock);
 		struct ct_finding *f = new_finding(
-			s, CT_FIND_LOCK_CONVOY, at_most_saved(s, c->lock, queue_cost(&q)), true, c);
+			s, CT_FIND_LOCK_CONVOY, at_most_saved(s, c->lock, queue_cost(q)), true, c);
 		f->title = ct_asprintf("the queue for %s never empties", lock);
 		f->evidence = ct_asprintf("From the first wait to the last, somebody queued for %s "
 					  "%s of the time, %s "
 					  "waiters on average, and it was handed over every %s.",
-			lock, ct_say_share(s, q.all_ns, q.last_ns - q.first_ns),
-			ct_say_ratio(s, (double)q.wait_ns / (double)q.all_ns),
-			ct_say_ns(s, q.all_ns / q.waits));
+			lock, ct_say_share(s, q->all_ns, q->last_ns - q->first_ns),
+			ct_say_ratio(s, (double)q->wait_ns / (double)q->all_ns),
+			ct_say_ns(s, q->all_ns / q->waits));
 		f->advice = ct_asprintf(
 			"Take %s less often: do several pieces of work each time, or let each "
 			"thread have its own share and merge at the end.",
@@ -467,7 +518,7 @@ void ct_find_convoy(struct ct_search *s)
 
 /* ---- serialized ---- */
 
-void ct_find_serialized(struct ct_search *s)
+static bool find_queue_alone(struct ct_search *s)
 {
 	const struct ct_parallelism *p = &s->f->parallelism;
 	ct_ns lock_ns = p->alone_state_ns[CT_LOCK], rwlock_ns = p->alone_state_ns[CT_RWLOCK];
@@ -480,7 +531,7 @@ void ct_find_serialized(struct ct_search *s)
 	if (!c || s->f->hangs.at.cnt || !ct_worth(s, alone_ns) ||
 		!ct_is_share(alone_ns, s->duration_ns, CT_T_SERIAL_SHARE) ||
 		p->mean_running * 100 > (double)ct_threshold(CT_T_SERIAL_RUNNING))
-		return;
+		return false;
 	const char *lock = ct_say_lock(s, c->lock);
 	struct ct_finding *f =
 		new_finding(s, CT_FIND_SERIALIZED, at_most_saved(s, c->lock, alone_ns), true, c);
@@ -493,4 +544,12 @@ void ct_find_serialized(struct ct_search *s)
 		ct_say_ns(s, alone_ns), ct_say_share(s, alone_ns, s->duration_ns), lock);
 	f->advice = ct_asprintf(
 		"Make %s guard less, or do the work in one thread: it would take no longer.", lock);
+	return true;
+}
+
+/* By a lock's queue, which needs CPUs that are free; else by who wants one. */
+void ct_find_serialized(struct ct_search *s)
+{
+	if (!find_queue_alone(s))
+		ct_find_turns(s);
 }

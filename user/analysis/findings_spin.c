@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Busy waiting, from CPU samples. Three kinds are told: a loop around sched_yield(2), a spin lock
- * of the C library, and a loop of the program that does nothing but look: all its samples fall on
- * one line and a handful of instructions. The last is inferred: a loop that computes on so few
- * looks the same, so it counts only where other threads come and go meanwhile, for whom it can
- * wait, and not where all of them do the same there.
+ * Busy waiting, from CPU samples. Four kinds are told: a loop around sched_yield(2), a spin lock
+ * of the C library, a loop that asks for a lock without waiting for it (trylock), and a loop of the
+ * program that does nothing but look: all its samples fall on one line and a handful of
+ * instructions. The last is inferred: a loop that computes on so few looks the same, so it counts
+ * only where other threads come and go meanwhile, for whom it can wait, and not where all of them
+ * do the same there.
+ *
+ * Threads that take turns at spinning have few samples each: those of one role that are caught in
+ * the same of the C library's functions are judged together.
  */
 #include <string.h>
 
 #include "findings_int.h"
 
-enum spin { SPIN_NONE, SPIN_YIELD, SPIN_LOCK, SPIN_LOOP };
+enum spin { SPIN_NONE, SPIN_YIELD, SPIN_LOCK, SPIN_TRY, SPIN_LOOP };
 
 struct spinner {
 	u32 thread;
 	u32 samples;	 /* all of the thread */
 	u32 yields;	 /* of them, in sched_yield */
 	u32 locks;	 /* in a spin lock's code */
+	u32 tries;	 /* in, or called from, a function that takes a lock if it is free */
 	u32 at_line;	 /* on its busiest line */
 	u32 line_frame;
 	u32 places;	 /* different instructions that make nine tenths of those */
+	ct_ns running_ns;
+	u32 fellows;	 /* other threads whose samples are counted here, too */
 };
 
 static const char *function_of(const struct ct_model *m, u32 frame)
@@ -35,6 +42,20 @@ static bool is_spin_lock(const char *function)
 
 	for (u32 i = 0; i < CT_COUNT(names); i++)
 		if (!strcmp(function, names[i]))
+			return true;
+	return false;
+}
+
+/* Any of the C library's, by whichever of its names: "__pthread_mutex_trylock",
+ * "___pthread_rwlock_trywrlock64", "sem_trywait@@GLIBC_2.34", "__lll_trylock". */
+static bool is_try(const char *function)
+{
+	static const char *const names[] = { "pthread_mutex_trylock", "pthread_rwlock_try",
+		"pthread_spin_trylock", "sem_trywait", "lll_trylock", "mtx_trylock" };
+
+	function += strspn(function, "_");
+	for (u32 i = 0; i < CT_COUNT(names); i++)
+		if (!strncmp(function, names[i], strlen(names[i])))
 			return true;
 	return false;
 }
@@ -114,6 +135,13 @@ static void add_sample(struct tally *t, const struct ct_search *s, const struct 
 	}
 	if (!cnt || call || is_vdso(s->m, frames[0]))
 		return;
+	for (u32 k = 0; k < cnt && k < 2; k++) {
+		if (!is_try(function_of(s->m, frames[k])))
+			continue;
+		t->sp.tries++;
+		t->sp.line_frame = k + 1 < cnt ? frames[k + 1] : frames[k];
+		return;
+	}
 	if (is_spin_lock(function_of(s->m, frames[0]))) {
 		t->sp.locks++;
 		t->sp.line_frame = caller_of(s, frames, cnt);
@@ -136,37 +164,56 @@ static enum spin kind_of(const struct spinner *sp)
 		return SPIN_YIELD;
 	if (sp->locks * 3 >= sp->samples)
 		return SPIN_LOCK;
+	/* the loop around the call has its samples, too */
+	if (sp->tries * 3 >= sp->samples)
+		return SPIN_TRY;
 	if (ct_is_share(sp->at_line, sp->samples, CT_T_SPIN_SHARE) &&
 		sp->places <= ct_threshold(CT_T_SPIN_PLACES))
 		return SPIN_LOOP;
 	return SPIN_NONE;
 }
 
+static u32 samples_of(const struct spinner *sp, enum spin kind)
+{
+	switch (kind) {
+	case SPIN_YIELD:
+		return sp->samples;
+	case SPIN_LOCK:
+		return sp->locks;
+	case SPIN_TRY:
+		return sp->tries;
+	default:
+		return sp->at_line;
+	}
+}
+
 static void tell_spinner(struct ct_search *s, const struct spinner *sp, enum spin kind)
 {
 	static const char *const ways[] = { [SPIN_YIELD] = "calling sched_yield again and again",
 		[SPIN_LOCK] = "in a spin lock",
+		[SPIN_TRY] = "trying to take a lock without waiting for it",
 		[SPIN_LOOP] = "in a loop of a few instructions that only looks" };
-	u32 part = kind == SPIN_YIELD ? sp->samples : kind == SPIN_LOCK ? sp->locks : sp->at_line;
-	ct_ns running_ns = s->m->threads.at[sp->thread].state_ns[CT_RUNNING];
-	ct_ns cost_ns = (ct_ns)((double)running_ns * part / sp->samples);
+	u32 part = samples_of(sp, kind);
+	ct_ns cost_ns = (ct_ns)((double)sp->running_ns * part / sp->samples);
 	const char *who = ct_say_thread(s, sp->thread), *where = ct_say_at(s, sp->line_frame);
 
+	if (sp->fellows)
+		who = ct_say(s, "%s and %u more like it", who, sp->fellows);
 	if (!ct_worth(s, cost_ns))
 		return;
 	struct ct_finding *f = ct_found__new(s, CT_FIND_BUSY_WAIT, cost_ns, kind != SPIN_LOOP);
 	ct_found__thread(f, sp->thread);
 	ct_found__frame(f, sp->line_frame);
-	f->title = ct_asprintf("%s waits without sleeping", who);
+	f->title = ct_asprintf("%s wait%s without sleeping", who, sp->fellows ? "" : "s");
 	f->evidence = ct_asprintf(
 		"%s of %s samples found %s%s, %s: some %s of CPU time, spent to wait for what "
 		"another thread does.",
 		ct_say_count(s, part), ct_say_count(s, sp->samples), who, where, ways[kind],
 		ct_say_ns(s, cost_ns));
 	f->advice = ct_asprintf(
-		"Let %s sleep until it is told%s: a condition variable, a semaphore, or a futex "
+		"Let %s sleep until %s told%s: a condition variable, a semaphore, or a futex "
 		"wait. Spin only for what takes a microsecond or two.",
-		who, where);
+		who, sp->fellows ? "they are" : "it is", where);
 }
 
 /* One that could do what is waited for: it computes, or sleeps and goes on again and again. Who
@@ -195,6 +242,63 @@ static bool is_work(const struct ct_search *s, const struct tally *all, u32 t)
 	return alike == fellows;
 }
 
+/* ---- threads with too few samples of their own ---- */
+
+typedef CT_VEC(struct spinner) pools;
+
+static bool is_alike(
+	const struct ct_search *s, const struct spinner *pool, const struct spinner *sp)
+{
+	const struct ct_thread *a = &s->m->threads.at[pool->thread];
+	const struct ct_thread *b = &s->m->threads.at[sp->thread];
+
+	/* names: the same program run again and again */
+	return (a->name == b->name || ct_same_role(s->m, pool->thread, sp->thread)) &&
+	       (!pool->line_frame || !sp->line_frame ||
+		       same_line(s->m, pool->line_frame, sp->line_frame));
+}
+
+static void add_to_pool(const struct ct_search *s, pools *p, const struct spinner *sp)
+{
+	u32 i = 0;
+
+	while (i < p->cnt && !is_alike(s, &p->at[i], sp))
+		i++;
+	if (i == p->cnt) {
+		*ct_vec_push(p) = *sp;
+		return;
+	}
+	struct spinner *pool = &p->at[i];
+	pool->samples += sp->samples;
+	pool->yields += sp->yields;
+	pool->locks += sp->locks;
+	pool->tries += sp->tries;
+	pool->running_ns += sp->running_ns;
+	pool->fellows++;
+	if (!pool->line_frame)
+		pool->line_frame = sp->line_frame;
+}
+
+static void tell_pools(struct ct_search *s, const struct tally *all)
+{
+	pools p = { 0 };
+
+	for (u32 t = 0; t < s->m->threads.cnt; t++) {
+		struct spinner sp = all[t].sp;
+		if (!sp.samples || sp.samples >= ct_threshold(CT_T_SPIN_SAMPLES))
+			continue;
+		if (!(sp.yields || sp.locks || sp.tries)) /* where it only computes is no matter */
+			sp.line_frame = 0;
+		add_to_pool(s, &p, &sp);
+	}
+	for (u32 i = 0; i < p.cnt; i++) {
+		enum spin kind = p.at[i].fellows ? kind_of(&p.at[i]) : SPIN_NONE;
+		if (kind != SPIN_NONE && kind != SPIN_LOOP)
+			tell_spinner(s, &p.at[i], kind);
+	}
+	ct_vec_free(&p);
+}
+
 void ct_find_spinning(struct ct_search *s)
 {
 	const struct ct_model *m = s->m;
@@ -204,7 +308,9 @@ void ct_find_spinning(struct ct_search *s)
 		return;
 	all = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*all));
 	for (u32 t = 0; t < m->threads.cnt; t++)
-		all[t] = (struct tally){ .sp.thread = t, .index = ct_table__new() };
+		all[t] = (struct tally){ .sp.thread = t,
+			.sp.running_ns = m->threads.at[t].state_ns[CT_RUNNING],
+			.index = ct_table__new() };
 	for (u32 i = 0; i < m->samples.cnt; i++)
 		add_sample(&all[m->samples.at[i].thread], s, &m->samples.at[i]);
 	for (u32 t = 0; t < m->threads.cnt; t++)
@@ -215,6 +321,7 @@ void ct_find_spinning(struct ct_search *s)
 		if (kind != SPIN_NONE && !(kind == SPIN_LOOP && is_work(s, all, t)))
 			tell_spinner(s, &all[t].sp, kind);
 	}
+	tell_pools(s, all);
 	for (u32 t = 0; t < m->threads.cnt; t++) {
 		ct_table__free(all[t].index);
 		ct_vec_free(&all[t].places);

@@ -122,7 +122,8 @@ static const char *fit_words(enum ct_fit fit)
 							    "one thread, one thing after the other",
 		[CT_FIT_ASYNC] =
 			"one thread that waits for many things at once (async, an event loop)",
-		[CT_FIT_THREADS] = "threads, as many as there are CPUs, or processes" };
+		[CT_FIT_THREADS] = "threads, as many as there are CPUs, or processes",
+		[CT_FIT_PROCESSES] = "processes, because threads here run one at a time" };
 
 	return fit < CT_FITS ? words[fit] : "";
 }

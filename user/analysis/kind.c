@@ -93,6 +93,7 @@ static const char *const fit_names[CT_FITS] = {
 	[CT_FIT_SEQUENTIAL] = "sequential",
 	[CT_FIT_ASYNC] = "async",
 	[CT_FIT_THREADS] = "threads",
+	[CT_FIT_PROCESSES] = "processes",
 };
 
 const char *ct_fit_name(enum ct_fit f)
@@ -173,4 +174,10 @@ void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *
 	k->kind = r->kind;
 	if (own_ns >= WORTH_NS)
 		k->fit = r->fit;
+}
+
+void ct_program_kind__turns(struct ct_program_kind *k, const struct ct_turns *t)
+{
+	if (t->lock != CT_NONE && t->interpreter && k->fit == CT_FIT_THREADS)
+		k->fit = CT_FIT_PROCESSES;
 }

@@ -34,6 +34,18 @@ const struct ct_threshold ct_thresholds[CT_THRESHOLDS + 1] = {
 		"one at a time for less than that still leaves the threads of some use" },
 	[CT_T_SERIAL_RUNNING] = { "serial-running", 140, "% of one thread",
 		"with two CPUs, ordinary hand-overs overlap by up to a fifth on each side" },
+	[CT_T_TURNS] = { "turns", 10, "turns", "a few are how threads start and end" },
+	[CT_T_TURN_INSIDE] = { "turn-inside", 90, "% of the wake-ups",
+		"by those who wait for the same thing: a queue of work is filled by others" },
+	[CT_T_TURN_MOST] = { "turn-most", 80, "% of the turns' time",
+		"then one thread does the work and the others follow it: nobody takes turns" },
+	[CT_T_TURN_US] = { "turn-length", 100, "us",
+		"shorter turns are messages that go to and fro" },
+	[CT_T_KEY_INSIDE] = { "key-inside", 50, "% of the wake-ups",
+		"by those who wait for it, too; who found a lock free never waits and wakes "
+		"others, who only fills a queue makes all of them" },
+	[CT_T_PERMITS] = { "permits", 30, "% of the time held",
+		"held by two at once so much, a semaphore lets several in and is no lock" },
 	[CT_T_HERD_WOKEN] = { "herd-woken", 4, "threads", "two or three woken for one are cheap" },
 	[CT_T_HERD_GAP_US] = { "herd-gap", 500, "us",
 		"one call wakes its waiters microseconds apart, when it is preempted a little "
@@ -90,6 +102,10 @@ const struct ct_threshold ct_thresholds[CT_THRESHOLDS + 1] = {
 		"who starts the others and waits for their end sleeps a few times" },
 	[CT_T_INVERSION_WAITS] = { "inversion-waits", 1, "waits",
 		"one is enough where priorities are a promise" },
+	[CT_T_FOLD_LOCKS] = { "fold-locks", 3, "locks",
+		"two locks can be told one by one, and may have little in common" },
+	[CT_T_FOLD_LISTED] = { "fold-listed", 50, "locks",
+		"nobody reads a longer list, and one line of code is to be mended" },
 };
 
 u64 ct_threshold(enum ct_threshold_id id)

@@ -20,9 +20,10 @@
  * Lost events are rows too, at the end: tid and pid 0, state "lost-events", the stretch of time,
  * the CPU, and how many of what in the flags.
  *
- * A spreadsheet takes a field that starts with = + - @ (or a tab or a carriage return before them)
- * for a formula.  Names are chosen by the traced program, so such a field gets a ' in front: what
- * looks like a name stays one.  Bytes that are no UTF-8 become "\xNN".
+ * A spreadsheet takes a field that starts with = + - @ for a formula.  Names are chosen by the
+ * traced program, so such a field gets a ' in front: what looks like a name stays one.  Whatever a
+ * terminal would act on (escapes, line ends, marks of direction) and bytes that are no UTF-8 become
+ * "\xNN", as in the text form: a row is one line.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -35,9 +36,10 @@
 
 static void put_text(FILE *out, const char *s)
 {
-	char *text = ct_utf8_repair(s);
-	bool formula = *text && strchr("=+-@\t\r", *text);
-	bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
+	size_t size = 4 * strlen(s) + 1;
+	char *text = ct_fmt_safe(ct_alloc(size), size, s);
+	bool formula = *s && strchr("=+-@", *s);
+	bool quoted = text[strcspn(text, ",\"")] != '\0';
 	if (quoted)
 		fputc('"', out);
 	if (formula)

@@ -352,6 +352,7 @@ static void write_work(struct ct_report *r)
 		[CT_FIT_SEQUENTIAL] = "one thread is enough for so little",
 		[CT_FIT_ASYNC] = "its waits can overlap in one thread: an event loop fits",
 		[CT_FIT_THREADS] = "threads fit",
+		[CT_FIT_PROCESSES] = "processes fit: its threads run one at a time",
 	};
 	if (!k->cpu_ns && !k->io_ns && !k->sleep_ns)
 		return;
@@ -437,14 +438,28 @@ static char *list_losses(const struct ct_model *m)
 	return list;
 }
 
+/* The machine's own gaps, which no buffer of ours could have kept. */
+static char *say_unseen(const struct ct_report *r, const char *before)
+{
+	char cnt[CT_FMT_LEN];
+	u64 n = r->m->anomalies;
+	if (!n)
+		return ct_strdup(before);
+	return ct_asprintf("%s; %s time%s a thread was found on a CPU without having been seen to "
+			   "come (the kernel did not report it; other tracers do not see it "
+			   "either)",
+		before, ct_fmt_count(cnt, n), PLURAL(n));
+}
+
 static void write_loss(struct ct_report *r)
 {
 	char cnt[CT_FMT_LEN];
 	ct_report__heading(r, "Lost events");
 	ct_page__stop(&r->page, r->page.column + 2);
 	if (!r->m->lost_events) {
-		ct_page__put(&r->page, "none");
-		ct_page__end(&r->page);
+		char *none = say_unseen(r, "none");
+		ct_page__wrap(&r->page, 2, none);
+		free(none);
 		return;
 	}
 	char *losses = list_losses(r->m);

@@ -270,6 +270,45 @@ static void order_threads(struct ct_model *m)
 	free(places);
 }
 
+/* ---- holds and their slices ------------------------------------------------------------------ */
+
+static u32 first_slice(const struct ct_thread *th, ct_ns at)
+{
+	u32 low = 0, high = th->slices.cnt;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (ct_slice_end(th, mid) <= at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Thread by thread: the slices of one fit in a cache, those of thousands of threads do not. */
+static void place_holds(struct ct_model *m)
+{
+	struct ct_hold **order;
+	size_t *from = ct_alloc(((size_t)m->threads.cnt + 2) * sizeof(*from)), sum = 0;
+
+	for (u32 i = 0; i < m->locks.cnt; i++)
+		for (u32 k = 0; k < m->locks.at[i].holds.cnt; k++)
+			from[m->locks.at[i].holds.at[k].thread + 2]++;
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		sum = from[t + 2] += sum;
+	order = ct_alloc((sum + 1) * sizeof(struct ct_hold *));
+	for (u32 i = 0; i < m->locks.cnt; i++)
+		for (u32 k = 0; k < m->locks.at[i].holds.cnt; k++) {
+			struct ct_hold *h = &m->locks.at[i].holds.at[k];
+			order[from[h->thread + 1]++] = h;
+		}
+	for (size_t i = 0; i < sum; i++)
+		order[i]->slice = first_slice(&m->threads.at[order[i]->thread], order[i]->start_ns);
+	free(order);
+	free(from);
+}
+
 void model_finish(struct build *b)
 {
 	struct ct_model *m = b->m;
@@ -289,6 +328,7 @@ void model_finish(struct build *b)
 	for (u32 i = 0; i < m->locks.cnt; i++)
 		model_holds(b, i);
 	order_threads(m);
+	place_holds(m);
 	name_processes(m);
 	model_number_twins(m);
 }

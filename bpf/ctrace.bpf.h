@@ -18,6 +18,7 @@ extern const volatile u64 ring_doorbell; /* bytes in use at which the reader is 
 /* bit n: the first argument of syscall n is a descriptor */
 extern const volatile u64 fd_calls[8];
 extern const volatile i64 preempt_delta;	 /* see compat.bpf.h */
+extern const volatile u32 hardirq_mask, nmi_mask; /* of the preemption count; likewise */
 extern const volatile u16 nr_futex, nr_futex_wait, nr_futex_wake, nr_futex_waitv, nr_futex_requeue;
 
 /* ---- maps ---- */

@@ -218,12 +218,24 @@ static i64 find_preempt_delta(struct btf *btf)
 	return runqueues < 0 || count < 0 ? 0 : count - runqueues;
 }
 
+/* Kernels that count how often interrupts were disabled keep that in the preemption count, below
+ * the bits of interrupts (see compat.bpf.h); the variable came with it. */
+static void configure_interrupts(struct ct_session *s, struct btf *btf)
+{
+	s->skel->rodata->preempt_delta = find_preempt_delta(btf);
+	if (btf__find_by_name_kind(btf, "local_interrupt_disable_state", BTF_KIND_VAR) < 0)
+		return;
+	s->skel->rodata->hardirq_mask = 0x0f000000;
+	s->skel->rodata->nmi_mask = 0x10000000;
+}
+
 static void configure(struct ct_session *s, const struct ct_session_opts *opts)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	bool has_state = btf && switch_has_state(btf);
 
-	s->skel->rodata->preempt_delta = btf ? find_preempt_delta(btf) : 0;
+	if (btf)
+		configure_interrupts(s, btf);
 	btf__free(btf);
 	s->skel->rodata->with_stacks = opts->stacks;
 	bpf_program__set_autoload(s->skel->progs.on_switch, has_state);

@@ -32,7 +32,7 @@ DEMOS := $(DEMO_SRC:demos/%.c=$(B)/demos/%)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
 
-.PHONY: all demos units deps deps-test demo test check check-root lint golden bench soak install clean help
+.PHONY: all demos units deps deps-test demo test check check-root check-kernels lint golden bench soak install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -47,6 +47,7 @@ help:
 ## make deps       install what building needs (by the distribution's package manager)
 ## make check      every test that needs no root
 ## make check-root the tests that record (BPF; root)
+## make check-kernels  the same recordings on other kernels, in qemu (no root)
 ## make bench      measure overhead (root)
 ## make soak       many runs of what must be announced, and of what must not (root; a quarter of an hour)
 ## make golden     write the expected outputs of tests/golden anew; review them as a diff
@@ -143,6 +144,8 @@ check: all units
 	@tests/run.sh check
 check-root: all units
 	@$(SUDO) tests/run.sh root
+check-kernels: all
+	@tests/run.sh kernels
 lint:
 	@tests/run.sh lint
 golden: all

@@ -44,6 +44,9 @@ wanted() {
 		test  cmd:strace        strace          strace          strace  strace
 		test  cmd:jq            jq              jq              jq      jq
 		test  cmd:setpriv       util-linux      util-linux      util-linux util-linux
+		test  cmd:cpio          cpio            cpio            cpio    cpio
+		test  busybox           busybox-static  busybox         busybox busybox-static
+		test  cmd:qemu-system-x86_64 qemu-system-x86 qemu-system-x86-core qemu-system-x86 qemu-x86
 		test  cmd:valgrind      valgrind        valgrind        valgrind valgrind
 	END
 }
@@ -83,6 +86,7 @@ have() {
 #include <setjmp.h>'
 		;;
 	bpftool) find_bpftool ;;
+	busybox) busybox true && ! ldd "$(command -v busybox)" ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;
 	pgbench) command -v pgbench || any_file /usr/lib/postgresql/*/bin/pgbench ;;

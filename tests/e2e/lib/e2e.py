@@ -391,6 +391,14 @@ def check_counts(name, threads):
           " ".join(unknown))
 
 
+def check_own_switches(name, said, events):
+    """Up to the moment of the statement: what was recorded is what the thread had read."""
+    seen = events.switches_until(said["tid"], said["t_ns"])
+    total = {kind: seen[kind] + events.before(said["tid"], kind) for kind in seen}
+    equal(f"{name}: switches as it read them itself", total,
+          {"voluntary": said["voluntary"], "involuntary": said["involuntary"]})
+
+
 def blocked_share(threads, *states):
     """Share of these states in all blocked time."""
     total = sum(sum(t["blocked_ns"].values()) for t in threads)

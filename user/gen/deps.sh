@@ -44,6 +44,7 @@ wanted() {
 		test  cmd:strace        strace          strace          strace  strace
 		test  cmd:jq            jq              jq              jq      jq
 		test  cmd:setpriv       util-linux      util-linux      util-linux util-linux
+		test  fuzzer            libclang-rt-14-dev|libclang-rt-dev|libclang-rt-18-dev compiler-rt compiler-rt clang
 		test  cmd:cpio          cpio            cpio            cpio    cpio
 		test  busybox           busybox-static  busybox         busybox busybox-static
 		test  cmd:qemu-system-x86_64 qemu-system-x86 qemu-system-x86-core qemu-system-x86 qemu-x86
@@ -86,6 +87,8 @@ have() {
 #include <setjmp.h>'
 		;;
 	bpftool) find_bpftool ;;
+	fuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+		clang -fsanitize=fuzzer,address -x c - -o "$scratch/out" ;;
 	busybox) busybox true && ! ldd "$(command -v busybox)" ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;

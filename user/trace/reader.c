@@ -88,7 +88,8 @@ int ct_reader__unpack(struct ct_reader *r, const struct ct_piece *piece, struct 
 {
 	const struct ct_chunk *c = &piece->chunk;
 	u32 plain = c->type == CT_CHUNK_EVENTS ? c->cnt : 0;
-	ct_buf_reserve(stored, c->stored_size);
+	ct_buf_reserve(stored, (size_t)c->stored_size + 1); /* somewhere, be it empty */
+	ct_buf_reserve(unpacked, 1);
 	int err = read_at(r, piece->at, stored->at, c->stored_size);
 	if (err)
 		return err;

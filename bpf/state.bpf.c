@@ -14,6 +14,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile bool with_stacks = true;
+const volatile bool follow_secure = false;
 const volatile u32 segment_mask = 0;
 const volatile u64 ring_limit = CT_SEG_BYTES - CT_RING_MARGIN;
 const volatile u64 ring_doorbell = CT_SEG_BYTES / 2;
@@ -32,3 +33,4 @@ struct scratch_map scratch SEC(".maps");
 struct doorbell_map doorbell SEC(".maps");
 
 u32 stack_seq = 0;
+u32 secure_cnt = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whose files these are.  Under sudo ctrace has root's rights, but every file that it writes
+ * Whose rights these are.  Under sudo ctrace has root's rights, but every file that it writes
  * belongs to the user who called sudo and is opened with no more than that user's rights: else a
  * link planted in a directory of theirs would let them write anywhere.  Not for the traced program
  * itself, which gives up its rights for good (capture/target.c).
@@ -33,5 +33,16 @@ void ct_rights__clear(struct ct_user *user);
 int ct_rights__open_as(const struct ct_user *user, const char *path, int flags, mode_t mode);
 int ct_rights__rename_as(const struct ct_user *user, const char *from, const char *to);
 int ct_rights__unlink_as(const struct ct_user *user, const char *path);
+
+/* Capabilities that a recording may go on to need (bits of a mask). */
+#define CT_KEEP_PTRACE 1u     /* other users' processes: their memory, their mappings */
+#define CT_KEEP_MAP_FILES 2u  /* mapped files that have no path any longer */
+#define CT_KEEP_FILES_KILL 4u /* of root itself, who sees every file and may signal everybody */
+
+/* For good, for the whole process: that user's ids, and no capability but those of `keep` that are
+ * there now.  user->differs is false afterwards.  0 or -errno; then nothing may go on. */
+int ct_rights__settle(struct ct_user *user, u32 keep);
+/* Whether this process may look into those of others, as ptrace(2) would ask. */
+bool ct_rights__may_ptrace_others(void);
 
 #endif

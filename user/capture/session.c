@@ -238,6 +238,7 @@ static void configure(struct ct_session *s, const struct ct_session_opts *opts)
 		configure_interrupts(s, btf);
 	btf__free(btf);
 	s->skel->rodata->with_stacks = opts->stacks;
+	s->skel->rodata->follow_secure = opts->follow_secure;
 	bpf_program__set_autoload(s->skel->progs.on_switch, has_state);
 	bpf_program__set_autoload(s->skel->progs.on_switch_3args, !has_state);
 	bpf_program__set_autoload(s->skel->progs.on_sample, opts->sample_hz > 0);
@@ -512,6 +513,7 @@ void ct_session__stop(struct ct_session *s)
 void ct_session__stats(const struct ct_session *s, struct ct_session_stats *out)
 {
 	*out = s->stats;
+	out->let_go = s->skel->bss->secure_cnt;
 	out->image_events_lost = ct_images__lost(s->images);
 	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++) {
 		out->stacks_dropped += s->rings.ctl[cpu].stacks_dropped;

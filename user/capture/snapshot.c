@@ -11,6 +11,7 @@
 #include <string.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include "capture/inspect.h"
@@ -254,6 +255,18 @@ static int attach_process(struct attach_arg *a, u32 pid)
 	return 0;
 }
 
+/* Reading memory asks for the same rights; there is nothing at address 0. */
+int ct_snapshot__may_look(u32 pid)
+{
+	char byte;
+	struct iovec local = { &byte, 1 }, remote = { NULL, 1 };
+
+	if (process_vm_readv(pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
+		return 0;
+	/* no memory: a thread of the kernel, or one that has ended */
+	return errno == EPERM || !ct_rights__may_ptrace_others() ? -EPERM : 0;
+}
+
 int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid)
 {
 	struct attach_arg a = { .s = s };
@@ -263,6 +276,8 @@ int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid
 
 	*ct_vec_push(&list.pids) = pid;
 	for (i = 0; i < list.pids.cnt; i++) {
+		if (i && ct_snapshot__may_look(list.pids.at[i]))
+			continue; /* a child with rights of its own */
 		ct_session__follow_images(s, list.pids.at[i]);
 		err = attach_process(&a, list.pids.at[i]);
 		if (err && i == 0)

@@ -43,6 +43,7 @@ wanted() {
 		test  cmd:redis-benchmark redis-tools   redis|valkey    redis|valkey redis|valkey
 		test  cmd:strace        strace          strace          strace  strace
 		test  cmd:jq            jq              jq              jq      jq
+		test  setcap            libcap2-bin     libcap          libcap  libcap-progs
 		test  cmd:setpriv       util-linux      util-linux      util-linux util-linux
 		test  fuzzer            libclang-rt-14-dev|libclang-rt-dev|libclang-rt-18-dev compiler-rt compiler-rt clang
 		test  cmd:cpio          cpio            cpio            cpio    cpio
@@ -89,6 +90,7 @@ have() {
 	bpftool) find_bpftool ;;
 	fuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
 		clang -fsanitize=fuzzer,address -x c - -o "$scratch/out" ;;
+	setcap) command -v setcap || any_file /usr/sbin/setcap || any_file /sbin/setcap ;;
 	busybox) busybox true && ! ldd "$(command -v busybox)" ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One row for each state of each thread, as RFC 4180 has it: CRLF, a header line, fields in double
- * quotes where needed.  Rows are by thread (start, tid) and then by time; O(slices), nothing is
- * held.
+ * quotes where needed, control characters as \xHH.  Rows are by thread (start, tid) and then by
+ * time; O(slices), nothing is held.
  *
  *     tid,pid,name        the thread
  *     start_ns            when the state began, from the run's start
@@ -35,9 +35,11 @@
 
 static void put_text(FILE *out, const char *s)
 {
-	char *text = ct_utf8_repair(s);
-	bool formula = *text && strchr("=+-@\t\r", *text);
-	bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
+	/* a quoted newline is allowed, and breaks whoever reads by lines; an escape, a terminal */
+	size_t size = 4 * strlen(s) + 1;
+	char *text = ct_fmt_safe(ct_alloc(size), size, s);
+	bool formula = *text && strchr("=+-@", *text);
+	bool quoted = text[strcspn(text, ",\"")] != '\0';
 	if (quoted)
 		fputc('"', out);
 	if (formula)

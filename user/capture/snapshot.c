@@ -121,9 +121,23 @@ struct adoptees {
 	CT_VEC(struct adoptee) at;
 };
 
+/* At the time its bit was set: an event after that is one more than its counters say, however long
+ * it took to get here. */
+static void introduce(struct ct_session *s, const struct adoptee *a, ct_ns ts, u32 flags)
+{
+	struct ct_task_new n = { .tgid = a->now.tgid, .prio = a->now.prio,
+		.flags = flags | (a->exact ? 0 : CT_TASK_UNSURE),
+		.voluntary = a->now.voluntary, .involuntary = a->now.involuntary,
+		.cpu_ns = a->now.cpu_ns };
+
+	ct_session__inject(s, CT_TASK_NEW, a->tid, ts, &n);
+	inject_name(s, a->tid, ts, a->now.name);
+}
+
 /* One try to set the bits of those not adopted yet while their counters stand still; how many of
  * them moved. `last`: these are traced all the same. */
-static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bool last)
+static u32 adopt_round(
+	struct ct_session *s, struct adoptees *list, u32 from, u32 flags, bool last)
 {
 	u32 moved = 0;
 
@@ -137,11 +151,14 @@ static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bo
 
 		if (a->exact || a->gone)
 			continue;
+		ct_ns ts = ct_now_ns();
 		ct_session__trace(s, a->tid);
 		a->gone = ct_snapshot__stat(a->tid, &a->now);
 		a->exact = !a->gone && same_counts(&a->before, &a->now);
 		if (a->gone || (!a->exact && !last))
 			ct_session__forget(s, a->tid);
+		else
+			introduce(s, a, ts, flags);
 		moved += !a->gone && !a->exact;
 	}
 	return moved;
@@ -149,21 +166,12 @@ static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bo
 
 static void adopt_all(struct ct_session *s, struct adoptees *list, u32 from, u32 flags)
 {
-	for (u32 i = 0; adopt_round(s, list, from, i + 1 == ADOPT_TRIES) && i + 1 < ADOPT_TRIES;
-		i++)
-		ct_session__drain(s); /* those adopted so far may be busy */
-	for (u32 i = from; i < list->at.cnt; i++) {
-		const struct adoptee *a = &list->at.at[i];
-		ct_ns ts = ct_now_ns();
-		struct ct_task_new n = { .tgid = a->now.tgid, .prio = a->now.prio,
-			.flags = flags | (a->exact ? 0 : CT_TASK_UNSURE),
-			.voluntary = a->now.voluntary, .involuntary = a->now.involuntary,
-			.cpu_ns = a->now.cpu_ns };
+	for (u32 i = 0; i < ADOPT_TRIES; i++) {
+		bool last = i + 1 == ADOPT_TRIES;
 
-		if (a->gone)
-			continue;
-		ct_session__inject(s, CT_TASK_NEW, a->tid, ts, &n);
-		inject_name(s, a->tid, ts, a->now.name);
+		if (!adopt_round(s, list, from, flags, last) || last)
+			break;
+		ct_session__drain(s); /* those adopted so far may be busy */
 	}
 }
 

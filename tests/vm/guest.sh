@@ -38,9 +38,14 @@ if [ "$(cat first.status)" -eq 0 ]; then
 	record io -- io event-loop
 	record processes -- sh -c 'i=0; while [ $i -lt 20 ]; do /bin/true; i=$((i + 1)); done'
 	record sleeper -- sleep 0.2
+	record clock -- sh -c 'i=0; while [ $i -lt 6 ]; do date -s @$((1000000000 + i % 2 * 500000000)); sleep 0.05
+		i=$((i + 1)); done'
+	record unplug -- sh -c 'race mutex & for on in 0 1 0 1; do echo $on; echo $on >/sys/devices/system/cpu/cpu1/online
+		sleep 0.05; done; wait'
+	cat /sys/devices/system/cpu/online >cpus
 	sh -c 'while :; do sleep 0.01; done' &
 	echo $! >attach.pid
-	record attach -p $! -d 0.5
+	record attach -p $! -d 1
 	kill $!
 fi
 # a link that is not of ctrace's making: this kernel has nothing but what ran here

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# time limit: 600
+# time limit: 1200
 #
 # Boots the kernels of kernels.txt under qemu, each with ctrace, the demos and guest.sh in its first
 # file system, and judges what they recorded (judge.py).  Needs no root and installs nothing: kernels
@@ -16,7 +16,7 @@ B=${B:-build}
 HERE=tests/vm
 VM=$B/vm
 # seconds for one kernel; it is an end, not a measure (an emulated boot takes 3 s on an idle machine)
-BOOT_LIMIT_S=${BOOT_LIMIT_S:-150}
+BOOT_LIMIT_S=${BOOT_LIMIT_S:-300}
 number=0 bad=0
 
 skip_all() {

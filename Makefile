@@ -33,7 +33,7 @@ DEMOS := $(DEMO_SRC:demos/%.c=$(B)/demos/%)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
 
-.PHONY: all demos units deps deps-test demo test check check-root check-kernels fuzz fuzzers lint golden bench soak install clean help
+.PHONY: all demos units deps deps-test demo test check check-root check-kernels check-sanitize analyze fuzz fuzzers lint golden bench soak install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -50,6 +50,8 @@ help:
 ## make check-root the tests that record (BPF; root)
 ## make check-kernels  the same recordings on other kernels, in qemu (no root)
 ## make fuzz       an hour (FUZZ_SECONDS) of hostile input for all that reads traces and programs
+## make check-sanitize  unit tests, exports and some recordings under the sanitizers (root for the latter)
+## make analyze    clang-tidy, cppcheck, gcc -fanalyzer: what they say beyond tests/analyze.accepted
 ## make bench      measure overhead (root)
 ## make soak       many runs of what must be announced, and of what must not (root; a quarter of an hour)
 ## make golden     write the expected outputs of tests/golden anew; review them as a diff
@@ -168,6 +170,10 @@ check-root: all units
 	@$(SUDO) tests/run.sh root
 check-kernels: all
 	@tests/run.sh kernels
+check-sanitize: all
+	@$(SUDO) tests/run.sh sanitize
+analyze: all
+	@tests/analyze.sh
 fuzz:
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 lint:

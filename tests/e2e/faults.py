@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # time limit: 300
-"""What goes wrong around a recording: ctrace is killed or stopped, its file goes away, somebody else
-records the same, the program is killed or is more than anybody planned for.  (Elsewhere: full disk
-and what a killed writer leaves, cut_short.py; stop and continue, signals.py; exec in a thread,
-many.py; clock steps and a CPU that goes away, tests/vm/.)
+"""What goes wrong around a recording: ctrace is killed or stopped, its file goes away, somebody
+else records the same, the program is killed or is more than anybody planned for.
+
+Elsewhere: full disk and what a killed writer leaves, cut_short.py; stop and continue, signals.py;
+exec in a thread, many.py; clock steps and a CPU that goes away, tests/vm/.
 """
 import os
 import signal

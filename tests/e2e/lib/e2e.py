@@ -22,7 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.path.join(ROOT, os.environ.get("B", "build"))
 CTRACE = os.path.join(ROOT, os.environ.get("CTRACE", os.path.join(BUILD, "ctrace")))
-DEMOS = os.path.join(BUILD, "demos")
+DEMOS = os.path.join(ROOT, os.environ.get("DEMOS_OF", BUILD), "demos")
 PROGRAMS = os.path.join(ROOT, "tests", "e2e", "prog")
 NOBODY = 65534
 

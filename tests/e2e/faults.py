@@ -112,6 +112,13 @@ def tracer_stopped():
     e2e.check("ctrace stopped: recorded and lost are at least what the kernel counts",
               recorded + lost >= kernel * (1 - ACCOUNTED_SHARE), (recorded, lost, kernel))
     e2e.check("ctrace stopped: and fewer were recorded", 0 < recorded < kernel, (recorded, kernel))
+    report = e2e.run([e2e.CTRACE, "report", trace]).stdout
+    rows = [line for line in report.splitlines() if line.lstrip().startswith("faults ")
+            and "%" in line]
+    e2e.check("ctrace stopped: the report marks the figures of each thread as about",
+              len(rows) >= 2 and all("~" in row for row in rows), report)
+    e2e.check("ctrace stopped: and says how many events were lost",
+              f"{loss['events']:,} events" in report, report)
 
 
 def file_deleted():

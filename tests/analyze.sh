@@ -23,14 +23,15 @@ CHECKS+=',-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling'
 CHECKS+=',-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions'
 CHECKS+=',-bugprone-reserved-identifier,-bugprone-macro-parentheses'
 CHECKS+=',-bugprone-implicit-widening-of-multiplication-result,-bugprone-assignment-in-if-condition'
-CHECKS+=',-bugprone-branch-clone,-bugprone-suspicious-include'
+CHECKS+=',-bugprone-branch-clone,-bugprone-suspicious-include,-bugprone-suspicious-string-compare'
+CHECKS+=',-bugprone-not-null-terminated-result,-bugprone-misplaced-widening-cast,-bugprone-sizeof-expression'
 
 if command -v clang-tidy >/dev/null; then
 	ran="$ran clang-tidy"
 	# shellcheck disable=SC2086
 	printf '%s\n' "$@" | xargs -P "$(nproc)" -n 4 sh -c 'checks=$1 flags=$2; shift 2
 		clang-tidy --quiet "--checks=$checks" "$@" -- $flags 2>/dev/null' sh "$CHECKS" "$FLAGS" |
-		grep -E '(warning|error):' >"$OUT/clang-tidy"
+		grep --line-buffered -E '(warning|error):' >"$OUT/clang-tidy"
 fi
 if command -v cppcheck >/dev/null; then
 	ran="$ran cppcheck"

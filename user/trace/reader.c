@@ -253,12 +253,10 @@ static void walk_chunks(struct ct_reader *r)
 	while (at < r->size && !r->ended) {
 		struct ct_piece piece;
 		if (!find_chunk_at(r, at, &piece)) {
-			u64 next = search_chunk(r, at + 1, &piece);
-			if (!next) {
+			if (!search_chunk(r, at + 1, &piece)) {
 				r->cut_bytes = r->size - at;
 				return;
 			}
-			at = next;
 		}
 		r->absent_chunks += piece.chunk.idx - r->next_idx;
 		r->next_idx = piece.chunk.idx + 1;

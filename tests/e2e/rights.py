@@ -6,10 +6,12 @@
 What recording keeps while it runs, programs that raise their own, processes of other users, a
 ctrace with file capabilities, and a program whose symbols are an attack.
 """
+import atexit
 import os
 import shutil
 import signal
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -29,6 +31,17 @@ os.chmod(public, 0o755)
 own = e2e.path("own")
 os.mkdir(own)
 os.chown(own, e2e.NOBODY, e2e.NOBODY)
+
+
+def place_for_rights():
+    """A directory where rights of files count: /tmp may be mounted without."""
+    for parent in (e2e.DIR, "/var/tmp", "/opt", "/"):
+        if os.access(parent, os.W_OK) and not os.statvfs(parent).f_flag & os.ST_NOSUID:
+            where = tempfile.mkdtemp(prefix="ctrace-e2e-", dir=parent)
+            os.chmod(where, 0o755)
+            atexit.register(shutil.rmtree, where, True)
+            return where
+    raise e2e.Harness("every file system here is mounted nosuid")
 
 
 def parse_status(text):
@@ -75,7 +88,7 @@ def kept_while_recording():
 
 def setuid_program():
     """It runs with its rights, as without ctrace, and is not looked into."""
-    program = e2e.path("raise")
+    program = os.path.join(rights_here, "raise")
     shutil.copy(shutil.which("sleep"), program)
     os.chmod(program, 0o4755)
     script = f"{program} 0.3; echo $?"
@@ -99,7 +112,7 @@ def setuid_program():
 
 def file_capabilities():
     """Neither root nor sudo: a ctrace that has two capabilities, called by a plain user."""
-    able = e2e.path("able")
+    able = os.path.join(rights_here, "able")
     shutil.copy(e2e.CTRACE, able)
     os.chmod(able, 0o755)
     if e2e.run(["setcap", "cap_bpf,cap_perfmon=ep", able]).returncode:
@@ -150,8 +163,10 @@ def hostile_symbols():
               recording.json["run"]["complete"], recording.json["run"])
 
 
+rights_here = place_for_rights()
 kept_while_recording()
 setuid_program()
 file_capabilities()
 hostile_symbols()
+shutil.rmtree(rights_here)
 e2e.done()

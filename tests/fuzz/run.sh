@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# time limit: 400
+# time limit: 900
 #
 # Fuzzes what reads bytes from others: fuzz_*.c, with address and undefined-behaviour sanitizers.
 #

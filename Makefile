@@ -1,5 +1,6 @@
 # ctrace: the build, top to bottom in pipeline order.  `make help` lists the targets; V=1 shows commands.
 B ?= build
+FUZZ_SECONDS ?= 3600
 CC ?= gcc
 CXX ?= g++
 CLANG ?= clang
@@ -34,7 +35,7 @@ DEMOS := $(DEMO_SRC:demos/%.c=$(B)/demos/%)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNITS := $(UNIT_SRC:%.c=$(B)/%)
 
-.PHONY: all demos units deps deps-test demo test check check-root lint golden bench soak install clean help
+.PHONY: all demos units deps deps-test demo test check check-root check-kernels check-sanitize analyze fuzz fuzzers lint golden bench soak install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -49,6 +50,10 @@ help:
 ## make deps       install what building needs (by the distribution's package manager)
 ## make check      every test that needs no root
 ## make check-root the tests that record (BPF; root)
+## make check-kernels  the same recordings on other kernels, in qemu (no root)
+## make fuzz       an hour (FUZZ_SECONDS) of hostile input for all that reads traces and programs
+## make check-sanitize  unit tests, exports and some recordings under the sanitizers (root for the latter)
+## make analyze    clang-tidy, cppcheck, gcc -fanalyzer: what they say beyond tests/analyze.accepted
 ## make bench      what tracing costs, beside perf, bcc, bpftrace and strace (root)
 ## make soak       many runs of what must be announced, and of what must not (root; a quarter of an hour)
 ## make golden     write the expected outputs of tests/golden anew; review them as a diff
@@ -148,6 +153,26 @@ $(SAMPLES): $(wildcard tests/unit/samples/*)
 	$(Q)CC="$(CC)" CXX="$(CXX)" CLANG="$(CLANG)" sh tests/unit/samples/build.sh $(@D)
 $(B)/tests/unit/test_symbols: tests/unit/sample_stacks.h | $(SAMPLES)
 
+# ---- fuzzing and sanitizers -----------------------------------------------------------------------
+# Everything that reads what others wrote, with the fuzzer's coverage and checks in it.
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_LIB := $(filter user/base/% user/trace/% user/model/% user/analysis/% user/export/% user/symbols/%,$(LIB_SRC))
+FUZZ_OBJ := $(FUZZ_LIB:%.c=$(B)/fuzz/%.o)
+
+fuzzers: $(FUZZERS) $(B)/fuzz/seed
+$(B)/fuzz/user/%.o: user/%.c | $(B)/gen/version.h
+	$(call msg,FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZ_OBJ)
+	$(call msg,FUZZ,$<)
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(FUZZ_OBJ) $(LDLIBS) -o $@
+$(B)/fuzz/seed: tests/fuzz/seed.c $(B)/libctrace.a
+	$(call msg,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $< $(B)/libctrace.a $(LDLIBS) -o $@
+
 DEPS_SH := user/gen/deps.sh
 deps:
 	@sh $(DEPS_SH) build
@@ -167,6 +192,14 @@ check: all units
 	@tests/run.sh check
 check-root: all units
 	@$(SUDO) tests/run.sh root
+check-kernels: all
+	@tests/run.sh kernels
+check-sanitize: all
+	@$(SUDO) tests/run.sh sanitize
+analyze: all
+	@tests/analyze.sh
+fuzz:
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
 lint:
 	@tests/run.sh lint
 golden: all
@@ -185,4 +218,4 @@ install: all
 clean:
 	rm -rf $(B)
 
--include $(LIB_SRC:%.c=$(B)/%.d) $(B)/user/main.d $(BPF_SRC:%.bpf.c=$(B)/%.bpf.d)
+-include $(LIB_SRC:%.c=$(B)/%.d) $(FUZZ_OBJ:.o=.d) $(B)/user/main.d $(BPF_SRC:%.bpf.c=$(B)/%.bpf.d)

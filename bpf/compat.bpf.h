@@ -122,6 +122,12 @@ static __always_inline u32 task_last_cpu(struct task_struct *task)
 	return t->cpu;
 }
 
+/* task_struct.on_rq was an int for long and has one byte or two in 7.3: read as wide as it is. */
+static __always_inline bool task_is_queued(struct task_struct *task)
+{
+	return BPF_CORE_READ_BITFIELD(task, on_rq) != 0;
+}
+
 /*
  * The preemption count tells whether a waking comes from an interrupt. arm64: in the task's
  * thread_info. x86: a per-CPU variable, __preempt_count (between 6.2, 64701838bf05, and 6.14,
@@ -129,6 +135,9 @@ static __always_inline u32 task_last_cpu(struct task_struct *task)
  * tell. But the run queue is per-CPU too, and a task points to it: the distance between the two is
  * in the kernel's BTF, and user space hands it over as preempt_delta (0: not found; then no waking
  * is known to be an interrupt's).
+ *
+ * Since 7.3 bits 16 to 23 count how often interrupts were disabled, and those of the
+ * interrupts themselves are above: hardirq_mask and nmi_mask, handed over likewise, say which.
  */
 struct task_thread_info___arm64 {
 	struct {

@@ -12,12 +12,14 @@
 
 /* ---- configuration (rodata) ---- */
 extern const volatile bool with_stacks;
+extern const volatile bool follow_secure; /* also programs that get more rights by exec */
 extern const volatile u32 segment_mask;	 /* segments of a CPU's ring, minus 1; a power of two */
 extern const volatile u64 ring_limit;	 /* bytes of a ring that may be in use */
 extern const volatile u64 ring_doorbell; /* bytes in use at which the reader is woken */
 /* bit n: the first argument of syscall n is a descriptor */
 extern const volatile u64 fd_calls[8];
 extern const volatile i64 preempt_delta;	 /* see compat.bpf.h */
+extern const volatile u32 hardirq_mask, nmi_mask; /* of the preemption count; likewise */
 extern const volatile u16 nr_futex, nr_futex_wait, nr_futex_wake, nr_futex_waitv, nr_futex_requeue;
 
 /* ---- maps ---- */
@@ -85,5 +87,6 @@ extern struct scratch_map scratch SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
 extern u32 stack_seq; /* last stack id given */
+extern u32 secure_cnt; /* programs let go because they got more rights */
 
 #endif

@@ -88,7 +88,9 @@ struct task_struct {
 	unsigned in_iowait : 1;
 };
 
-struct linux_binprm;
+struct linux_binprm {
+	unsigned secureexec : 1;
+};
 
 #pragma clang attribute pop
 

@@ -17,10 +17,8 @@
 #define TASK_DEAD 0x80
 #define TASK_NOLOAD 0x400
 
-/* include/linux/preempt.h */
+/* include/linux/preempt.h; what lies above it moved (compat.bpf.h) */
 #define SOFTIRQ_SERVING 0x100
-#define HARDIRQ_MASK 0xf0000
-#define NMI_MASK 0xf00000
 
 static __always_inline u8 state_code(u32 state)
 {
@@ -146,9 +144,9 @@ static __always_inline u8 interrupt_flags(struct task_struct *current)
 {
 	u32 count = preempt_count_now(current, preempt_delta);
 
-	if (count & NMI_MASK)
+	if (count & nmi_mask)
 		return CT_WAKE_NMI;
-	if (count & HARDIRQ_MASK)
+	if (count & hardirq_mask)
 		return CT_WAKE_HARDIRQ;
 	return count & SOFTIRQ_SERVING ? CT_WAKE_SOFTIRQ : 0;
 }
@@ -171,7 +169,7 @@ static __always_inline int handle_waking(struct task_struct *task, u8 flags)
 	w->waker = 0;
 	w->prio = task->prio;
 	flags |= interrupt_flags(current);
-	if (task->on_rq)
+	if (task_is_queued(task))
 		flags |= CT_WAKE_QUEUED;
 	if (is_traced(current->pid)) {
 		w->waker = current->pid;

@@ -14,11 +14,13 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile bool with_stacks = true;
+const volatile bool follow_secure = false;
 const volatile u32 segment_mask = 0;
 const volatile u64 ring_limit = CT_SEG_BYTES - CT_RING_MARGIN;
 const volatile u64 ring_doorbell = CT_SEG_BYTES / 2;
 const volatile u64 fd_calls[8] = {};
 const volatile i64 preempt_delta = 0;
+const volatile u32 hardirq_mask = 0xf0000, nmi_mask = 0xf00000;
 const volatile u16 nr_futex = CT_NR_NONE, nr_futex_wait = CT_NR_NONE, nr_futex_wake = CT_NR_NONE,
 		   nr_futex_waitv = CT_NR_NONE, nr_futex_requeue = CT_NR_NONE;
 
@@ -31,3 +33,4 @@ struct scratch_map scratch SEC(".maps");
 struct doorbell_map doorbell SEC(".maps");
 
 u32 stack_seq = 0;
+u32 secure_cnt = 0;

@@ -48,8 +48,36 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/* A program that gets more rights than its caller has (set-user-id) is no longer the caller's to
+ * look into: as if it had ended here.  Its children are never ours. */
+static __always_inline void let_go(struct task_struct *task, u64 ts)
+{
+	struct ct_hdr *hdr = emit_begin(CT_TASK_COUNTS, RECORD_BYTES(ct_task_counts), ts);
+	struct ct_task_counts *c;
+	struct ct_block *b;
+
+	forget_tid(task->pid);
+	__sync_fetch_and_add(&secure_cnt, 1);
+	if (hdr) {
+		c = (void *)(hdr + 1);
+		c->voluntary = task->nvcsw + 1; /* the record below counts as one */
+		c->involuntary = task->nivcsw;
+		c->cpu_ns = task->se.sum_exec_runtime;
+		emit_end(hdr, task->pid, CT_TASK_COUNTS, RECORD_BYTES(ct_task_counts));
+	}
+	hdr = emit_begin(CT_BLOCK, RECORD_BYTES(ct_block), ts);
+	if (!hdr)
+		return;
+	b = (void *)(hdr + 1);
+	__builtin_memset(b, 0, sizeof(*b));
+	b->state = CT_STATE_DEAD;
+	b->prio = task->prio;
+	b->nr = CT_NR_NONE;
+	emit_end(hdr, task->pid, CT_BLOCK, RECORD_BYTES(ct_block));
+}
+
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	const u32 bytes = RECORD_BYTES(ct_task_exec);
 	struct ct_task_exec *e;
@@ -73,6 +101,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 		emit_end(hdr, task->pid, CT_TASK_EXEC, bytes);
 	}
 	emit_name(task, task->comm, ts);
+	if (!follow_secure && BPF_CORE_READ_BITFIELD(bprm, secureexec))
+		let_go(task, ts);
 	return 0;
 }
 

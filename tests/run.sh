@@ -3,7 +3,8 @@
 #
 # Selects tests, runs them one after another, counts.  See tests/README.md.
 #
-#     tests/run.sh all | check | root | lint | unit | golden | format | page | golden-write | NAME...
+#     tests/run.sh all | check | root | lint | unit | golden | format | page | fuzz | sanitize
+#                  | kernels | golden-write | NAME...
 #
 # A test is a program: status 0 passed, 77 skipped (it printed why), 99 the harness is broken, else
 # failed.  Lines "ok ...", "not ok ..." and "ok ... # SKIP why" of its output (TAP) count one by one;
@@ -153,12 +154,15 @@ golden() { [ ! -e tests/golden.sh ] || run_script tests/golden.sh; }
 format() { for t in tests/format/*.sh; do [ -e "$t" ] && run_script "$t"; done; }
 e2e() { for t in tests/e2e/*.sh tests/e2e/*.py; do [ -e "$t" ] && run_script "$t"; done; }
 page() { for t in tests/page/*.sh tests/page/*.mjs; do [ -e "$t" ] && run_script "$t"; done; }
+sanitize() { run_script tests/sanitize.sh; }
+fuzz() { run_script tests/fuzz/run.sh; }
+kernels() { run_script tests/vm/run.sh; }
 check() { lint; unit; golden; format; page; }
 
 named() { # "counts", "e2e/counts", "tests/e2e/counts.py", "test_order", "unit/test_order"
 	local t found=
-	for t in tests/lint/*.sh tests/golden.sh tests/format/*.sh tests/page/*.sh tests/page/*.mjs \
-		tests/e2e/*.sh tests/e2e/*.py \
+	for t in tests/lint/*.sh tests/golden.sh tests/sanitize.sh tests/format/*.sh tests/page/*.sh \
+		tests/page/*.mjs tests/e2e/*.sh tests/e2e/*.py tests/vm/*.sh tests/fuzz/*.sh \
 		tests/unit/test_*.c; do
 		[ -e "$t" ] || continue
 		case $1 in
@@ -180,8 +184,8 @@ mkdir -p "$LOGS" || exit 99
 [ $# -gt 0 ] || set -- all
 for selection; do
 	case $selection in
-	all) check; e2e ;;
-	check | lint | unit | golden | format | page) "$selection" ;;
+	all) check; sanitize; fuzz; e2e; kernels ;;
+	check | lint | unit | golden | format | page | sanitize | fuzz | kernels) "$selection" ;;
 	root) e2e ;;
 	golden-write) run_one plain golden-write tests/golden.sh --write ;;
 	*) named "$selection" ;;

@@ -227,11 +227,12 @@ static char *set_max_size(struct ct_opts *opts, const char *value)
 static char *explain_finding(const char *id, int len)
 {
 	static const char *const later[] = { "lock-order", "lost-update", "unprotected-sharing" };
-	char *list = ct_strdup("any"), *why;
+	char *list, *why;
 
 	for (size_t i = 0; i < CT_COUNT(later); i++)
 		if (!strncmp(later[i], id, len) && !later[i][len])
 			return ct_asprintf("the finding '%s' is not in this version", later[i]);
+	list = ct_strdup("any");
 	for (u32 k = 0; k < CT_FINDINGS; k++) {
 		char *longer = ct_asprintf("%s %s", list, ct_finding_id(k));
 

@@ -23,14 +23,6 @@ RUNS = [
 GAVE_UP = 3     # deadlock ab-ba, by its own account
 
 
-def check_switches(name, said, events):
-    """Up to the moment of the statement: what was recorded is what the thread had read."""
-    seen = events.switches_until(said["tid"], said["t_ns"])
-    total = {kind: seen[kind] + events.before(said["tid"], kind) for kind in seen}
-    e2e.equal(f"{name}: switches as it read them itself", total,
-              {"voluntary": said["voluntary"], "involuntary": said["involuntary"]})
-
-
 def check_cpu(name, said, thread, events, slices):
     """CPU time within 0.5 %.  Where time on the CPU is not the kernel's account of it (the
     hypervisor took some; an idle CPU's way to the thread is charged to the thread), both must be
@@ -73,7 +65,7 @@ for demo, variant, arguments in RUNS:
     for line in said:
         who = f"{name}: {line['thread']}"
         if e2e.check(f"{who}: is in the trace", line["tid"] in threads, sorted(threads)):
-            check_switches(who, line, events)
+            e2e.check_own_switches(who, line, events)
             check_cpu(who, line, threads[line["tid"]], events, slices)
 
 e2e.done()

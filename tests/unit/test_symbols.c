@@ -185,6 +185,7 @@ static u32 check_data(const struct sample *s, const struct resolved *r, u32 what
 	return wrong;
 }
 
+/* debug_root NULL: that of the samples. */
 static void check_sample(const char *name, const char *debug_root, u32 what, const char *libc)
 {
 	struct sample s;
@@ -194,7 +195,8 @@ static void check_sample(const char *name, const char *debug_root, u32 what, con
 		free(path);
 		skip();
 	}
-	struct resolved r = resolve_sample(&s, path, debug_root);
+	char *debug = sample_path("debug");
+	struct resolved r = resolve_sample(&s, path, debug_root ? debug_root : debug);
 	print_message("%s: %u sites, %u stacks\n", name, s.site_cnt, s.tid_cnt);
 	u32 wrong = check_sites(&s, &r, what) + check_data(&s, &r, what);
 	assert_true(s.site_cnt >= 4);
@@ -202,6 +204,7 @@ static void check_sample(const char *name, const char *debug_root, u32 what, con
 	assert_string_equal(ct_symbolizer__libc(r.sym, 1u << 30), "");
 	sample_stop(&s);
 	done(&r);
+	free(debug);
 	free(path);
 	assert_int_equal(wrong, 0);
 }
@@ -209,9 +212,7 @@ static void check_sample(const char *name, const char *debug_root, u32 what, con
 #define SAMPLE(id, name, root, what, libc)                                                         \
 	static void test_##id(void **state)                                                        \
 	{                                                                                          \
-		char *debug = sample_path("debug");                                                \
-		check_sample(name, (root) ? (root) : debug, what, libc);                           \
-		free(debug);                                                                       \
+		check_sample(name, root, what, libc);                                              \
 	}
 SAMPLE(c_O0_pie, "c-O0-pie", "/usr/lib/debug", ALL, "glibc")
 SAMPLE(c_O0_nopie, "c-O0-nopie", NO_DEBUG_ROOT, ALL, "glibc")

@@ -18,6 +18,9 @@
 #include "analysis/replay.h"
 
 #define SLICE_NS 3000000u /* the kernel's base slice, scaled as for a few CPUs */
+/* A replay of more CPU time than these take gets longer slices: a trace from outside may claim
+ * centuries. A quarter of an hour stays exact. */
+#define SLICES_MAX 300000u
 #define NO_EVENT CT_NONE
 
 enum sim_state {
@@ -73,7 +76,7 @@ struct sim {
 	u32 ready_cnt;
 	u32 *running; /* threads on CPUs */
 	u32 running_cnt, cpus;
-	ct_ns now_ns, least_used_ns;
+	ct_ns now_ns, least_used_ns, slice_ns;
 	struct ct_replay_result result;
 };
 
@@ -200,7 +203,7 @@ static void account(struct sim *s, u32 t)
 static void enqueue(struct sim *s, u32 t)
 {
 	struct sim_thread *th = &s->threads[t];
-	ct_ns floor_ns = s->least_used_ns > SLICE_NS ? s->least_used_ns - SLICE_NS : 0;
+	ct_ns floor_ns = s->least_used_ns > s->slice_ns ? s->least_used_ns - s->slice_ns : 0;
 
 	if (th->used_ns < floor_ns)
 		th->used_ns = floor_ns;
@@ -463,7 +466,7 @@ static void fill_cpus(struct sim *s)
 		struct sim_thread *th = &s->threads[t];
 		th->state = SIM_RUNNING;
 		th->since_ns = s->now_ns;
-		th->slice_end_ns = s->now_ns + SLICE_NS;
+		th->slice_end_ns = s->now_ns + s->slice_ns;
 		if (s->least_used_ns < th->used_ns)
 			s->least_used_ns = th->used_ns;
 		s->running[s->running_cnt++] = t;
@@ -537,11 +540,21 @@ static void set_pace(struct sim *s)
 			s->threads[t].pace = sum / cnt / (double)s->w->cpu_ns[t];
 }
 
+static ct_ns choose_slice(const struct ct_work *w)
+{
+	double sum = 0;
+
+	for (u32 t = 0; t < w->m->threads.cnt; t++)
+		sum += (double)w->cpu_ns[t];
+	return sum / SLICES_MAX > SLICE_NS ? (ct_ns)(sum / SLICES_MAX) : SLICE_NS;
+}
+
 static void sim_init(struct sim *s, const struct ct_work *w)
 {
 	u32 threads = w->m->threads.cnt;
 	size_t locks = (size_t)w->m->locks.cnt + s->change->parts;
 
+	s->slice_ns = choose_slice(w);
 	s->threads = ct_alloc(threads * sizeof(*s->threads));
 	s->locks = ct_alloc(locks * sizeof(*s->locks));
 	s->rounds = ct_alloc(w->round_cnt * sizeof(*s->rounds));

@@ -12,16 +12,22 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/rights.h"
 
 #define GROUPS_MAX 65536 /* the kernel's NGROUPS_MAX */
+
+#ifndef CAP_CHECKPOINT_RESTORE /* 5.9 */
+#define CAP_CHECKPOINT_RESTORE 40
+#endif
 
 struct saved_rights {
 	uid_t fsuid;
@@ -193,4 +199,62 @@ int ct_rights__give_up(const struct ct_user *user)
 		setresuid(user->uid, user->uid, user->uid))
 		return -errno;
 	return 0;
+}
+
+/* ---- for good ---- */
+
+static u64 permitted_caps(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &head, data))
+		return 0;
+	return data[0].permitted | (u64)data[1].permitted << 32;
+}
+
+static int set_caps(u64 caps)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	for (int i = 0; i < 2; i++)
+		data[i].permitted = data[i].effective = caps >> 32 * i;
+	return syscall(SYS_capset, &head, data) ? -errno : 0;
+}
+
+static u64 caps_of(u32 keep)
+{
+	u64 caps = 0;
+
+	if (keep & CT_KEEP_PTRACE)
+		caps |= 1ull << CAP_SYS_PTRACE;
+	if (keep & CT_KEEP_MAP_FILES)
+		caps |= 1ull << CAP_CHECKPOINT_RESTORE;
+	if (keep & CT_KEEP_FILES_KILL)
+		caps |= 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_KILL;
+	return caps;
+}
+
+int ct_rights__settle(struct ct_user *user, u32 keep)
+{
+	u64 caps = permitted_caps() & caps_of(keep);
+
+	if (user->differs) {
+		/* else the change of ids takes all capabilities away */
+		if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) ||
+			setgroups(user->group_cnt, user->groups) ||
+			setresgid(user->gid, user->gid, user->gid) ||
+			setresuid(user->uid, user->uid, user->uid))
+			return -errno;
+		prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+		user->differs = false;
+	}
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	return set_caps(caps);
+}
+
+bool ct_rights__may_ptrace_others(void)
+{
+	return permitted_caps() >> CAP_SYS_PTRACE & 1;
 }

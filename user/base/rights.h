@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whose files these are.  Under sudo ctrace has root's rights, but every file that it writes
+ * Whose rights these are.  Under sudo ctrace has root's rights, but every file that it writes
  * belongs to the user who called sudo and is opened with no more than that user's rights: else a
  * link planted in a directory of theirs would let them write anywhere.  Not for the traced program
  * itself, which gives up its rights for good (capture/target.c).
@@ -36,5 +36,15 @@ int ct_rights__unlink_as(const struct ct_user *user, const char *path);
 
 /* Gives up root for that user's rights, for good and the whole process; 0, or -errno. */
 int ct_rights__give_up(const struct ct_user *user);
+/* Capabilities that a recording may go on to need (bits of a mask). */
+#define CT_KEEP_PTRACE 1u     /* other users' processes: their memory, their mappings */
+#define CT_KEEP_MAP_FILES 2u  /* mapped files that have no path any longer */
+#define CT_KEEP_FILES_KILL 4u /* of root itself, who sees every file and may signal everybody */
+
+/* For good, for the whole process: that user's ids, and no capability but those of `keep` that are
+ * there now.  user->differs is false afterwards.  0 or -errno; then nothing may go on. */
+int ct_rights__settle(struct ct_user *user, u32 keep);
+/* Whether this process may look into those of others, as ptrace(2) would ask. */
+bool ct_rights__may_ptrace_others(void);
 
 #endif

@@ -27,6 +27,8 @@ struct ct_session_opts {
 	bool stacks;
 	bool futex_calls;
 	u32 sample_hz;	     /* 0: no samples */
+	/* also programs that get more rights than their caller's by exec (set-user-id) */
+	bool follow_secure;
 	size_t buffer_bytes; /* of all rings together; 0: chosen */
 };
 
@@ -38,6 +40,7 @@ struct ct_session_stats {
 	u64 stacks_failed;  /* not copied: unreadable memory */
 	u64 lost;
 	u64 drains;
+	u32 let_go; /* programs that got more rights, and are not recorded since */
 	u64 image_events_lost; /* mappings, forks and execs that perf lost: names may be missing */
 };
 
@@ -102,6 +105,8 @@ struct ct_task_stat {
 int ct_snapshot__stat(u32 tid, struct ct_task_stat *out); /* 0 or -errno (-ESRCH) */
 /* Starts tracing the child that will become the program, and injects TASK_NEW and TASK_NAME. */
 int ct_snapshot__adopt_root(struct ct_session *s, u32 tid);
+/* 0, or -EPERM: ptrace(2) would not let us look into that process. */
+int ct_snapshot__may_look(u32 pid);
 /* Adopts every thread of a process and of its descendants; injects what each is doing. */
 int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid);
 /* Introduces every traced thread anew, as one that was found, for a trace that begins now. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the recording itself costs: the kernel's own account of the time in our probes (bpf_stats,
- * since 5.8), looked at for a few milliseconds out of each second, since keeping it makes every BPF
- * program of the machine some 40 ns slower; and the collector's CPU time. Where the account is
- * refused (it takes CAP_SYS_ADMIN), the probes' part stays unknown.
+ * since 5.8), looked at for a second at the start and then, where rights are kept, for a few
+ * milliseconds out of each second, since keeping it makes every BPF program of the machine some
+ * 40 ns slower; and the collector's CPU time. The account takes CAP_SYS_ADMIN, so it is asked for
+ * before rights are given up; without that right the probes' part stays unknown.
  *
  * The time in the probes is that of the windows, scaled to the whole: an estimate, and for a
  * recording shorter than the first window, the account itself.
@@ -16,7 +17,7 @@
 #include "capture/session_int.h"
 #include "ctrace.skel.h"
 
-#define FIRST_NS 100000000ull /* what is short is looked at from end to end */
+#define FIRST_NS 1000000000ull /* what is short is looked at from end to end */
 #define WINDOW_NS 20000000ull
 #define EVERY_NS 1000000000ull
 
@@ -45,10 +46,16 @@ static void close_window(struct ct_cost *c, ct_ns now)
 	c->looked_ns += now - c->opened_ns;
 }
 
+void ct_cost__arm(struct ct_cost *c)
+{
+	*c = (struct ct_cost){ .fd = -1 };
+	open_window(c, 0);
+}
+
 void ct_cost__start(struct ct_cost *c)
 {
-	*c = (struct ct_cost){ .fd = -1, .start_ns = ct_now_ns(), .own_cpu_ns = own_cpu_ns() };
-	open_window(c, c->start_ns);
+	c->start_ns = c->opened_ns = ct_now_ns();
+	c->own_cpu_ns = own_cpu_ns();
 }
 
 void ct_cost__step(struct ct_cost *c, ct_ns now)

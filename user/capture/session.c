@@ -218,14 +218,27 @@ static i64 find_preempt_delta(struct btf *btf)
 	return runqueues < 0 || count < 0 ? 0 : count - runqueues;
 }
 
+/* Kernels that count how often interrupts were disabled keep that in the preemption count, below
+ * the bits of interrupts (see compat.bpf.h); the variable came with it. */
+static void configure_interrupts(struct ct_session *s, struct btf *btf)
+{
+	s->skel->rodata->preempt_delta = find_preempt_delta(btf);
+	if (btf__find_by_name_kind(btf, "local_interrupt_disable_state", BTF_KIND_VAR) < 0)
+		return;
+	s->skel->rodata->hardirq_mask = 0x0f000000;
+	s->skel->rodata->nmi_mask = 0x10000000;
+}
+
 static void configure(struct ct_session *s, const struct ct_session_opts *opts)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	bool has_state = btf && switch_has_state(btf);
 
-	s->skel->rodata->preempt_delta = btf ? find_preempt_delta(btf) : 0;
+	if (btf)
+		configure_interrupts(s, btf);
 	btf__free(btf);
 	s->skel->rodata->with_stacks = opts->stacks;
+	s->skel->rodata->follow_secure = opts->follow_secure;
 	bpf_program__set_autoload(s->skel->progs.on_switch, has_state);
 	bpf_program__set_autoload(s->skel->progs.on_switch_3args, !has_state);
 	bpf_program__set_autoload(s->skel->progs.on_sample, opts->sample_hz > 0);
@@ -364,6 +377,8 @@ int ct_session__open(struct ct_session **out, const struct ct_session_opts *opts
 		ring_buffer__new(bpf_map__fd(s->skel->maps.doorbell), on_doorbell, NULL, NULL);
 	s->doorbell_fd = s->doorbell ? ring_buffer__epoll_fd(s->doorbell) : -1;
 	err = attach(s, opts, why);
+	if (!err)
+		ct_cost__arm(&s->cost);
 out:
 	if (err)
 		ct_session__free(s);
@@ -511,6 +526,7 @@ void ct_session__cost_to_here(struct ct_session *s, struct ct_run *run)
 void ct_session__stats(const struct ct_session *s, struct ct_session_stats *out)
 {
 	*out = s->stats;
+	out->let_go = s->skel->bss->secure_cnt;
 	out->image_events_lost = ct_images__lost(s->images);
 	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++) {
 		out->stacks_dropped += s->rings.ctl[cpu].stacks_dropped;

@@ -62,6 +62,7 @@ int ct_rings__drain(struct ct_session *s, bool *behind);
 /* Bytes in the fullest ring now. */
 u64 ct_rings__fill(const struct ct_rings *r);
 
+void ct_cost__arm(struct ct_cost *c); /* while all rights are there */
 void ct_cost__start(struct ct_cost *c);
 void ct_cost__step(struct ct_cost *c, ct_ns now); /* at each drain */
 void ct_cost__end(struct ct_cost *c, const struct ct_session *s, struct ct_run *run);

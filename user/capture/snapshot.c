@@ -11,6 +11,7 @@
 #include <string.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -121,9 +122,23 @@ struct adoptees {
 	CT_VEC(struct adoptee) at;
 };
 
+/* At the time its bit was set: an event after that is one more than its counters say, however long
+ * it took to get here. */
+static void introduce(struct ct_session *s, const struct adoptee *a, ct_ns ts, u32 flags)
+{
+	struct ct_task_new n = { .tgid = a->now.tgid, .prio = a->now.prio,
+		.flags = flags | (a->exact ? 0 : CT_TASK_UNSURE),
+		.voluntary = a->now.voluntary, .involuntary = a->now.involuntary,
+		.cpu_ns = a->now.cpu_ns };
+
+	ct_session__inject(s, CT_TASK_NEW, a->tid, ts, &n);
+	inject_name(s, a->tid, ts, a->now.name);
+}
+
 /* One try to set the bits of those not adopted yet while their counters stand still; how many of
  * them moved. `last`: these are traced all the same. */
-static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bool last)
+static u32 adopt_round(
+	struct ct_session *s, struct adoptees *list, u32 from, u32 flags, bool last)
 {
 	u32 moved = 0;
 
@@ -137,11 +152,14 @@ static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bo
 
 		if (a->exact || a->gone)
 			continue;
+		ct_ns ts = ct_now_ns();
 		ct_session__trace(s, a->tid);
 		a->gone = ct_snapshot__stat(a->tid, &a->now);
 		a->exact = !a->gone && same_counts(&a->before, &a->now);
 		if (a->gone || (!a->exact && !last))
 			ct_session__forget(s, a->tid);
+		else
+			introduce(s, a, ts, flags);
 		moved += !a->gone && !a->exact;
 	}
 	return moved;
@@ -149,21 +167,12 @@ static u32 adopt_round(struct ct_session *s, struct adoptees *list, u32 from, bo
 
 static void adopt_all(struct ct_session *s, struct adoptees *list, u32 from, u32 flags)
 {
-	for (u32 i = 0; adopt_round(s, list, from, i + 1 == ADOPT_TRIES) && i + 1 < ADOPT_TRIES;
-		i++)
-		ct_session__drain(s); /* those adopted so far may be busy */
-	for (u32 i = from; i < list->at.cnt; i++) {
-		const struct adoptee *a = &list->at.at[i];
-		ct_ns ts = ct_now_ns();
-		struct ct_task_new n = { .tgid = a->now.tgid, .prio = a->now.prio,
-			.flags = flags | (a->exact ? 0 : CT_TASK_UNSURE),
-			.voluntary = a->now.voluntary, .involuntary = a->now.involuntary,
-			.cpu_ns = a->now.cpu_ns };
+	for (u32 i = 0; i < ADOPT_TRIES; i++) {
+		bool last = i + 1 == ADOPT_TRIES;
 
-		if (a->gone)
-			continue;
-		ct_session__inject(s, CT_TASK_NEW, a->tid, ts, &n);
-		inject_name(s, a->tid, ts, a->now.name);
+		if (!adopt_round(s, list, from, flags, last) || last)
+			break;
+		ct_session__drain(s); /* those adopted so far may be busy */
 	}
 }
 
@@ -255,6 +264,18 @@ static int attach_process(struct attach_arg *a, u32 pid)
 	return 0;
 }
 
+/* Reading memory asks for the same rights; there is nothing at address 0. */
+int ct_snapshot__may_look(u32 pid)
+{
+	char byte;
+	struct iovec local = { &byte, 1 }, remote = { NULL, 1 };
+
+	if (process_vm_readv(pid, &local, 1, &remote, 1, 0) >= 0 || errno == EFAULT)
+		return 0;
+	/* no memory: a thread of the kernel, or one that has ended */
+	return errno == EPERM || !ct_rights__may_ptrace_others() ? -EPERM : 0;
+}
+
 int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid)
 {
 	struct attach_arg a = { .s = s };
@@ -264,6 +285,8 @@ int ct_snapshot__attach(struct ct_session *s, struct ct_symbolizer *sym, u32 pid
 
 	*ct_vec_push(&list.pids) = pid;
 	for (i = 0; i < list.pids.cnt; i++) {
+		if (i && ct_snapshot__may_look(list.pids.at[i]))
+			continue; /* a child with rights of its own */
 		ct_session__follow_images(s, list.pids.at[i]);
 		err = attach_process(&a, list.pids.at[i]);
 		if (err && i == 0)

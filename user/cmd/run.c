@@ -31,6 +31,11 @@
 #include "cmd/hang.h"
 #include "version.h"
 
+/* The most that reading the program's symbols may take; far more than any program should need. */
+#define NAMING_CPU_S 300
+#define NAMING_WALL_S 600
+#define NAMING_BYTES (8ull << 30)
+
 struct recording {
 	const struct ct_opts *opts;
 	struct ct_user user; /* who called */
@@ -221,6 +226,7 @@ static int open_session(struct recording *r)
 	const struct ct_session_opts so = { .stacks = r->run.stacks,
 		.futex_calls = r->run.futex_calls,
 		.sample_hz = r->run.sample_hz,
+		.follow_secure = geteuid() == 0 && (!r->user.differs || r->opts->as_root),
 		.buffer_bytes = r->opts->buffer_bytes };
 	char *why = NULL;
 	int err = ct_session__open(&r->session, &so, &why);
@@ -344,6 +350,22 @@ static off_t stdout_size(void)
 	return !fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode) ? st.st_size : -1;
 }
 
+/* The probes are loaded and hold their own rights: from here on this process has those of the user
+ * who called, and what `keep` says.  With --as-root that user is root. */
+static int give_up_rights(struct recording *r, u32 keep)
+{
+	int err;
+
+	if (r->user.differs && r->opts->as_root)
+		return 0;
+	if (geteuid() == 0 && !r->user.differs)
+		keep |= CT_KEEP_FILES_KILL | (keep ? CT_KEEP_PTRACE : 0);
+	err = ct_rights__settle(&r->user, keep);
+	if (err)
+		ct_error("cannot give up the rights that are no longer needed: %s", strerror(-err));
+	return err;
+}
+
 static int start_program(struct recording *r)
 {
 	const struct ct_user *as = r->user.differs && !r->opts->as_root ? &r->user : NULL;
@@ -370,8 +392,18 @@ static int start_program(struct recording *r)
 		discard_output(r);
 		return exit_code_of_start(err);
 	}
+	/* its own processes' memory it may read without */
+	if (give_up_rights(r, CT_KEEP_MAP_FILES))
+		return CT_EXIT_FAILED;
 	start_writer(r); /* a failure is said, and kept; the program runs */
 	return 0;
+}
+
+static const char *why_not_attached(int err)
+{
+	if (err == -ESRCH)
+		return "there is no such process";
+	return err == -EPERM ? "it belongs to another user; run ctrace with sudo" : strerror(-err);
 }
 
 static int start_attached(struct recording *r)
@@ -384,6 +416,8 @@ static int start_attached(struct recording *r)
 		return CT_EXIT_FAILED;
 	ct_session__sink(r->session, r->writer, r->sym); /* threads attached first may be busy */
 	hurry();
+	if (give_up_rights(r, CT_KEEP_PTRACE | CT_KEEP_MAP_FILES))
+		return CT_EXIT_FAILED;
 	for (i = 0; i < r->opts->pid_cnt; i++) {
 		u32 pid = r->opts->pids[i];
 
@@ -391,10 +425,11 @@ static int start_attached(struct recording *r)
 			ct_error("process %u has ended and was not collected by its parent", pid);
 			continue;
 		}
-		err = ct_snapshot__attach(r->session, r->sym, pid);
+		err = ct_snapshot__may_look(pid);
+		if (!err)
+			err = ct_snapshot__attach(r->session, r->sym, pid);
 		if (err)
-			ct_error("cannot attach to %u: %s", pid,
-				err == -ESRCH ? "there is no such process" : strerror(-err));
+			ct_error("cannot attach to %u: %s", pid, why_not_attached(err));
 		else
 			attached++;
 	}
@@ -408,12 +443,6 @@ static int start_attached(struct recording *r)
 	return 0;
 }
 
-/* The symbols of the program are read with no more rights than its user has. */
-static void give_up_root(const struct recording *r)
-{
-	if (!r->opts->as_root && ct_rights__give_up(&r->user))
-		ct_debug("cannot give up root: %s", strerror(errno));
-}
 
 /* ---- while it runs ---- */
 
@@ -479,7 +508,8 @@ static bool tell_suspicion(struct recording *r, const struct ct_suspicion *s)
 	for (u32 i = 0; i < s->pid_cnt; i++)
 		ct_symbolizer__scan(r->sym, look.start_ns, s->pids[i]);
 	ct_look__stacks(&look, r->sym, &stack_id);
-	give_up_root(r);
+	if (give_up_rights(r, 0))
+		return false;
 	return !ct_verdict__make(&v, &look, r->sym, r->run.start_ns) &&
 	       ct_verdict__tell(&v, s->tid, r->run.attached);
 }
@@ -632,6 +662,9 @@ static void finish_recording(struct recording *r)
 		(unsigned long long)st.stacks, (unsigned long long)st.stacks_dropped,
 		(unsigned long long)st.stacks_failed, (unsigned long long)st.lost,
 		(unsigned long long)st.drains);
+	if (st.let_go)
+		ct_warn("%u program%s with rights of %s own (set-user-id) ran on, unrecorded",
+			st.let_go, st.let_go == 1 ? "" : "s", st.let_go == 1 ? "its" : "their");
 	if (st.image_events_lost)
 		ct_warn("%llu mappings of code were lost: some functions may lack their names",
 			(unsigned long long)st.image_events_lost);
@@ -694,7 +727,8 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 }
 
 /* The page belongs beside a trace that is a file; one on its way elsewhere has no place for it, and
- * where the trace had no room it would have none either. */
+ * where the trace had no room it would have none either. Of a series, `ctrace view` makes the page
+ * that somebody wants to see. */
 static void write_page(
 	struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
@@ -702,7 +736,7 @@ static void write_page(
 	struct stat st;
 	char *page;
 
-	if (r->opts->no_html || r->wrote_badly || fstat(r->fd, &st) || !S_ISREG(st.st_mode))
+	if (r->opts->no_html || r->opts->in_series || r->wrote_badly || fstat(r->fd, &st) || !S_ISREG(st.st_mode))
 		return;
 	page = ct_view__write_beside(&in, r->path);
 	if (page && !r->opts->quiet)
@@ -713,12 +747,110 @@ static void write_page(
 
 /* The recording is read back from its file, through the same door as any trace; what could not be
  * written for lack of space is missing here, too, and said. */
+static struct ct_source *read_back(const struct recording *r)
+{
+	struct ct_source *source;
+	char self[64], *why = NULL;
+	int err;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
+	err = ct_source__open(&source, self, &why);
+	if (err)
+		ct_error("cannot read '%s' back: %s", r->path, why ? why : strerror(-err));
+	free(why);
+	return err ? NULL : source;
+}
+
+static void write_end(struct recording *r)
+{
+	int err = ct_writer__finish(r->writer, &r->run, r->names);
+
+	if (err && !r->wrote_badly)
+		ct_error("cannot finish '%s': %s; what was written before stays readable", r->path,
+			strerror(-err));
+}
+
+static void name_and_write_end(struct recording *r)
+{
+	struct ct_source *source;
+	struct ct_model *m;
+
+	name_stacks(r);
+	source = read_back(r);
+	if (source) {
+		m = ct_model__build(source, r->names);
+		ct_locks__name(r->sym, r->names, m);
+		ct_model__free(m);
+		ct_source__free(source);
+	}
+	if (r->run.redacted)
+		ct_names__redact(r->names);
+	write_end(r);
+}
+
+/* The program's files are whatever somebody put there, and the libraries that read them are large:
+ * limits on time and memory, and a crash is not ours. */
+static void limit_naming(void)
+{
+	const struct rlimit cpu = { NAMING_CPU_S, NAMING_CPU_S };
+	const struct rlimit memory = { NAMING_BYTES, NAMING_BYTES };
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CPU, &cpu);
+	setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
+	setrlimit(RLIMIT_AS, &memory);
+#else
+	(void)memory;
+#endif
+	alarm(NAMING_WALL_S);
+}
+
+static const char *what_ended(int status)
+{
+	if (!WIFSIGNALED(status))
+		return "it took too much memory";
+	switch (WTERMSIG(status)) {
+	case SIGALRM:
+	case SIGXCPU:
+	case SIGKILL:
+		return "it took too long";
+	}
+	return strsignal(WTERMSIG(status));
+}
+
+/* In a process of its own.  When that fails, what it wrote is taken back, and the trace ends
+ * without names. */
+static void finish_file(struct recording *r)
+{
+	off_t end = lseek(r->fd, 0, SEEK_CUR);
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		limit_naming();
+		name_and_write_end(r);
+		_exit(0);
+	}
+	if (pid > 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	if (pid > 0 && !status)
+		return;
+	ct_warn("cannot name the places where threads waited: reading the program's symbols failed "
+		"(%s)", pid < 0 ? strerror(errno) : what_ended(status));
+	if (ftruncate(r->fd, end) || lseek(r->fd, end, SEEK_SET) < 0)
+		ct_debug("cannot take back what was written: %s", strerror(errno));
+	write_end(r);
+}
+
 static void finish_trace(struct recording *r)
 {
 	struct ct_source *source;
 	struct ct_facts facts;
 	struct ct_model *m;
-	char self[64], *why = NULL;
 	int err;
 
 	if (!r->writer) /* said when it could not be begun */
@@ -727,31 +859,13 @@ static void finish_trace(struct recording *r)
 	if (err)
 		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
 			r->path, strerror(-err), r->path);
-	name_stacks(r);
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
-	err = ct_source__open(&source, self, &why);
-	if (err) {
-		ct_error("cannot read '%s' back: %s", r->path, why ? why : strerror(-err));
-		free(why);
-		return;
-	}
-	m = ct_model__build(source, r->names);
-	ct_locks__name(r->sym, r->names, m);
-	ct_model__free(m);
-	ct_source__free(source);
-	if (r->run.redacted)
-		ct_names__redact(r->names);
-	err = ct_writer__finish(r->writer, &r->run, r->names);
+	finish_file(r);
 	r->finished = true;
-	if (err && !r->wrote_badly)
-		ct_error("cannot finish '%s': %s; what was written before stays readable", r->path,
-			strerror(-err));
-	r->wrote_badly |= err != 0;
-	if (ct_source__open(&source, self, &why)) {
-		free(why);
+	source = read_back(r);
+	if (!source)
 		return;
-	}
-	m = ct_model__build(source, r->names);
+	r->wrote_badly |= !ct_source__complete(source);
+	m = ct_model__build(source, ct_source__names(source));
 	if (!m->event_cnt && r->wrote_badly) {
 		ct_error("nothing of the recording is in '%s': there was no room for it; name "
 			 "another place with -o FILE",
@@ -840,7 +954,8 @@ static int run_recording(struct recording *r)
 	record(r);
 	finish_recording(r);
 	setpriority(PRIO_PROCESS, 0, 0);
-	give_up_root(r);
+	if (give_up_rights(r, 0))
+		return CT_EXIT_FAILED;
 	finish_trace(r);
 	await_program(r);
 	return exit_code(r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One row for each state of each thread, as RFC 4180 has it: CRLF, a header line, fields in double
- * quotes where needed.  Rows are by thread (start, tid) and then by time; O(slices), nothing is
- * held.
+ * quotes where needed, control characters as \xHH.  Rows are by thread (start, tid) and then by
+ * time; O(slices), nothing is held.
  *
  *     tid,pid,name        the thread
  *     start_ns            when the state began, from the run's start

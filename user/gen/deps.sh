@@ -48,7 +48,12 @@ wanted() {
 		test  cmd:redis-benchmark redis-tools   redis|valkey    redis|valkey redis|valkey
 		test  cmd:strace        strace          strace          strace  strace
 		test  cmd:jq            jq              jq              jq      jq
+		test  setcap            libcap2-bin     libcap          libcap  libcap-progs
 		test  cmd:setpriv       util-linux      util-linux      util-linux util-linux
+		test  fuzzer            libclang-rt-14-dev|libclang-rt-dev|libclang-rt-18-dev compiler-rt compiler-rt clang
+		test  cmd:cpio          cpio            cpio            cpio    cpio
+		test  busybox           busybox-static  busybox         busybox busybox-static
+		test  cmd:qemu-system-x86_64 qemu-system-x86 qemu-system-x86-core qemu-system-x86 qemu-x86
 		test  cmd:valgrind      valgrind        valgrind        valgrind valgrind
 		bench cmd:trace-cmd     trace-cmd       trace-cmd       trace-cmd trace-cmd
 		bench cmd:bpftrace      bpftrace        bpftrace        bpftrace bpftrace
@@ -97,6 +102,10 @@ have() {
 	bpftool) find_bpftool ;;
 	openmetrics) python3 -c "$parser" || /usr/bin/python3 -c "$parser" ;;
 	browser) command -v chromium || command -v chromium-browser ;;
+	fuzzer) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+		clang -fsanitize=fuzzer,address -x c - -o "$scratch/out" ;;
+	setcap) command -v setcap || any_file /usr/sbin/setcap || any_file /sbin/setcap ;;
+	busybox) busybox true && ! ldd "$(command -v busybox)" ;;
 	perf) perf version || any_file /usr/lib/linux-tools-*/perf ;;
 	postgres) command -v postgres || any_file /usr/lib/postgresql/*/bin/postgres ;;
 	offcputime) command -v offcputime-bpfcc || any_file /usr/share/bcc/tools/offcputime ;;

@@ -126,7 +126,7 @@ const u32 *ct_names__stack(const struct ct_names *names, u32 stack, u32 *cnt)
 		return NULL;
 	u32 start = names->stack_start.at[stack];
 	*cnt = names->stack_start.at[stack + 1] - start;
-	return names->stack_frames.at + start;
+	return *cnt ? &names->stack_frames.at[start] : NULL;
 }
 
 const char *ct_names__syscall(const struct ct_names *names, u32 nr)

@@ -88,7 +88,8 @@ int ct_reader__unpack(struct ct_reader *r, const struct ct_piece *piece, struct 
 {
 	const struct ct_chunk *c = &piece->chunk;
 	u32 plain = c->type == CT_CHUNK_EVENTS ? c->cnt : 0;
-	ct_buf_reserve(stored, c->stored_size);
+	ct_buf_reserve(stored, (size_t)c->stored_size + 1); /* somewhere, be it empty */
+	ct_buf_reserve(unpacked, 1);
 	int err = read_at(r, piece->at, stored->at, c->stored_size);
 	if (err)
 		return err;
@@ -252,12 +253,10 @@ static void walk_chunks(struct ct_reader *r)
 	while (at < r->size && !r->ended) {
 		struct ct_piece piece;
 		if (!find_chunk_at(r, at, &piece)) {
-			u64 next = search_chunk(r, at + 1, &piece);
-			if (!next) {
+			if (!search_chunk(r, at + 1, &piece)) {
 				r->cut_bytes = r->size - at;
 				return;
 			}
-			at = next;
 		}
 		r->absent_chunks += piece.chunk.idx - r->next_idx;
 		r->next_idx = piece.chunk.idx + 1;

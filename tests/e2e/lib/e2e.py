@@ -22,7 +22,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.path.join(ROOT, os.environ.get("B", "build"))
 CTRACE = os.path.join(ROOT, os.environ.get("CTRACE", os.path.join(BUILD, "ctrace")))
-DEMOS = os.path.join(BUILD, "demos")
+DEMOS = os.path.join(ROOT, os.environ.get("DEMOS_OF", BUILD), "demos")
 PROGRAMS = os.path.join(ROOT, "tests", "e2e", "prog")
 NOBODY = 65534
 
@@ -393,6 +393,14 @@ def check_counts(name, threads):
           not wrong, "\n".join(wrong))
     check(f"{name}: the kernel's counters are known for every thread that ended", not unknown,
           " ".join(unknown))
+
+
+def check_own_switches(name, said, events):
+    """Up to the moment of the statement: what was recorded is what the thread had read."""
+    seen = events.switches_until(said["tid"], said["t_ns"])
+    total = {kind: seen[kind] + events.before(said["tid"], kind) for kind in seen}
+    equal(f"{name}: switches as it read them itself", total,
+          {"voluntary": said["voluntary"], "involuntary": said["involuntary"]})
 
 
 def blocked_share(threads, *states):

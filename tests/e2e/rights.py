@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# time limit: 240
+"""Rights: none are kept that are not needed, none are lent to anybody, and none are needed but two.
+
+What recording keeps while it runs, programs that raise their own, processes of other users, a
+ctrace with file capabilities, and a program whose symbols are an attack.
+"""
+import atexit
+import os
+import shutil
+import signal
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import e2e
+
+e2e.needs_recording()
+e2e.needs_tools("setpriv", "setcap")
+
+CAP_KILL, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_CHECKPOINT_RESTORE = 5, 2, 19, 40
+SUDO = {"SUDO_UID": e2e.NOBODY, "SUDO_GID": e2e.NOBODY, "SUDO_USER": "nobody"}
+AS_NOBODY = ["setpriv", f"--reuid={e2e.NOBODY}", f"--regid={e2e.NOBODY}", "--clear-groups"]
+OF_PARENT = "grep -E '^(Uid|Gid|CapPrm|CapEff|NoNewPrivs)' /proc/$PPID/status"
+
+public = e2e.path("ctrace")
+shutil.copy(e2e.CTRACE, public)
+os.chmod(public, 0o755)
+own = e2e.path("own")
+os.mkdir(own)
+os.chown(own, e2e.NOBODY, e2e.NOBODY)
+
+
+def place_for_rights():
+    """A directory where rights of files count: /tmp may be mounted without."""
+    for parent in (e2e.DIR, "/var/tmp", "/opt", "/"):
+        if os.access(parent, os.W_OK) and not os.statvfs(parent).f_flag & os.ST_NOSUID:
+            where = tempfile.mkdtemp(prefix="ctrace-e2e-", dir=parent)
+            os.chmod(where, 0o755)
+            atexit.register(shutil.rmtree, where, True)
+            return where
+    raise e2e.Harness("every file system here is mounted nosuid")
+
+
+def parse_status(text):
+    rows = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    return {key: value.split() for key, value in rows.items()}
+
+
+def caps(status, key="CapPrm"):
+    word = int(status[key][0], 16)
+    return {bit for bit in range(64) if word >> bit & 1}
+
+
+def kept_while_recording():
+    result = e2e.run([public, "--quiet", "sh", "-c", f"sleep 0.3; {OF_PARENT}"], cwd=own,
+                     env=e2e.environment(**SUDO))
+    status = parse_status(result.stdout)
+    e2e.equal("under sudo: the collector is the caller", status["Uid"] + status["Gid"],
+              [str(e2e.NOBODY)] * 8)
+    e2e.check("under sudo: it keeps one capability at most, to read mapped files",
+              caps(status) <= {CAP_CHECKPOINT_RESTORE}, status)
+    e2e.equal("under sudo: and cannot get more", status["NoNewPrivs"], ["1"])
+
+    sleeper = e2e.start(["sleep", "60"])
+    trace = os.path.join(own, "attached.ctrace")
+    process = e2e.start([public, "--quiet", "-o", trace, "-p", str(sleeper.pid)], cwd=own,
+                        env=e2e.environment(**SUDO))
+    e2e.wait_for("the recording", lambda: os.path.exists(trace) and os.path.getsize(trace))
+    status = e2e.wait_for("rights to be given up", lambda: (
+        s := parse_status(e2e.text_of(f"/proc/{process.pid}/status")),
+        s["NoNewPrivs"] == ["1"] and s)[1])
+    e2e.check("attached, under sudo: it keeps what looking into processes needs, no more",
+              caps(status) <= {CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE}, status)
+    process.send_signal(signal.SIGINT)
+    e2e.equal("attached, under sudo: exit status", process.wait(60), 0)
+    e2e.check("attached, under sudo: the recording is whole",
+              e2e.Recording(trace, e2e.run(["true"])).json["run"]["complete"])
+    e2e.stop(sleeper)
+
+    result = e2e.run([public, "--quiet", "sh", "-c", f"sleep 0.3; {OF_PARENT}"], cwd=own)
+    e2e.check("as root: no capability to load, to mount, to change the network",
+              caps(parse_status(result.stdout)) <= {CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE,
+                                                    CAP_DAC_READ_SEARCH, CAP_KILL}, result.stdout)
+
+
+def setuid_program():
+    """It runs with its rights, as without ctrace, and is not looked into."""
+    program = os.path.join(rights_here, "raise")
+    shutil.copy(shutil.which("sleep"), program)
+    os.chmod(program, 0o4755)
+    script = f"{program} 0.3; echo $?"
+    for name, command in (("set-user-id", ["sh", "-c", script]),
+                          ("set-user-id, at once", [program, "0.3"])):
+        trace = os.path.join(own, "raise.ctrace")
+        result = e2e.run([public, "-o", trace, *command], cwd=own, env=e2e.environment(**SUDO))
+        e2e.equal(f"{name}: exit status", result.returncode, 0)
+        said = [l for l in result.stderr.splitlines() if "set-user-id" in l]
+        e2e.check(f"{name}: one line says that it ran unrecorded", len(said) == 1, result.stderr)
+        recording = e2e.Recording(trace, result)
+        slept = sum(t["blocked_ns"].get("sleep", 0) for t in recording.threads)
+        e2e.equal(f"{name}: its sleep is not in the trace", slept, 0)
+        e2e.check_states(name, recording.threads)
+        e2e.check_counts(name, recording.threads)
+    trace = os.path.join(own, "root.ctrace")
+    result = e2e.run([public, "--quiet", "-o", trace, program, "0.3"], cwd=own)
+    slept = sum(t["blocked_ns"].get("sleep", 0) for t in e2e.Recording(trace, result).threads)
+    e2e.check("root records it: it gets nothing that root has not", slept > 250_000_000, slept)
+
+
+def file_capabilities():
+    """Neither root nor sudo: a ctrace that has two capabilities, called by a plain user."""
+    able = os.path.join(rights_here, "able")
+    shutil.copy(e2e.CTRACE, able)
+    os.chmod(able, 0o755)
+    if e2e.run(["setcap", "cap_bpf,cap_perfmon=ep", able]).returncode:
+        raise e2e.Harness("setcap failed")
+    trace = os.path.join(own, "able.ctrace")
+    result = e2e.run([*AS_NOBODY, able, "--quiet", "-o", trace, "sh", "-c",
+                      f"sleep 0.3; {OF_PARENT}; grep ^Cap /proc/self/status >&2"], cwd=own)
+    if not e2e.check("file capabilities: a plain user records", result.returncode == 0,
+                     result.stderr):
+        return
+    e2e.check_sound("file capabilities", e2e.Recording(trace, result))
+    e2e.equal("file capabilities: none is left while recording",
+              caps(parse_status(result.stdout)), set())
+    e2e.equal("file capabilities: none reaches the program",
+              caps(parse_status(result.stderr), "CapEff"), set())
+
+    mine = e2e.start([*AS_NOBODY, "sleep", "60"])
+    others = e2e.start(["sleep", "60"])
+    e2e.wait_for("the user's process", lambda: parse_status(
+        e2e.text_of(f"/proc/{mine.pid}/status"))["Uid"][0] == str(e2e.NOBODY))
+    result = e2e.run([*AS_NOBODY, able, "--quiet", "-o", trace, "-p", str(mine.pid), "-d", "0.3"],
+                     cwd=own)
+    e2e.equal("file capabilities: -p of one's own process", (result.returncode, result.stderr),
+              (0, ""))
+    for name, pid in (("another user's process", others.pid), ("a kernel thread", 2)):
+        result = e2e.run([*AS_NOBODY, able, "--quiet", "-o", trace, "-p", str(pid), "-d", "0.3"],
+                         cwd=own)
+        e2e.equal(f"file capabilities: -p of {name} is refused", result.returncode, 125)
+        e2e.check(f"file capabilities: -p of {name}: one line says why",
+                  e2e.one_line(result.stderr) and str(pid) in result.stderr, result.stderr)
+    e2e.stop(mine)
+    e2e.stop(others)
+
+
+def hostile_symbols():
+    """The reader of symbols may crash; the recording stays."""
+    trace = os.path.join(own, "hostile.ctrace")
+    stuck = e2e.compile_c("crash_naming.c", "crash_naming.so", "-shared", "-fPIC")
+    env = e2e.environment(LD_PRELOAD=stuck)
+    result = e2e.run([e2e.CTRACE, "-o", trace, "--", "env", "-u", "LD_PRELOAD", "sleep", "0.1"],
+                     env=env)
+    e2e.equal("a crash in reading symbols: the program's exit status", result.returncode, 0)
+    said = [line for line in result.stderr.splitlines() if "symbols failed" in line]
+    e2e.check("a crash in reading symbols: one line says so", len(said) == 1, result.stderr)
+    recording = e2e.Recording(trace, result)
+    e2e.check_sound("a crash in reading symbols", recording)
+    e2e.check("a crash in reading symbols: the trace is complete",
+              recording.json["run"]["complete"], recording.json["run"])
+
+
+rights_here = place_for_rights()
+kept_while_recording()
+setuid_program()
+file_capabilities()
+hostile_symbols()
+shutil.rmtree(rights_here)
+e2e.done()

@@ -84,6 +84,26 @@ extern struct stack_keys_map stack_keys SEC(".maps");
 extern struct scratch_map scratch SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
+struct watch_place { /* where a watched variable is touched */
+	u64 ip, tgid;
+};
+#define WATCH_PLACES 4096
+struct watch_places_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WATCH_PLACES);
+	__type(key, struct watch_place);
+	__type(value, u32);
+};
+extern struct watch_places_map watch_places SEC(".maps");
+
 extern u32 stack_seq; /* last stack id given */
+
+/* ---- the watch: user space writes these while it runs ---- */
+extern u64 watch_addr[CT_WATCH_SLOTS];
+extern u32 watch_var[CT_WATCH_SLOTS]; /* 0: the slot is free */
+extern u32 watch_size[CT_WATCH_SLOTS];
+extern struct ct_watch_lock_at watch_locks[CT_WATCH_LOCKS];
+extern u32 watch_lock_cnt;
+extern u64 watch_hits; /* of traced threads, since the start; this side counts */
 
 #endif

@@ -33,6 +33,7 @@ enum long_only {
 	OPT_AS_ROOT,
 	OPT_BUFFER,
 	OPT_WATCH,
+	OPT_SHAKE,
 	OPT_LOCKS,
 	OPT_FAIL_ON,
 	OPT_MAX_SIZE,
@@ -66,6 +67,7 @@ struct option_row {
 	size_t flag; /* offset of a bool in struct ct_opts; 0: none */
 	char *(*set)(struct ct_opts *opts, const char *value); /* NULL, or what is wrong with it */
 	const char *meaning;
+	bool optional; /* what it takes may be left out */
 };
 
 /* ---- values ---- */
@@ -194,9 +196,28 @@ bad:
 	return ct_asprintf("--buffer takes a size from 64K to 1G, not '%s'", value);
 }
 
+static char *set_watch(struct ct_opts *opts, const char *value)
+{
+	if (!value[0] || value[0] == ',' || value[strlen(value) - 1] == ',' ||
+		strstr(value, ",,"))
+		return ct_strdup("--watch takes names of variables: --watch counter,table[3]");
+	opts->watch = value;
+	return NULL;
+}
+
+static char *set_shake(struct ct_opts *opts, const char *value)
+{
+	const char *rest;
+
+	opts->shake = true;
+	if (value && (!parse_u64(value, &opts->seed, &rest) || *rest || !opts->seed))
+		return ct_asprintf("--shake takes a number from 1 as its seed, not '%s'", value);
+	return NULL;
+}
+
 static char *explain_finding(const char *id, int len)
 {
-	static const char *const later[] = { "lock-order", "lost-update", "unprotected-sharing" };
+	static const char *const later[] = { "lock-order" };
 	char *list = ct_strdup("any"), *why;
 
 	for (size_t i = 0; i < CT_COUNT(later); i++)
@@ -264,6 +285,14 @@ static const struct option_row rows[] = {
 	{ OPT_AS_ROOT, "as-root", NULL, RECORD, COMMON, FLAG(as_root),
 		.meaning = "under sudo, run the program as root; without it, it\n"
 			   "runs as the user who called sudo" },
+	{ OPT_WATCH, "watch", "NAME[,NAME...]", RECORD, COMMON, .set = set_watch,
+		.meaning = "see every access to these variables: who reads and\n"
+			   "writes them, with which values, under which locks, and\n"
+			   "which update is lost; NAME, NAME[3], NAME.member,\n"
+			   "'*ADDRESS:SIZE', or auto for all there are, by turns" },
+	{ OPT_SHAKE, "shake", "SEED", RECORD, COMMON, .set = set_shake, .optional = true,
+		.meaning = "with --watch: short random delays at accesses and at\n"
+			   "locks, so that a race shows sooner; a seed repeats them" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },
@@ -276,7 +305,6 @@ static const struct option_row rows[] = {
 		.meaning = "memory for events on their way, all CPUs together:\n"
 			   "64K to 1G; more if a report says that events were lost" },
 	{ OPT_NO_HTML, "no-html", NULL, RECORD, SILENT, FLAG(no_html) },
-	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
 	{ OPT_MAX_SIZE, "max-size", "SIZE", ANY, LATER, .meaning = NULL },
 	{ 'r', NULL, "N", ANY, LATER, .meaning = NULL },
@@ -318,7 +346,10 @@ static void make_tables(struct getopt_tables *t, char order)
 		}
 		if (rows[i].name)
 			t->names[name_cnt++] = (struct option){ rows[i].name,
-				rows[i].arg ? required_argument : no_argument, NULL, rows[i].id };
+				!rows[i].arg	   ? no_argument
+				: rows[i].optional ? optional_argument
+						   : required_argument,
+				NULL, rows[i].id };
 	}
 }
 
@@ -584,6 +615,10 @@ static void check_run(struct parse *p)
 			"-p attaches to what runs already, so '%s' cannot be started too; "
 			"leave out one of them",
 			opts->argv[0]);
+	else if (opts->shake && !opts->watch)
+		p->why = ct_strdup("--shake delays accesses, so it needs --watch NAME");
+	else if (opts->watch && opts->pid_cnt > 1)
+		p->why = ct_strdup("--watch looks into one process: give -p one of them");
 	else if (!opts->pid_cnt && !opts->argc)
 		p->why = ct_strdup("no program to run; try 'ctrace --help'");
 }
@@ -665,7 +700,8 @@ static void print_option(FILE *out, const struct option_row *row)
 	else
 		n = snprintf(head, sizeof(head), "  -%c", row->id);
 	if (row->arg)
-		snprintf(head + n, sizeof(head) - n, "%c%s", row->name ? '=' : ' ', row->arg);
+		snprintf(head + n, sizeof(head) - n, row->optional ? "[%c%s]" : "%c%s",
+			row->name ? '=' : ' ', row->arg);
 	fprintf(out, "%-*s", HELP_COLUMN, head);
 	for (;;) {
 		int len = strcspn(line, "\n");

@@ -52,6 +52,9 @@ struct ct_opts {
 	u32 sample_hz;		   /* 0: no CPU samples */
 	enum ct_futex_depth futex; /* DEFAULT: calls for a program, switch for -p */
 	size_t buffer_bytes;	   /* all rings together; 0: the default */
+	const char *watch; /* --watch: names of variables, or "auto"; NULL: none */
+	bool shake;
+	u64 seed; /* --shake=SEED; 0: chosen */
 };
 
 /* 0, or -EINVAL and one sentence for the user in *why (free() it; no newline, no "ctrace: "), which

@@ -109,6 +109,14 @@ const char *ct_say_lock(struct ct_search *s, u32 lock)
 		ct_lock_name(s->m, l, raw, sizeof(raw)));
 }
 
+const char *ct_say_watched(struct ct_search *s, u32 watched)
+{
+	char raw[NAME_SIZE];
+
+	return ct_say(s, "%s",
+		ct_watched_name(s->m, &s->m->watched.at[watched], raw, sizeof(raw)));
+}
+
 const char *ct_say_at(struct ct_search *s, u32 frame)
 {
 	char raw[NAME_SIZE];

@@ -28,6 +28,7 @@
 #include "base/rights.h"
 #include "capture/alarm.h"
 #include "capture/capture.h"
+#include "capture/watch.h"
 #include "cmd/hang.h"
 #include "version.h"
 
@@ -47,6 +48,7 @@ struct recording {
 	int signal_fd;
 	sigset_t old_mask;	/* that ctrace was started with */
 	struct ct_alarm *alarm; /* NULL: quiet */
+	struct ct_watcher *watch; /* NULL: no --watch */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
 	bool done;
 	bool wrote_badly; /* the trace could not be written to its end */
@@ -177,6 +179,7 @@ static int open_session(struct recording *r)
 	const struct ct_session_opts so = { .stacks = r->run.stacks,
 		.futex_calls = r->run.futex_calls,
 		.sample_hz = r->run.sample_hz,
+		.watch = r->opts->watch != NULL,
 		.buffer_bytes = r->opts->buffer_bytes };
 	char *why = NULL;
 	int err = ct_session__open(&r->session, &so, &why);
@@ -259,10 +262,75 @@ static void hurry(void)
 	setpriority(PRIO_PROCESS, 0, -20);
 }
 
+/* ---- --watch ---- */
+
+static int open_watch(struct recording *r)
+{
+	const struct ct_watch_opts wo = { .what = r->opts->watch, .shake = r->opts->shake,
+		.seed = r->opts->seed,
+		.as = r->user.differs && !r->opts->as_root ? &r->user : NULL };
+	char *why = NULL;
+	int err = ct_watcher__new(&r->watch, r->session, &wo, &why);
+
+	if (err)
+		ct_error("cannot watch: %s", why ? why : strerror(-err));
+	free(why);
+	return err;
+}
+
+static void announce_watch(const struct recording *r)
+{
+	char *text = ct_watcher__announce(r->watch);
+
+	ct_info("%s", text);
+	free(text);
+}
+
+/* It stands before its first instruction. Without what was asked for it does not run at all. */
+static int watch_program(struct recording *r)
+{
+	char *why = NULL;
+	int status = 0, err = ct_watcher__program(r->watch, r->target.pid, &status, &why);
+
+	if (err == -ECHILD) { /* it could not even begin, and has said why */
+		r->run.wait_status = status;
+		r->run.ended = r->done = true;
+		return 0;
+	}
+	if (err) {
+		ct_error("cannot watch: %s", why ? why : strerror(-err));
+		kill(r->target.pid, SIGKILL);
+		waitpid(r->target.pid, NULL, 0);
+		discard_output(r);
+	} else {
+		announce_watch(r);
+	}
+	free(why);
+	return err ? CT_EXIT_FAILED : 0;
+}
+
+static int watch_attached(struct recording *r)
+{
+	char *why = NULL;
+	int err = ct_watcher__process(r->watch, r->opts->pids[0], &why);
+
+	if (err) {
+		ct_error("cannot watch: %s", why ? why : strerror(-err));
+		discard_output(r);
+	} else {
+		announce_watch(r);
+	}
+	free(why);
+	return err ? CT_EXIT_FAILED : 0;
+}
+
 static int start_program(struct recording *r)
 {
 	const struct ct_user *as = r->user.differs && !r->opts->as_root ? &r->user : NULL;
-	int err = ct_target__fork(&r->target, r->opts->argv, as, &r->old_mask);
+	int err;
+
+	r->target.stop = r->watch != NULL;
+	err = ct_target__fork(&r->target, r->opts->argv, as, &r->old_mask);
 
 	if (err) {
 		ct_error("cannot fork: %s", strerror(-err));
@@ -285,7 +353,7 @@ static int start_program(struct recording *r)
 		return exit_code_of_start(err);
 	}
 	start_writer(r); /* a failure is said, and kept; the program runs */
-	return 0;
+	return r->watch ? watch_program(r) : 0;
 }
 
 static int start_attached(struct recording *r)
@@ -313,7 +381,7 @@ static int start_attached(struct recording *r)
 	if (!r->opts->quiet)
 		ct_info("recording %u process%s; Ctrl-C ends it", attached,
 			attached == 1 ? "" : "es");
-	return 0;
+	return r->watch ? watch_attached(r) : 0;
 }
 
 /* The symbols of the program are read with no more rights than its user has. */
@@ -600,7 +668,7 @@ static void finish_trace(struct recording *r)
 		return;
 	}
 	m = ct_model__build(source, r->names);
-	ct_locks__name(r->sym, r->names, m);
+	ct_locks__name(r->sym, r->names, m, r->watch);
 	ct_model__free(m);
 	ct_source__free(source);
 	err = ct_writer__finish(r->writer, &r->run, r->names);
@@ -651,6 +719,7 @@ static void await_program(struct recording *r)
 
 static void clear(struct recording *r)
 {
+	ct_watcher__free(r->watch);
 	ct_session__free(r->session);
 	ct_alarm__free(r->alarm);
 	ct_symbolizer__free(r->sym);
@@ -677,6 +746,10 @@ static int run_recording(struct recording *r)
 	ct_session__sink(r->session, NULL, r->sym);
 	r->alarm = r->opts->quiet ? NULL : ct_alarm__new();
 	ct_session__watch(r->session, r->alarm);
+	if (r->opts->watch && open_watch(r)) {
+		discard_output(r);
+		return CT_EXIT_FAILED;
+	}
 	code = r->run.attached ? start_attached(r) : start_program(r);
 	if (code)
 		return code;

@@ -29,6 +29,7 @@ wanted() {
 		build lib:z:zlib.h      zlib1g-dev      zlib-devel      zlib    zlib-devel
 		build lib:jansson:jansson.h     libjansson-dev jansson-devel jansson libjansson-devel
 		build lib:iberty:stdio.h        libiberty-dev  binutils-devel binutils binutils-devel
+		build lib:Zydis:Zydis/Zydis.h   libzydis-dev   zydis-devel   zydis   zydis-devel
 		test  cmd:g++           g++             gcc-c++         gcc     gcc-c++
 		test  cmocka            libcmocka-dev   libcmocka-devel cmocka  libcmocka-devel
 		test  cmd:sysbench      sysbench        sysbench        sysbench sysbench

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The race witness: a debug register of the CPU stopped a thread that has just touched a watched
+ * variable.  The registers are copied as they are, because they hold the very value that was read
+ * or written (memory may have changed since), and the locks' owner words are compared with the
+ * thread, so that no lock or unlock needs a probe.  What the instruction was is decided in
+ * user/capture/decode.c from the code bytes, which are sent once for each place.
+ */
+#include "filter.bpf.h"
+#include "emit.bpf.h"
+#include "stack.bpf.h"
+
+#if HAS_WATCH
+
+/* Its number in its own pid namespace: what the C library writes into owner words. */
+static __always_inline u32 inner_tid(struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+	u32 level = 0, nr = task->pid;
+
+	if (pid)
+		level = BPF_CORE_READ(pid, level);
+	if (level && level <= 32)
+		bpf_core_read(&nr, sizeof(nr),
+			(void *)&pid->numbers[0].nr + level * bpf_core_type_size(struct upid));
+	/* one load of nr, from the stack: the verifier refuses one that may also be of the task */
+	return *(volatile u32 *)&nr;
+}
+
+static __always_inline u64 held_locks(struct task_struct *task)
+{
+	u32 cnt = watch_lock_cnt, me = inner_tid(task), i, owner;
+	u64 held = 0;
+
+	for (i = 0; i < CT_WATCH_LOCKS; i++) {
+		if (i >= cnt)
+			break;
+		owner = 0;
+		bpf_probe_read_user(&owner, sizeof(owner), (void *)watch_locks[i].owner_addr);
+		if (owner == me)
+			held |= 1ull << i;
+	}
+	return held;
+}
+
+static __always_inline void copy_registers(struct ct_hit *h, const struct perf_hit *ctx)
+{
+	h->ip = ctx->ip;
+	h->reg[0] = ctx->ax;
+	h->reg[1] = ctx->cx;
+	h->reg[2] = ctx->dx;
+	h->reg[3] = ctx->bx;
+	h->reg[4] = ctx->sp;
+	h->reg[5] = ctx->bp;
+	h->reg[6] = ctx->si;
+	h->reg[7] = ctx->di;
+	h->reg[8] = ctx->r8;
+	h->reg[9] = ctx->r9;
+	h->reg[10] = ctx->r10;
+	h->reg[11] = ctx->r11;
+	h->reg[12] = ctx->r12;
+	h->reg[13] = ctx->r13;
+	h->reg[14] = ctx->r14;
+	h->reg[15] = ctx->r15;
+	h->flags = ctx->flags;
+}
+
+static __always_inline u64 read_value(u64 addr, u32 size)
+{
+	u64 value = 0;
+
+	/* the verifier wants to see each size */
+	if (size == 8)
+		bpf_probe_read_user(&value, 8, (void *)addr);
+	else if (size == 4)
+		bpf_probe_read_user(&value, 4, (void *)addr);
+	else if (size == 2)
+		bpf_probe_read_user(&value, 2, (void *)addr);
+	else
+		bpf_probe_read_user(&value, 1, (void *)addr);
+	return value;
+}
+
+static __always_inline int slot_of(u64 addr)
+{
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < CT_WATCH_SLOTS; i++)
+		if (watch_var[i] && watch_addr[i] == addr)
+			return i;
+	return -1;
+}
+
+/* Bytes of code that go along: none for a place that was met before. */
+static __always_inline u32 code_wanted(u64 ip, u32 tgid)
+{
+	struct watch_place place = { .ip = ip, .tgid = tgid };
+	u32 one = 1;
+
+	return bpf_map_update_elem(&watch_places, &place, &one, BPF_NOEXIST) ? 0
+									      : CT_WATCH_CODE_BYTES;
+}
+
+static __always_inline void copy_code(struct ct_hit *h)
+{
+	void *to = h + 1;
+
+	if (!h->code)
+		return;
+	/* a function at the very start of a mapping has less before it */
+	if (bpf_probe_read_user(to, CT_WATCH_CODE_BYTES, (void *)(h->ip - CT_WATCH_CODE_BYTES)) &&
+		bpf_probe_read_user(to + CT_WATCH_CODE_BYTES - 16, 16, (void *)(h->ip - 16)))
+		h->code = 0;
+}
+
+SEC("?perf_event")
+int on_access(struct perf_hit *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 bytes = sizeof(struct ct_hdr) + sizeof(struct ct_hit), stack, code;
+	u64 addr = ctx->addr, ip = ctx->ip, ts;
+	struct ct_hdr *hdr;
+	struct ct_hit *h;
+	u64 value, locks;
+	int slot;
+
+	if (!is_traced(task->pid))
+		return 0;
+	slot = slot_of(addr);
+	if (slot < 0 || slot >= CT_WATCH_SLOTS)
+		return 0;
+	value = read_value(addr, watch_size[slot]); /* first: others may write it */
+	ts = bpf_ktime_get_ns();
+	__sync_fetch_and_add(&watch_hits, 1);
+	locks = held_locks(task);
+	stack = stack_id_of(task, (void *)bpf_task_pt_regs(task), ts, CT_STACK_AFTER);
+	code = code_wanted(ip, task->tgid);
+	bytes += code;
+	hdr = emit_begin(CT_HIT, bytes, ts);
+	if (!hdr)
+		return 0;
+	h = (void *)(hdr + 1);
+	copy_registers(h, ctx);
+	h->addr = addr;
+	h->value = value;
+	h->locks = locks;
+	h->tgid = task->tgid;
+	h->var = watch_var[slot];
+	h->stack = stack;
+	h->code = code;
+	copy_code(h);
+	emit_end(hdr, task->pid, CT_HIT, bytes);
+	return 0;
+}
+
+#else
+
+SEC("?perf_event")
+int on_access(void *ctx)
+{
+	return 0;
+}
+
+#endif

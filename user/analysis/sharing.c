@@ -26,6 +26,8 @@
 
 #define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
 #define WAKINGS_MAX 20000u /* between two writes; more: they are taken to be in order */
+#define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
+#define EXIT_MOST_NS 1000000000u   /* on a busy machine, where a wake-up must prove it */
 
 struct user { /* a thread and this variable */
 	u32 sharer;  /* index */
@@ -195,16 +197,26 @@ static void keep_to(struct study *s, u32 thread)
 	s->out->locks = s->out->write_locks = UINT64_MAX;
 }
 
+/* Its end is its last switch; who joins it can run before that: it was woken, or found it so. */
+static bool has_gone(struct study *s, u32 thread, ct_ns last_ns, const struct ct_touch *t)
+{
+	const struct ct_thread *th = &s->m->threads.at[thread];
+
+	if (!(th->flags & CT_THREAD_ENDED) || th->end_ns > t->ts + EXIT_MOST_NS)
+		return false;
+	return th->end_ns <= t->ts + EXIT_NS ||
+	       precedes(s, thread, last_ns, t->thread, t->ts);
+}
+
 /* Have all others that touched it done so before this? */
 static bool others_are_past(struct study *s, const struct ct_touch *t)
 {
 	for (u32 i = 0; i < s->threads.cnt; i++) {
 		u32 other = s->threads.at[i];
-		const struct ct_thread *th = &s->m->threads.at[other];
 
 		if (other == t->thread)
 			continue;
-		if ((th->flags & CT_THREAD_ENDED) && th->end_ns <= t->ts)
+		if (has_gone(s, other, s->users[other].last_ns, t))
 			continue;
 		/* it has not touched it since this thread was created */
 		if (s->users[other].last_ns <= s->m->threads.at[t->thread].start_ns &&

@@ -43,7 +43,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "export_int.h"
+#include "json_int.h"
 
 #define SCHEMA 1
 #define NAME_SIZE 512
@@ -632,6 +632,8 @@ int ct_json__write(const struct ct_export_in *in, FILE *out)
 	set(root, "run", run_object(in->facts->m));
 	set(root, "loss", loss_object(in));
 	set_lists(root, in->facts);
+	if (in->facts->sharing.at.cnt)
+		set(root, "watch", ct_json__watch(in->facts));
 	set_findings(root, in->facts);
 	int error = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
 	json_decref(root);

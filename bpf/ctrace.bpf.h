@@ -85,7 +85,8 @@ extern struct scratch_map scratch SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
 struct watch_place { /* where a watched variable is touched */
-	u64 ip, tgid;
+	u64 ip;
+	u32 tgid, cpu;
 };
 #define WATCH_PLACES 4096
 struct watch_places_map {
@@ -104,6 +105,10 @@ extern u32 watch_var[CT_WATCH_SLOTS]; /* 0: the slot is free */
 extern u32 watch_size[CT_WATCH_SLOTS];
 extern struct ct_watch_lock_at watch_locks[CT_WATCH_LOCKS];
 extern u32 watch_lock_cnt;
+extern u64 shake_seed; /* 0: no delays */
+extern u32 shake_base; /* the first thread: those of two runs have the same distances to it */
+#define SHAKE_THREADS 64
+extern u32 shake_cnt[SHAKE_THREADS]; /* delays thrown so far, by thread */
 extern u64 watch_hits; /* of traced threads, since the start; this side counts */
 
 #endif

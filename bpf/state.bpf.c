@@ -39,3 +39,6 @@ u32 watch_size[CT_WATCH_SLOTS] = {};
 struct ct_watch_lock_at watch_locks[CT_WATCH_LOCKS] = {};
 u32 watch_lock_cnt = 0;
 u64 watch_hits = 0;
+u64 shake_seed = 0;
+u32 shake_base = 0;
+u32 shake_cnt[SHAKE_THREADS] = {};

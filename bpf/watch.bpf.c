@@ -92,10 +92,11 @@ static __always_inline int slot_of(u64 addr)
 	return -1;
 }
 
-/* Bytes of code that go along: none for a place that was met before. */
+/* Bytes of code that go along: none for a place that was met before on this CPU, whose ring is read
+ * in order. */
 static __always_inline u32 code_wanted(u64 ip, u32 tgid)
 {
-	struct watch_place place = { .ip = ip, .tgid = tgid };
+	struct watch_place place = { .ip = ip, .tgid = tgid, .cpu = bpf_get_smp_processor_id() };
 	u32 one = 1;
 
 	return bpf_map_update_elem(&watch_places, &place, &one, BPF_NOEXIST) ? 0
@@ -112,6 +113,44 @@ static __always_inline void copy_code(struct ct_hit *h)
 	if (bpf_probe_read_user(to, CT_WATCH_CODE_BYTES, (void *)(h->ip - CT_WATCH_CODE_BYTES)) &&
 		bpf_probe_read_user(to + CT_WATCH_CODE_BYTES - 16, 16, (void *)(h->ip - 16)))
 		h->code = 0;
+}
+
+/*
+ * --shake: one access or lock operation in eight takes 30 to 285 us longer, so that other threads
+ * come in between.  Which ones follows from the seed, the thread and how many it has had.  A
+ * program at a breakpoint cannot sleep: the CPU is kept busy, and the other ones go on.
+ */
+#define SHAKE_ONE_IN 8
+#define SHAKE_LEAST_NS 30000
+#define SHAKE_UNIT_NS 1000
+#define SHAKE_LOOPS 4096 /* for the verifier; of some 70 ns each */
+
+static __always_inline void shake(u32 tid, u64 start_ns)
+{
+	u32 slot = (tid - shake_base) & (SHAKE_THREADS - 1), i;
+	u64 die, delay_ns;
+
+	if (!shake_seed)
+		return;
+	die = (shake_seed + slot * 0x632be59bd9b4e019ull + shake_cnt[slot]++) * HASH_MUL;
+	die = (die ^ die >> 32) * HASH_MUL;
+	die ^= die >> 29;
+	if (die % SHAKE_ONE_IN)
+		return;
+	delay_ns = SHAKE_LEAST_NS + (die >> 40 & 255) * SHAKE_UNIT_NS;
+	for (i = 0; i < SHAKE_LOOPS; i++)
+		if (bpf_ktime_get_ns() - start_ns >= delay_ns)
+			break;
+}
+
+SEC("?uprobe")
+int on_lock_call(void *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (is_traced(task->pid))
+		shake(task->pid, bpf_ktime_get_ns());
+	return 0;
 }
 
 SEC("?perf_event")
@@ -151,10 +190,17 @@ int on_access(struct perf_hit *ctx)
 	h->code = code;
 	copy_code(h);
 	emit_end(hdr, task->pid, CT_HIT, bytes);
+	shake(task->pid, ts);
 	return 0;
 }
 
 #else
+
+SEC("?uprobe")
+int on_lock_call(void *ctx)
+{
+	return 0;
+}
 
 SEC("?perf_event")
 int on_access(void *ctx)

@@ -28,6 +28,7 @@ struct ct_session_opts {
 	bool futex_calls;
 	u32 sample_hz;	     /* 0: no samples */
 	bool watch;	     /* debug registers will be used (watch.h) */
+	bool shake;	     /* and lock operations delayed */
 	size_t buffer_bytes; /* of all rings together; 0: chosen */
 };
 

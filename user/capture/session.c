@@ -230,6 +230,7 @@ static void configure(struct ct_session *s, const struct ct_session_opts *opts)
 	bpf_program__set_autoload(s->skel->progs.on_switch_3args, !has_state);
 	bpf_program__set_autoload(s->skel->progs.on_sample, opts->sample_hz > 0);
 	bpf_program__set_autoload(s->skel->progs.on_access, opts->watch);
+	bpf_program__set_autoload(s->skel->progs.on_lock_call, opts->shake);
 	configure_rings(s, opts);
 	configure_futex(s, opts->futex_calls);
 	mark_fd_calls(s);

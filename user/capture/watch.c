@@ -52,6 +52,7 @@ struct ct_watcher {
 	struct ct_table *armed_by;   /* tid -> armed_ns */
 	struct ct_table *places;     /* (ip, tgid) -> insns */
 	CT_VEC(struct ct_insn) insns;
+	struct bpf_link *lock_probes[2]; /* --shake */
 	u64 lock_addr[CT_WATCH_LOCKS];
 	u32 lock_cnt;
 	u32 locks_over; /* not taken: more than there is room for */
@@ -162,6 +163,10 @@ static void disarm_all(struct ct_watcher *w)
 	for (u32 i = 0; i < w->armed.cnt; i++)
 		bpf_link__destroy(w->armed.at[i].link); /* closes the event, too */
 	w->armed.cnt = 0;
+	for (u32 i = 0; i < CT_COUNT(w->lock_probes); i++) {
+		bpf_link__destroy(w->lock_probes[i]);
+		w->lock_probes[i] = NULL;
+	}
 }
 
 static void switch_all(struct ct_watcher *w, bool on)
@@ -207,6 +212,13 @@ static void set_budget(struct ct_watcher *w)
 
 /* ---- life ---- */
 
+static void choose_seed(struct ct_watcher *w)
+{
+	/* six digits: to be typed again */
+	if (w->opts.shake && !w->opts.seed)
+		w->opts.seed = ct_now_ns() / 1000 % 900000 + 100000;
+}
+
 int ct_watcher__new(
 	struct ct_watcher **out, struct ct_session *s, const struct ct_watch_opts *opts, char **why)
 {
@@ -234,6 +246,7 @@ int ct_watcher__new(
 	measure_price(w);
 	set_budget(w);
 	w->turn_len_ns = TURN_FIRST_NS;
+	choose_seed(w);
 	s->watch = w;
 	*out = w;
 	return 0;
@@ -259,6 +272,39 @@ void ct_watcher__free(struct ct_watcher *w)
 	ct_vec_free(&w->armed_ns);
 	ct_vec_free(&w->insns);
 	free(w);
+}
+
+/* ---- --shake ---- */
+
+/* Lock operations are delayed too; where there is no glibc of the system's, accesses alone are. */
+static void shake_locks(struct ct_watcher *w, u32 pid)
+{
+	static const char *const names[] = { "pthread_mutex_lock", "pthread_mutex_unlock" };
+	char *libc = ct_watch_find_libc(pid);
+
+	for (u32 i = 0; libc && i < CT_COUNT(names); i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .func_name = names[i]);
+
+		w->lock_probes[i] = bpf_program__attach_uprobe_opts(
+			w->s->skel->progs.on_lock_call, pid, libc, 0, &opts);
+		if (!w->lock_probes[i])
+			ct_debug("cannot delay %s: %s", names[i], strerror(errno));
+	}
+	free(libc);
+}
+
+static void begin_shaking(struct ct_watcher *w, u32 pid)
+{
+	if (!w->opts.shake)
+		return;
+	w->s->skel->bss->shake_base = pid;
+	w->s->skel->bss->shake_seed = w->opts.seed;
+	shake_locks(w, pid);
+}
+
+u64 ct_watcher__seed(const struct ct_watcher *w)
+{
+	return w->opts.shake ? w->opts.seed : 0;
 }
 
 /* ---- beginning ---- */
@@ -310,6 +356,7 @@ int ct_watcher__program(struct ct_watcher *w, u32 pid, int *status, char **why)
 	if (err)
 		return err;
 	begin(w);
+	begin_shaking(w, pid);
 	err = arm_thread(w, pid);
 	if (err)
 		*why = ct_watch_open_error(err);
@@ -355,6 +402,7 @@ int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why)
 		return err;
 	allow_descriptors();
 	begin(w);
+	begin_shaking(w, pid);
 	err = arm_traced(w);
 	if (err)
 		*why = ct_watch_open_error(err);
@@ -367,10 +415,14 @@ char *ct_watcher__announce(const struct ct_watcher *w)
 	char *what = w->automatic ? ct_asprintf("%u variables, %d at a time", w->found.vars.cnt,
 					    CT_WATCH_SLOTS)
 				  : ct_strdup(w->opts.what);
-	char *text = ct_asprintf("watching %s: each access costs the program about %s; beyond %s a "
-				 "second it is a sample",
-		what, ct_fmt_ns(price, w->price_ns), ct_fmt_count(rate, w->hits_per_s));
+	char *shaken = w->opts.shake ? ct_asprintf("; shaken: --shake=%llu repeats the delays",
+					       (unsigned long long)w->opts.seed)
+				     : ct_strdup("");
+	char *text = ct_asprintf("watching %s: each access costs the program some %s; of more than "
+				 "%s a second only a sample is seen%s",
+		what, ct_fmt_ns(price, w->price_ns), ct_fmt_count(rate, w->hits_per_s), shaken);
 
+	free(shaken);
 	free(what);
 	return text;
 }

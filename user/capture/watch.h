@@ -13,8 +13,8 @@ struct ct_watcher;
 
 struct ct_watch_opts {
 	const char *what; /* NAME[,NAME...] or "auto" */
-	bool shake;
-	u64 seed;
+	bool shake;	  /* delays at accesses, and at the lock operations of glibc */
+	u64 seed;	  /* of the delays; 0: chosen */
 	const struct ct_user *as; /* files are read with these rights; NULL: with ours */
 };
 
@@ -29,6 +29,7 @@ int ct_watcher__program(struct ct_watcher *w, u32 pid, int *status, char **why);
 int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why);
 /* One line for the user: what is watched, and what it costs. */
 char *ct_watcher__announce(const struct ct_watcher *w);
+u64 ct_watcher__seed(const struct ct_watcher *w); /* of --shake; 0: not shaken */
 /* Pauses, turns: call it often. */
 void ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns);
 /* Every record that comes from the rings: locks are learnt from them. */
@@ -52,6 +53,8 @@ struct ct_watch_found {
 /* In a process that is mapped.  Reads the files in a child process with the user's rights. */
 int ct_watch_find(struct ct_watch_found *out, u32 pid, const struct ct_watch_opts *opts, char **why);
 void ct_watch_found__clear(struct ct_watch_found *f);
+/* The C library that has the mutexes of a process, if it is the system's own; NULL; free() it. */
+char *ct_watch_find_libc(u32 pid);
 
 /* ---- debug registers (watch_perf.c) ---- */
 /* One register of one thread, and of what it will create.  A descriptor, or -errno. */

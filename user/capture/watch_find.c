@@ -296,6 +296,28 @@ int ct_watch_find(struct ct_watch_found *out, u32 pid, const struct ct_watch_opt
 	return err ? err : *why ? -EINVAL : 0;
 }
 
+char *ct_watch_find_libc(u32 pid)
+{
+	struct modules m = { 0 };
+	char *found = NULL;
+
+	list_modules(&m, pid);
+	for (u32 i = 0; i < m.at.cnt; i++) {
+		const char *path = m.at.at[i].path;
+
+		/* before glibc 2.34 the mutexes had a library of their own */
+		if (!is_system(path) || (!strstr(path, "/libc.so.6") &&
+						!strstr(path, "/libpthread.so.0")))
+			continue;
+		if (!found || strstr(path, "/libpthread")) {
+			free(found);
+			found = ct_strdup(path);
+		}
+	}
+	clear_modules(&m);
+	return found;
+}
+
 void ct_watch_found__clear(struct ct_watch_found *f)
 {
 	for (u32 i = 0; i < f->vars.cnt; i++)

@@ -180,6 +180,7 @@ static int open_session(struct recording *r)
 		.futex_calls = r->run.futex_calls,
 		.sample_hz = r->run.sample_hz,
 		.watch = r->opts->watch != NULL,
+		.shake = r->opts->shake,
 		.buffer_bytes = r->opts->buffer_bytes };
 	char *why = NULL;
 	int err = ct_session__open(&r->session, &so, &why);

@@ -84,15 +84,11 @@ extern struct stack_keys_map stack_keys SEC(".maps");
 extern struct scratch_map scratch SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
-struct watch_place { /* where a watched variable is touched */
-	u64 ip;
-	u32 tgid, cpu;
-};
 #define WATCH_PLACES 4096
 struct watch_places_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, WATCH_PLACES);
-	__type(key, struct watch_place);
+	__type(key, struct ct_watch_place);
 	__type(value, u32);
 };
 extern struct watch_places_map watch_places SEC(".maps");

@@ -92,15 +92,17 @@ static __always_inline int slot_of(u64 addr)
 	return -1;
 }
 
-/* Bytes of code that go along: none for a place that was met before on this CPU, whose ring is read
- * in order. */
-static __always_inline u32 code_wanted(u64 ip, u32 tgid)
+/* What is known of this place on this CPU, whose ring is read in order: 0: nothing, its code is
+ * wanted; else WATCH_PLACE_*. */
+static __always_inline u32 place_state(u64 ip, u32 tgid)
 {
-	struct watch_place place = { .ip = ip, .tgid = tgid, .cpu = bpf_get_smp_processor_id() };
-	u32 one = 1;
+	struct ct_watch_place place = { .ip = ip, .tgid = tgid, .cpu = bpf_get_smp_processor_id() };
+	u32 *state = bpf_map_lookup_elem(&watch_places, &place), sent = CT_WATCH_PLACE_SENT;
 
-	return bpf_map_update_elem(&watch_places, &place, &one, BPF_NOEXIST) ? 0
-									      : CT_WATCH_CODE_BYTES;
+	if (state)
+		return *state;
+	bpf_map_update_elem(&watch_places, &place, &sent, BPF_ANY);
+	return 0;
 }
 
 static __always_inline void copy_code(struct ct_hit *h)
@@ -161,7 +163,8 @@ int on_access(struct perf_hit *ctx)
 	u64 addr = ctx->addr, ip = ctx->ip, ts;
 	struct ct_hdr *hdr;
 	struct ct_hit *h;
-	u64 value, locks;
+	u64 value = 0, locks;
+	u32 place;
 	int slot;
 
 	if (!is_traced(task->pid))
@@ -169,12 +172,16 @@ int on_access(struct perf_hit *ctx)
 	slot = slot_of(addr);
 	if (slot < 0 || slot >= CT_WATCH_SLOTS)
 		return 0;
-	value = read_value(addr, watch_size[slot]); /* first: others may write it */
+	place = place_state(ip, task->tgid);
+	/* Soon, because others may write it.  And only where the registers do not tell: this read
+	 * meets the same debug register, now from the kernel, and costs a second trap. */
+	if (place != CT_WATCH_PLACE_TOLD)
+		value = read_value(addr, watch_size[slot]);
 	ts = bpf_ktime_get_ns();
 	__sync_fetch_and_add(&watch_hits, 1);
 	locks = held_locks(task);
 	stack = stack_id_of(task, (void *)bpf_task_pt_regs(task), ts, CT_STACK_AFTER);
-	code = code_wanted(ip, task->tgid);
+	code = place ? 0 : CT_WATCH_CODE_BYTES;
 	bytes += code;
 	hdr = emit_begin(CT_HIT, bytes, ts);
 	if (!hdr)

@@ -115,6 +115,14 @@ enum ct_watch_on {
 /* the instruction does not tell the value: read from memory a moment later */
 #define CT_ACCESS_LATE 32u
 
+/* An instruction that touched a watched variable, as the probe knows it, by CPU. */
+struct ct_watch_place {
+	u64 ip;
+	u32 tgid, cpu;
+};
+#define CT_WATCH_PLACE_SENT 1u /* its code has been sent */
+#define CT_WATCH_PLACE_TOLD 2u /* and its registers tell the value: memory need not be read */
+
 /*
  * What a debug register's hit leaves in a ring, for the reader to make an ACCESS of (kind CT_HIT,
  * never in a trace): the registers after the instruction, in the order of their numbers in
@@ -125,7 +133,7 @@ struct ct_hit {
 	u64 reg[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
 	u64 flags;
 	u64 addr;  /* of the debug register */
-	u64 value; /* memory at addr, a moment after the instruction */
+	u64 value; /* memory at addr, a moment after the instruction; 0: registers tell it */
 	u64 locks; /* bit n: holds lock n */
 	u32 tgid;
 	u32 var;

@@ -295,6 +295,9 @@ void ct_decode__insn(struct ct_insn *insn, const u8 *code, u32 len, const struct
 		insn->size = mem->size / 8;
 		insn->len = c->insn.length;
 		find_rule(insn, c, mem);
+		insn->told = insn->size == size &&
+			     (insn->rule == RULE_LOADED || insn->rule == RULE_STORED ||
+				     insn->rule == RULE_IMM || insn->rule == RULE_CMPXCHG);
 	}
 	free(at);
 }

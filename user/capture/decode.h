@@ -17,6 +17,7 @@ struct ct_insn {
 	u8 rule;   /* how its values follow from the registers, see decode.c */
 	u8 reg;	   /* that holds the value, or the operand of the arithmetic */
 	u8 shift;  /* 8: its second byte (ah) */
+	bool told; /* the registers tell the values, memory need not be read */
 	i64 imm;   /* operand that is a number */
 };
 

@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "capture/decode.h"
 #include "capture/session_int.h"
@@ -518,6 +519,17 @@ void ct_watcher__see(struct ct_watcher *w, const struct ct_hdr *hdr)
 		learn_lock(w, b->arg0, b->arg1, b->arg2);
 }
 
+/* The probe need not read memory at this place any more. */
+static void tell_place(struct ct_watcher *w, const struct ct_hit *hit)
+{
+	int map = bpf_map__fd(w->s->skel->maps.watch_places);
+	struct ct_watch_place place = { .ip = hit->ip, .tgid = hit->tgid };
+	u32 told = CT_WATCH_PLACE_TOLD;
+
+	for (place.cpu = 0; place.cpu < w->s->rings.cpu_cnt; place.cpu++)
+		bpf_map_update_elem(map, &place, &told, BPF_EXIST);
+}
+
 void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct ct_access *out)
 {
 	u32 place = ct_table__get(w->places, hit->ip, hit->tgid), size = 8;
@@ -530,6 +542,8 @@ void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct c
 			hit->addr, size);
 		ct_table__set(w->places, hit->ip, hit->tgid, place);
 	}
+	if (place != CT_NONE && hit->code && w->insns.at[place].told)
+		tell_place(w, hit);
 	*out = (struct ct_access){ .var = hit->var, .stack = hit->stack, .ip = hit->ip,
 		.value = hit->value, .locks = hit->locks };
 	if (place != CT_NONE)

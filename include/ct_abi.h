@@ -114,6 +114,7 @@ enum ct_watch_on {
 #define CT_ACCESS_BEFORE 16u /* `before` is known from the instruction itself */
 /* the instruction does not tell the value: read from memory a moment later */
 #define CT_ACCESS_LATE 32u
+#define CT_ACCESS_BLIND 64u /* a reading whose value was not taken: what was there before */
 
 /* An instruction that touched a watched variable, as the probe knows it, by CPU. */
 struct ct_watch_place {
@@ -121,7 +122,7 @@ struct ct_watch_place {
 	u32 tgid, cpu;
 };
 #define CT_WATCH_PLACE_SENT 1u /* its code has been sent */
-#define CT_WATCH_PLACE_TOLD 2u /* and its registers tell the value: memory need not be read */
+#define CT_WATCH_PLACE_TOLD 2u /* and memory need not be read for the value */
 
 /*
  * What a debug register's hit leaves in a ring, for the reader to make an ACCESS of (kind CT_HIT,

@@ -420,8 +420,11 @@ static void step(struct study *s, u32 seq)
 	find_lost(s, t, seq);
 	add_up(s, t);
 	u->last_ns = t->ts;
-	u->read = reads(t) && !writes(t) ? touch : CT_NONE;
-	u->seq = seq;
+	/* a reading that left no value takes none from the one before */
+	if (!(t->how & CT_ACCESS_BLIND) || writes(t)) {
+		u->read = reads(t) && !writes(t) ? touch : CT_NONE;
+		u->seq = seq;
+	}
 }
 
 static void study_variable(struct study *s)

@@ -22,6 +22,7 @@
 
 enum rule {
 	RULE_MEMORY,  /* nothing but memory tells */
+	RULE_BLIND,   /* it only looks (cmp, test), and leaves no value: not worth a second trap */
 	RULE_LOADED,  /* reg has what was read */
 	RULE_STORED,  /* reg has what was written */
 	RULE_IMM,     /* imm was written */
@@ -258,8 +259,8 @@ static void find_rule(
 	if (both == (CT_ACCESS_READ | CT_ACCESS_WRITE)) {
 		find_arithmetic(insn, c, other);
 	} else if (both == CT_ACCESS_READ) {
-		if (is_load(c->insn.mnemonic) && take_register(insn, other))
-			insn->rule = RULE_LOADED;
+		insn->rule = is_load(c->insn.mnemonic) && take_register(insn, other) ? RULE_LOADED
+										     : RULE_BLIND;
 	} else if (c->insn.mnemonic == ZYDIS_MNEMONIC_MOV) {
 		if (other && other->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
 			insn->rule = RULE_IMM;
@@ -295,9 +296,11 @@ void ct_decode__insn(struct ct_insn *insn, const u8 *code, u32 len, const struct
 		insn->size = mem->size / 8;
 		insn->len = c->insn.length;
 		find_rule(insn, c, mem);
-		insn->told = insn->size == size &&
-			     (insn->rule == RULE_LOADED || insn->rule == RULE_STORED ||
-				     insn->rule == RULE_IMM || insn->rule == RULE_CMPXCHG);
+		insn->told = insn->rule == RULE_BLIND ||
+			     (insn->size == size &&
+				     (insn->rule == RULE_LOADED || insn->rule == RULE_STORED ||
+					     insn->rule == RULE_IMM ||
+					     insn->rule == RULE_CMPXCHG));
 	}
 	free(at);
 }
@@ -359,10 +362,14 @@ void ct_decode__access(const struct ct_insn *insn, const struct ct_hit *hit, u64
 	out->ip = hit->ip - insn->len;
 	out->value = hit->value;
 	out->before = 0;
-	if (insn->how && insn->size == size)
+	if (insn->rule == RULE_BLIND) {
+		out->how |= CT_ACCESS_BLIND;
+		out->value = 0;
+	} else if (insn->how && insn->size == size) {
 		apply_rule(insn, hit, size, out);
-	else
-		out->how |= insn->how ? CT_ACCESS_LATE : 0;
+	} else if (insn->how) {
+		out->how |= CT_ACCESS_LATE;
+	}
 	out->value = low_bytes(out->value, size);
 	out->before = low_bytes(out->before, size);
 }

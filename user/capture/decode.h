@@ -17,7 +17,7 @@ struct ct_insn {
 	u8 rule;   /* how its values follow from the registers, see decode.c */
 	u8 reg;	   /* that holds the value, or the operand of the arithmetic */
 	u8 shift;  /* 8: its second byte (ah) */
-	bool told; /* the registers tell the values, memory need not be read */
+	bool told; /* memory need not be read for the value */
 	i64 imm;   /* operand that is a number */
 };
 

@@ -471,8 +471,11 @@ int ct_session__drain(struct ct_session *s)
 	int err;
 
 	adapt_pause(s, fill, now);
-	if (s->watch)
-		ct_watcher__tick(s->watch, now);
+	if (s->watch) {
+		int pause_ms = ct_watcher__tick(s->watch, now);
+
+		s->pause_ms = pause_ms < s->pause_ms ? pause_ms : s->pause_ms;
+	}
 	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++)
 		s->rings.ctl[cpu].busy = 0;
 	err = ct_rings__drain(s, &behind);

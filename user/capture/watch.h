@@ -30,8 +30,8 @@ int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why);
 /* One line for the user: what is watched, and what it costs. */
 char *ct_watcher__announce(const struct ct_watcher *w);
 u64 ct_watcher__seed(const struct ct_watcher *w); /* of --shake; 0: not shaken */
-/* Pauses, turns: call it often. */
-void ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns);
+/* Pauses, turns: to be called again after so many ms. */
+int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns);
 /* Every record that comes from the rings: locks are learnt from them. */
 void ct_watcher__see(struct ct_watcher *w, const struct ct_hdr *hdr);
 void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct ct_access *out);

@@ -79,6 +79,8 @@ static bool is_gap(const struct build *b, u32 var, ct_ns since_ns)
 
 static void fill_before(struct ct_touch *t, const struct ct_touch *last)
 {
+	if ((t->how & CT_ACCESS_BLIND) && last)
+		t->after = last->after;
 	if (!(t->how & CT_ACCESS_WRITE)) {
 		t->before = t->after;
 		t->how |= CT_ACCESS_BEFORE;

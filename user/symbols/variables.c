@@ -548,12 +548,32 @@ struct collect {
 	bool any;
 };
 
+/* In memory that the program may write, and that the dynamic linker does not close again. */
+static bool is_writable(struct ct_elf *f, u64 vaddr)
+{
+	GElf_Phdr ph;
+	size_t cnt = 0;
+	bool writable = false;
+
+	elf_getphdrnum(f->elf, &cnt);
+	for (size_t i = 0; i < cnt && i < CT_SEGMENTS_MAX; i++) {
+		if (!gelf_getphdr(f->elf, (int)i, &ph) || vaddr < ph.p_vaddr ||
+			vaddr - ph.p_vaddr >= ph.p_memsz)
+			continue;
+		if (ph.p_type == PT_GNU_RELRO)
+			return false;
+		writable |= ph.p_type == PT_LOAD && ph.p_flags & PF_W;
+	}
+	return writable;
+}
+
 static bool visit_all(struct pass *p, Dwarf_Die *die, u64 vaddr, const char *name)
 {
 	struct collect *c = p->arg;
 
 	c->any = true;
-	add_parts(&c->parts, die, name, vaddr, 0);
+	if (is_writable(c->file, vaddr))
+		add_parts(&c->parts, die, name, vaddr, 0);
 	return c->parts.out->at.cnt >= VARIABLES_MAX;
 }
 

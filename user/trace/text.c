@@ -26,6 +26,7 @@
  *                flags=   words joined by '|': task_new found root; switch, block, found preempted
  *                         timed iowait no-stack; waking hardirq softirq nmi queued new foreign
  *                how=     (access) words joined by '|': read write atomic const before late
+ *                         blind
  *                on=      (watch) on off pause
  *                kind=    (loss) the name of an event
  *                name=    (task_name) STR of at most 16 bytes
@@ -112,6 +113,7 @@ static const struct word access_words[] = {
 	{ "const", CT_ACCESS_CONST },
 	{ "before", CT_ACCESS_BEFORE },
 	{ "late", CT_ACCESS_LATE },
+	{ "blind", CT_ACCESS_BLIND },
 	{ NULL, 0 },
 };
 

@@ -365,6 +365,8 @@ static void add_up(struct study *s, const struct ct_touch *t)
 	const struct user *u = &s->users[t->thread];
 	i64 after = ct_watched_value(s->w, t->after);
 
+	if (!s->summed && (t->how & CT_ACCESS_BLIND))
+		return;
 	if (!s->summed) {
 		s->expected = ct_watched_value(s->w, writes(t) && (t->how & CT_ACCESS_BEFORE)
 							     ? t->before

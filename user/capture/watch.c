@@ -6,8 +6,8 @@
  *     register fires -> bpf/watch.bpf.c: HIT (registers, locks held) -> decode.c -> ACCESS
  *
  * Price.  A hit costs the program 1 to 2 us on bare metal and 10 to 15 us where a hypervisor has to
- * be asked; it is measured at the start.  Hits may take half of one CPU's time: when a second has
- * had that many, the registers are off until it is over, which is in the trace as a pause.
+ * be asked; it is measured at the start.  Hits may take half of one CPU's time: when a fifth of
+ * a second has had its share, the registers are off until it is over: a pause in the trace.
  *
  * Locks.  Those that are globals are known from the start; those that somebody waits for are learnt
  * from the wait itself.  A lock on the heap that nobody has ever waited for is not known.
@@ -33,11 +33,13 @@
 #define HITS_LEAST 2000u     /* per second, whatever they cost */
 #define HITS_MOST 100000u    /* and that the collector and a trace can take */
 #define TIRED_HITS 2000000ull /* in all; beyond that a tenth of the hits will do */
+#define WINDOW_NS 200000000ull
+#define WINDOWS_PER_S 5
 #define TURN_FIRST_NS 5000000ull /* auto: a turn at first, twice as long after each round */
 #define TURN_MOST_NS 200000000ull
 #define TURN_HITS 1000u	     /* auto: enough of these four */
 #define MAP_SHARE 10	     /* auto: such a part of the hits will do for a map */
-#define PAUSE_MOST_MS 100
+#define TICK_MS 20
 
 struct armed {
 	int fd;
@@ -499,11 +501,11 @@ static bool is_turn_over(const struct ct_watcher *w, u64 hits, ct_ns now_ns)
 int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns)
 {
 	u64 hits = w->s->skel->bss->watch_hits;
-	u64 most = hits > TIRED_HITS ? w->hits_per_s / 10 : w->hits_per_s;
+	u64 most = w->hits_per_s / WINDOWS_PER_S / (hits > TIRED_HITS ? 10 : 1);
 
 	if (w->stopped || !w->armed.cnt)
-		return PAUSE_MOST_MS;
-	if (now_ns - w->window_ns >= NS_PER_S) {
+		return TICK_MS;
+	if (now_ns - w->window_ns >= WINDOW_NS) {
 		if (w->paused)
 			resume_hits(w, now_ns);
 		w->window_ns = now_ns;
@@ -512,11 +514,10 @@ int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns)
 		pause_hits(w);
 	}
 	if (!w->automatic)
-		return PAUSE_MOST_MS;
+		return TICK_MS;
 	if (is_turn_over(w, hits, now_ns))
 		next_turn(w, now_ns);
-	return w->turn_len_ns < PAUSE_MOST_MS * 1000000ull ? (int)(w->turn_len_ns / 1000000)
-							    : PAUSE_MOST_MS;
+	return w->turn_len_ns < TICK_MS * 1000000ull ? (int)(w->turn_len_ns / 1000000) : TICK_MS;
 }
 
 /* A thread that was created before its creator had registers has inherited none. */

@@ -89,7 +89,7 @@ struct watch_places_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, WATCH_PLACES);
 	__type(key, struct ct_watch_place);
-	__type(value, u32);
+	__type(value, struct ct_watch_place_state);
 };
 extern struct watch_places_map watch_places SEC(".maps");
 

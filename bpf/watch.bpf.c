@@ -92,17 +92,58 @@ static __always_inline int slot_of(u64 addr)
 	return -1;
 }
 
-/* What is known of this place on this CPU, whose ring is read in order: 0: nothing, its code is
- * wanted; else WATCH_PLACE_*. */
-static __always_inline u32 place_state(u64 ip, u32 tgid)
+/* What is known of this place on this CPU, whose ring is read in order. */
+static __always_inline struct ct_watch_place_state *place_state(u64 ip, u32 tgid)
 {
 	struct ct_watch_place place = { .ip = ip, .tgid = tgid, .cpu = bpf_get_smp_processor_id() };
-	u32 *state = bpf_map_lookup_elem(&watch_places, &place), sent = CT_WATCH_PLACE_SENT;
+	struct ct_watch_place_state *state = bpf_map_lookup_elem(&watch_places, &place), none = {};
 
 	if (state)
-		return *state;
-	bpf_map_update_elem(&watch_places, &place, &sent, BPF_ANY);
+		return state;
+	bpf_map_update_elem(&watch_places, &place, &none, BPF_ANY);
+	return bpf_map_lookup_elem(&watch_places, &place);
+}
+
+/*
+ * A mutex on the heap that nobody has waited for yet is known to nobody.  But who holds one is about
+ * to unlock it, so its address, or that of the object it is in, is in a register or at the top of
+ * the stack; and a locked mutex of glibc looks like this: { 1 or 2, count, my tid, ... }.  Looked
+ * for at the first LOOKS hits of a place: some 3 us each.
+ */
+#define LOOKS 16
+#define LOOK_STACK 16 /* words of the stack */
+#define LOOK_WORDS 34 /* 4-byte words of an object, the owner's word included */
+
+struct object {
+	u32 at[LOOK_WORDS];
+};
+
+static __always_inline u64 mutex_in(u64 addr, u32 me)
+{
+	struct object o;
+	u32 i;
+
+	if (addr < 4096 || (addr & 3) || bpf_probe_read_user(&o, sizeof(o), (void *)addr))
+		return 0;
+#pragma unroll
+	for (i = 0; i + 2 < LOOK_WORDS; i += 2)
+		if (o.at[i + 2] == me && (o.at[i] == 1 || o.at[i] == 2))
+			return addr + i * 4;
 	return 0;
+}
+
+static __always_inline u64 find_mutex(const struct ct_hit *h, u32 me)
+{
+	u64 stack[LOOK_STACK] = {}, found = 0;
+	u32 i;
+
+	for (i = 0; i < 16 && !found; i++)
+		found = mutex_in(h->reg[i & 15], me);
+	if (found || bpf_probe_read_user(stack, sizeof(stack), (void *)h->reg[4]))
+		return found;
+	for (i = 0; i < LOOK_STACK && !found; i++)
+		found = mutex_in(stack[i & (LOOK_STACK - 1)], me);
+	return found;
 }
 
 static __always_inline void copy_code(struct ct_hit *h)
@@ -163,8 +204,8 @@ int on_access(struct perf_hit *ctx)
 	u64 addr = ctx->addr, ip = ctx->ip, ts;
 	struct ct_hdr *hdr;
 	struct ct_hit *h;
+	struct ct_watch_place_state *place;
 	u64 value = 0, locks;
-	u32 place;
 	int slot;
 
 	if (!is_traced(task->pid))
@@ -175,19 +216,26 @@ int on_access(struct perf_hit *ctx)
 	place = place_state(ip, task->tgid);
 	/* Soon, because others may write it.  And only where the registers do not tell: this read
 	 * meets the same debug register, now from the kernel, and costs a second trap. */
-	if (place != CT_WATCH_PLACE_TOLD)
+	if (!place || place->is != CT_WATCH_PLACE_TOLD)
 		value = read_value(addr, watch_size[slot]);
 	ts = bpf_ktime_get_ns();
 	__sync_fetch_and_add(&watch_hits, 1);
 	locks = held_locks(task);
 	stack = stack_id_of(task, (void *)bpf_task_pt_regs(task), ts, CT_STACK_AFTER);
-	code = place ? 0 : CT_WATCH_CODE_BYTES;
+	code = place && !place->is ? CT_WATCH_CODE_BYTES : 0;
 	bytes += code;
 	hdr = emit_begin(CT_HIT, bytes, ts);
 	if (!hdr)
 		return 0;
 	h = (void *)(hdr + 1);
 	copy_registers(h, ctx);
+	h->mutex = 0;
+	if (place && place->looked < LOOKS) {
+		place->looked++;
+		h->mutex = find_mutex(h, inner_tid(task));
+	}
+	if (code)
+		place->is = CT_WATCH_PLACE_SENT;
 	h->addr = addr;
 	h->value = value;
 	h->locks = locks;

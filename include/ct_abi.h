@@ -121,6 +121,10 @@ struct ct_watch_place {
 	u64 ip;
 	u32 tgid, cpu;
 };
+struct ct_watch_place_state {
+	u32 is;	    /* CT_WATCH_PLACE_*; 0: nothing is known */
+	u32 looked; /* hits at which a mutex was looked for */
+};
 #define CT_WATCH_PLACE_SENT 1u /* its code has been sent */
 #define CT_WATCH_PLACE_TOLD 2u /* and memory need not be read for the value */
 
@@ -136,6 +140,7 @@ struct ct_hit {
 	u64 addr;  /* of the debug register */
 	u64 value; /* memory at addr, a moment after the instruction; 0: registers tell it */
 	u64 locks; /* bit n: holds lock n */
+	u64 mutex; /* a locked mutex of this thread that a register or its stack leads to; 0 */
 	u32 tgid;
 	u32 var;
 	u32 stack;

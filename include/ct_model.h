@@ -218,6 +218,7 @@ struct ct_touch {
 
 struct ct_watch_lock_seen { /* slot of touch.locks */
 	u64 addr;
+	ct_ns since_ns; /* accesses before say nothing about it */
 	u32 process; /* index; CT_NONE: the slot is not used */
 	u32 pad;
 };

@@ -44,9 +44,10 @@ struct study {
 	struct ct_shared *out;
 	struct user *users;   /* [threads] */
 	CT_VEC(u32) threads;  /* that are known */
-	u8 *unclear;	      /* [threads] it uses semaphores, or futexes of unknown use */
+	u8 *unclear;	      /* [threads] it uses conditions, semaphores, unknown futexes */
 	u8 *reached;	      /* [threads] scratch of precedes() */
 	u32 owner;	      /* the one thread; CT_NONE: it is shared */
+	ct_ns learnt_ns;      /* since then all locks are known that were ever held at it */
 	u32 pairs;
 	bool written;	      /* since it is shared */
 	bool plain;	      /* with plain writes */
@@ -238,7 +239,7 @@ static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 		if (other == t->thread || u->write == CT_NONE || s->out->racy[0] != CT_NONE)
 			continue;
 		was = &s->m->touches.at[u->write];
-		if ((was->locks & t->locks) || (s->unclear[other] && s->unclear[t->thread]) ||
+		if ((was->locks & t->locks) || was->ts < s->learnt_ns || (s->unclear[other] && s->unclear[t->thread]) ||
 			s->pairs++ >= PAIRS_MAX)
 			continue;
 		if (precedes(s, other, was->ts, t->thread, t->ts) ||
@@ -253,14 +254,16 @@ static void step_shared(struct study *s, const struct ct_touch *t, u32 touch)
 {
 	struct user *u = &s->users[t->thread];
 
-	s->out->locks &= t->locks;
+	if (t->ts >= s->learnt_ns)
+		s->out->locks &= t->locks;
 	if (!writes(t))
 		return;
 	s->written = true;
 	if (!is_plain_write(t))
 		return;
 	s->plain = true;
-	s->out->write_locks &= t->locks;
+	if (t->ts >= s->learnt_ns)
+		s->out->write_locks &= t->locks;
 	accuse(s, t, touch);
 	s->writers += u->write == CT_NONE;
 	u->write = touch;
@@ -429,6 +432,20 @@ static void step(struct study *s, u32 seq)
 	}
 }
 
+/* A lock that was learnt late may have been held before, too. */
+static ct_ns when_learnt(const struct study *s)
+{
+	ct_ns learnt_ns = 0;
+	u64 held = 0;
+
+	for (u32 i = 0; i < s->w->touches.cnt; i++)
+		held |= touch_at(s, i)->locks;
+	for (u32 i = 0; i < s->m->watch_locks.cnt; i++)
+		if (held >> i & 1 && s->m->watch_locks.at[i].since_ns > learnt_ns)
+			learnt_ns = s->m->watch_locks.at[i].since_ns;
+	return learnt_ns;
+}
+
 static void study_variable(struct study *s)
 {
 	struct ct_shared *o = s->out;
@@ -437,6 +454,7 @@ static void study_variable(struct study *s)
 	o->racy[0] = o->racy[1] = CT_NONE;
 	o->locks = o->write_locks = UINT64_MAX;
 	s->owner = CT_NONE;
+	s->learnt_ns = when_learnt(s);
 	for (u32 i = 0; i < cnt; i++)
 		step(s, i);
 	for (u32 i = 0; i < s->threads.cnt; i++)
@@ -450,7 +468,8 @@ static void study_variable(struct study *s)
 	ct_vec_free(&s->threads);
 }
 
-/* Locks whose owner nobody can read may guard anything. */
+/* Locks whose owner nobody can read may guard anything; and who waits for a condition may have been
+ * given the variable with it, also when the condition was true at once. */
 static void mark_unclear(u8 *unclear, const struct ct_model *m)
 {
 	bool no_owners = !m->run->libc || strcmp(m->run->libc, "glibc");
@@ -458,7 +477,8 @@ static void mark_unclear(u8 *unclear, const struct ct_model *m)
 	if (no_owners)
 		memset(unclear, 1, m->threads.cnt);
 	for (u32 i = 0; i < m->waits.cnt; i++)
-		if (m->waits.at[i].state == CT_SEM || m->waits.at[i].state == CT_FUTEX_OTHER)
+		if (m->waits.at[i].state == CT_SEM || m->waits.at[i].state == CT_COND ||
+			m->waits.at[i].state == CT_FUTEX_OTHER)
 			unclear[m->waits.at[i].thread] = 1;
 }
 

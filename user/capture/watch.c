@@ -10,7 +10,7 @@
  * a second has had its share, the registers are off until it is over: a pause in the trace.
  *
  * Locks.  Those that are globals are known from the start; those that somebody waits for are learnt
- * from the wait itself.  A lock on the heap that nobody has ever waited for is not known.
+ * from the wait itself; and the probe looks for others that a thread has in its hands.
  */
 #include "capture/watch.h"
 
@@ -95,21 +95,23 @@ static void inject_slots(struct ct_watcher *w, enum ct_watch_on on)
 
 /* ---- locks ---- */
 
-static void add_lock(struct ct_watcher *w, u64 lock, u64 owner_addr)
+/* Its slot; CT_WATCH_LOCKS: there is no more room. */
+static u32 add_lock(struct ct_watcher *w, u64 lock, u64 owner_addr)
 {
 	struct ct_watch_lock ev = { .slot = w->lock_cnt, .tgid = w->tgid, .addr = lock };
 
 	for (u32 i = 0; i < w->lock_cnt; i++)
 		if (w->lock_addr[i] == lock)
-			return;
+			return i;
 	if (w->lock_cnt == CT_WATCH_LOCKS) {
 		w->locks_over++;
-		return;
+		return CT_WATCH_LOCKS;
 	}
 	w->lock_addr[w->lock_cnt] = lock;
 	w->s->skel->bss->watch_locks[w->lock_cnt].owner_addr = owner_addr;
 	__atomic_store_n(&w->s->skel->bss->watch_lock_cnt, ++w->lock_cnt, __ATOMIC_RELEASE);
 	ct_session__inject(w->s, CT_WATCH_LOCK, 0, ct_now_ns(), &ev);
+	return w->lock_cnt - 1;
 }
 
 /* The same layouts as in bpf/wait.bpf.h. */
@@ -550,7 +552,7 @@ static void tell_place(struct ct_watcher *w, const struct ct_hit *hit)
 {
 	int map = bpf_map__fd(w->s->skel->maps.watch_places);
 	struct ct_watch_place place = { .ip = hit->ip, .tgid = hit->tgid };
-	u32 told = CT_WATCH_PLACE_TOLD;
+	const struct ct_watch_place_state told = { .is = CT_WATCH_PLACE_TOLD };
 
 	for (place.cpu = 0; place.cpu < w->s->rings.cpu_cnt; place.cpu++)
 		bpf_map_update_elem(map, &place, &told, BPF_EXIST);
@@ -572,6 +574,11 @@ void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct c
 		tell_place(w, hit);
 	*out = (struct ct_access){ .var = hit->var, .stack = hit->stack, .ip = hit->ip,
 		.value = hit->value, .locks = hit->locks };
+	if (hit->mutex) {
+		u32 slot = add_lock(w, hit->mutex, hit->mutex + 8);
+
+		out->locks |= slot < CT_WATCH_LOCKS ? 1ull << slot : 0;
+	}
 	if (place != CT_NONE)
 		ct_decode__access(&w->insns.at[place], hit, hit->addr, size, out);
 }

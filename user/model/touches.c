@@ -48,6 +48,7 @@ void model_on_watch_lock(struct build *b, const struct ct_event *e)
 	while (m->watch_locks.cnt <= l->slot)
 		ct_vec_push(&m->watch_locks)->process = CT_NONE;
 	m->watch_locks.at[l->slot].addr = l->addr;
+	m->watch_locks.at[l->slot].since_ns = b->ts;
 	m->watch_locks.at[l->slot].process = model_process(b, l->tgid);
 }
 

@@ -290,18 +290,15 @@ struct wanted {
 	u32 found;
 };
 
-static const char *tail_of(const char *name)
-{
-	const char *at, *tail = name;
-
-	for (at = strstr(name, "::"); at; at = strstr(tail, "::"))
-		tail = at + 2;
-	return tail;
-}
-
+/* With the scopes left out that the user left out. */
 static bool is_called(const struct wanted *w, const char *name)
 {
-	return !strcmp(w->by_tail ? tail_of(name) : name, w->base);
+	size_t len = strlen(name), base = strlen(w->base);
+
+	if (!w->by_tail)
+		return !strcmp(name, w->base);
+	return len > base + 2 && !strcmp(name + len - base, w->base) &&
+	       !strncmp(name + len - base - 2, "::", 2);
 }
 
 /* Steps into `[3]` or `.member` of the type; false and w->why. */

@@ -286,13 +286,14 @@ static const struct option_row rows[] = {
 		.meaning = "under sudo, run the program as root; without it, it\n"
 			   "runs as the user who called sudo" },
 	{ OPT_WATCH, "watch", "NAME[,NAME...]", RECORD, COMMON, .set = set_watch,
-		.meaning = "see every access to these variables: who reads and\n"
-			   "writes them, with which values, under which locks, and\n"
-			   "which update is lost; NAME, NAME[3], NAME.member,\n"
-			   "'*ADDRESS:SIZE', or auto for all there are, by turns" },
+		.meaning = "see each access to these variables: who reads and\n"
+			   "writes which value, under which lock, and which update\n"
+			   "is lost; NAME, NAME[3], NAME.member, '*ADDRESS:SIZE',\n"
+			   "or auto: all there are, by turns" },
 	{ OPT_SHAKE, "shake", "SEED", RECORD, COMMON, .set = set_shake, .optional = true,
-		.meaning = "with --watch: short random delays at accesses and at\n"
-			   "locks, so that a race shows sooner; a seed repeats them" },
+		.meaning = "with --watch: short random delays at accesses and\n"
+			   "locks, so that a race shows sooner; a seed repeats\n"
+			   "them" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },

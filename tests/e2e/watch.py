@@ -109,7 +109,7 @@ e2e.equal("three: what by_none should have been", v["by_none"]["expected"], 3 * 
 e2e.equal("three: what by_none was", v["by_none"]["last"], int(recording.stdout))
 check_witness("three", v["by_none"], line_of(source, "by_none = by_none + fixed;"))
 
-recording, v = watch("three", "auto", times=300000)
+recording, v = watch("three", "auto", times=3000000)
 shown = {n: v[n]["sharing"] for n in ("by_m1", "by_m2", "by_none", "fixed")}
 e2e.equal("three by --watch=auto: the map", shown, {"by_m1": "guarded", "by_m2": "guarded",
                                                     "by_none": "unguarded", "fixed": "read-only"})
@@ -131,7 +131,7 @@ INNOCENT = {"lazy": "ready", "flag": "stop_flag", "barrier": "phase_sum", "signa
             "semaphore": "guarded", "heap": "guarded", "rwlock": "guarded", "forks": "guarded"}
 for mode, what in INNOCENT.items():
     for options in ((), ("--shake=3",)):
-        recording, v = watch(mode, what, *options, times=300)
+        recording, v = watch(mode, what, *options, times=900 if mode == "rwlock" else 300)
         e2e.equal(f"{mode} {' '.join(options)}: nobody is accused", accusations(recording), [])
         if mode == "flag":
             e2e.equal("flag: one byte, one writer", (v[what]["size"], v[what]["sharing"]),

@@ -35,6 +35,7 @@ struct user { /* a thread and this variable */
 	u32 seq;     /* place of that access among the variable's */
 	u32 write;   /* its newest plain write since the variable is shared; CT_NONE */
 	ct_ns last_ns;
+	ct_ns final_ns; /* its last access of all */
 	bool known;
 };
 
@@ -203,7 +204,8 @@ static bool has_gone(struct study *s, u32 thread, ct_ns last_ns, const struct ct
 {
 	const struct ct_thread *th = &s->m->threads.at[thread];
 
-	if (!(th->flags & CT_THREAD_ENDED) || th->end_ns > t->ts + EXIT_MOST_NS)
+	if (!(th->flags & CT_THREAD_ENDED) || th->end_ns > t->ts + EXIT_MOST_NS ||
+		s->users[thread].final_ns > t->ts)
 		return false;
 	return th->end_ns <= t->ts + EXIT_NS ||
 	       precedes(s, thread, last_ns, t->thread, t->ts);
@@ -396,7 +398,7 @@ static struct ct_sharer *sharer_of(struct study *s, u32 thread)
 	struct user *u = &s->users[thread];
 
 	if (!u->known) {
-		*u = (struct user){ .known = true, .sharer = s->out->users.cnt, .read = CT_NONE,
+		*u = (struct user){ .known = true, .final_ns = u->final_ns, .sharer = s->out->users.cnt, .read = CT_NONE,
 			.write = CT_NONE };
 		*ct_vec_push(&s->threads) = thread;
 		ct_vec_push(&s->out->users)->thread = thread;
@@ -455,6 +457,8 @@ static void study_variable(struct study *s)
 	o->locks = o->write_locks = UINT64_MAX;
 	s->owner = CT_NONE;
 	s->learnt_ns = when_learnt(s);
+	for (u32 i = 0; i < cnt; i++)
+		s->users[touch_at(s, i)->thread].final_ns = touch_at(s, i)->ts;
 	for (u32 i = 0; i < cnt; i++)
 		step(s, i);
 	for (u32 i = 0; i < s->threads.cnt; i++)

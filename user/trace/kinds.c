@@ -115,7 +115,7 @@ const char *ct_event_problem(const struct ct_event *ev)
 	case CT_LOSS:
 		return ev->loss.kind < CT_KIND_MAX ? NULL : "lost events of an impossible kind";
 	case CT_WATCH:
-		return ev->watch.on <= CT_WATCH_PAUSE && ev->watch.size && ev->watch.size <= 8
+		return ev->watch.on <= CT_WATCH_PAUSE && ev->watch.size <= 8
 			       ? NULL
 			       : "watches a variable in an impossible way";
 	case CT_WATCH_LOCK:

@@ -105,10 +105,10 @@ static __always_inline struct ct_watch_place_state *place_state(u64 ip, u32 tgid
 }
 
 /*
- * A mutex on the heap that nobody has waited for yet is known to nobody.  But who holds one is about
- * to unlock it, so its address, or that of the object it is in, is in a register or at the top of
- * the stack; and a locked mutex of glibc looks like this: { 1 or 2, count, my tid, ... }.  Looked
- * for at the first LOOKS hits of a place: some 3 us each.
+ * A mutex on the heap that nobody has waited for yet is known to nobody.  But who holds one is
+ * about to unlock it, so its address, or that of the object it is in, is in a register or at the
+ * top of the stack; and a locked mutex of glibc looks like this: { 1 or 2, count, my tid, ... }.
+ * Looked for at the first LOOKS hits of a place: some 3 us each.
  */
 #define LOOKS 16
 #define LOOK_STACK 16 /* words of the stack */

@@ -237,7 +237,7 @@ struct ct_shared {
 	u32 watched; /* index into model->watched */
 	u32 sharing; /* enum ct_sharing */
 	u64 reads, writes, unknown;
-	u64 locks, write_locks; /* slots held at all accesses, all plain writes, of the last phase */
+	u64 locks, write_locks; /* slots held at all accesses, plain writes, of a phase */
 	u64 shown_locks;	/* what guards it, if anything does */
 	CT_VEC(struct ct_sharer) users; /* by first access */
 	u32 racy[2];	 /* touches: plain writes of two threads, no lock in common; CT_NONE */

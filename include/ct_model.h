@@ -191,7 +191,7 @@ struct ct_watched {
 	u32 process; /* index */
 	u64 addr;
 	u32 size;    /* bytes: 1, 2, 4 or 8 */
-	bool gaps;   /* not seen all the time between its first and its last access */
+	bool gaps;   /* not seen all the time until the end */
 	CT_VEC(u32) touches; /* indices of ct_touch, by time */
 	CT_VEC(struct ct_watch_span) spans; /* when it was watched, by time */
 };

@@ -3,10 +3,12 @@
 """Hits, delays and false alarms over many runs: make soak, or tests/soak.py [RUNS] [NAME...].
 
 Each program that hangs is run RUNS times (20), and each that does not; a table says how often what
-was announced, how fast, and what should not have been.  Status 1 if anything was missed, late or
-false.
+was announced, how fast, and what should not have been.  Then the race demo under --watch (NAME:
+watch): its wrong variant must be witnessed in each run, the right ones, shaken, in none of 2.5
+times as many.  Status 1 if anything was missed, late or false.
 """
 import os
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -48,6 +50,48 @@ def soak_innocent(name, command, runs):
     return not alarms and not found
 
 
+WATCHED = "counter,atomic_counter"
+VISITS = "300"
+RIGHT = ("mutex", "atomic", "messages", "local-then-merge")
+SHAKEN_TIMES = 2.5   # as many runs of a right variant as of the wrong one
+
+
+def race(variant, *options):
+    """What a run was accused of; whether values, lines and the sum of its witness are right."""
+    run, truth = e2e.demo("race", variant, "--watch", WATCHED, *options, arguments=[VISITS])
+    found = [f["id"] for f in run.json["findings"]
+             if f["id"] in ("lost-update", "unprotected-sharing")]
+    counter = next(v for v in run.json["watch"] if v["name"] == "counter")
+    lost = next(t["value"] for t in truth if t.get("count") == "lost")
+    expected = 4 * int(VISITS)
+    witness = counter["witness"]
+    right = (bool(witness) and counter["expected"] == expected
+             and counter["last"] == expected - lost
+             and len({t["line"] for t in witness}) == 1
+             and witness[-1]["value"] <= witness[-2]["value"]
+             and witness[-1]["tid"] != witness[-2]["tid"])
+    os.unlink(run.trace)
+    return found, right, lost
+
+
+def soak_watch(runs):
+    unwatched = sum(b"lost 0" in subprocess.run(
+        [os.path.join(e2e.DEMOS, "race"), "plain", VISITS], stdout=subprocess.PIPE,
+        check=True).stdout for _ in range(runs))
+    results = [race("plain") for _ in range(runs)]
+    seen = sum("lost-update" in found for found, _, _ in results)
+    right = sum(good for _, good, _ in results)
+    print(f"{'race plain':24} witnessed {seen}/{runs}, lines and values right {right}/{runs}; "
+          f"unwatched, {unwatched}/{runs} lose nothing", flush=True)
+    good = seen == runs and right == runs
+    for variant in RIGHT:
+        cnt = int(runs * SHAKEN_TIMES)
+        accused = sum(bool(race(variant, f"--shake={i + 1}")[0]) for i in range(cnt))
+        print(f"{'race ' + variant:24} accused   {accused}/{cnt}, shaken", flush=True)
+        good &= not accused
+    return good
+
+
 def main():
     e2e.needs_recording()
     arguments = sys.argv[1:]
@@ -65,6 +109,8 @@ def main():
         if not arguments or name in arguments:
             good &= soak_innocent(name, command, runs)
     e2e.check("every hang told in time, and nothing else", good)
+    if not arguments or "watch" in arguments:
+        e2e.check("every lost update witnessed, and nothing else", soak_watch(runs))
     e2e.done()
 
 

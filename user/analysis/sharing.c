@@ -241,7 +241,8 @@ static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 		if (other == t->thread || u->write == CT_NONE || s->out->racy[0] != CT_NONE)
 			continue;
 		was = &s->m->touches.at[u->write];
-		if ((was->locks & t->locks) || was->ts < s->learnt_ns || (s->unclear[other] && s->unclear[t->thread]) ||
+		if ((was->locks & t->locks) || was->ts < s->learnt_ns ||
+			(s->unclear[other] && s->unclear[t->thread]) ||
 			s->pairs++ >= PAIRS_MAX)
 			continue;
 		if (precedes(s, other, was->ts, t->thread, t->ts) ||
@@ -398,8 +399,8 @@ static struct ct_sharer *sharer_of(struct study *s, u32 thread)
 	struct user *u = &s->users[thread];
 
 	if (!u->known) {
-		*u = (struct user){ .known = true, .final_ns = u->final_ns, .sharer = s->out->users.cnt, .read = CT_NONE,
-			.write = CT_NONE };
+		*u = (struct user){ .known = true, .final_ns = u->final_ns,
+			.sharer = s->out->users.cnt, .read = CT_NONE, .write = CT_NONE };
 		*ct_vec_push(&s->threads) = thread;
 		ct_vec_push(&s->out->users)->thread = thread;
 	}

@@ -2,7 +2,8 @@
 /*
  * The reader's side of the rings (layout: ct_abi.h): takes finished records in order, zeroes them
  * and moves the tail. Runs of records go to the trace writer as they lie; stack copies go to the
- * symbolizer, hits of debug registers to the watch; the alarm sees each of the others. Never interprets one beyond its kind and its size.
+ * symbolizer, hits of debug registers to the watcher, which makes accesses of them; the alarm sees
+ * each of the others. Never interprets one beyond its kind and its size.
  * Also turns the kernel side's loss counters into LOSS records, placed where the loss was.
  */
 #include <errno.h>
@@ -27,7 +28,8 @@ static int take_stack(struct ct_session *s, const struct ct_hdr *hdr)
 {
 	const struct ct_stack *st = (const void *)(hdr + 1);
 	struct ct_snapshot snap = { .id = st->id, .tid = hdr->tid, .tgid = st->tgid, .ts = hdr->ts,
-		.ip = st->ip, .sp = st->sp, .bp = st->bp, .lr = st->lr, .top = st->top, .after = st->flags & CT_STACK_AFTER,
+		.ip = st->ip, .sp = st->sp, .bp = st->bp, .lr = st->lr, .top = st->top,
+		.after = st->flags & CT_STACK_AFTER,
 		.bytes = st + 1, .len = st->bytes };
 
 	s->stats.stacks++;

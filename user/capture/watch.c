@@ -6,8 +6,9 @@
  *     register fires -> bpf/watch.bpf.c: HIT (registers, locks held) -> decode.c -> ACCESS
  *
  * Price.  A hit costs the program 1 to 2 us on bare metal and 10 to 15 us where a hypervisor has to
- * be asked; it is measured at the start.  Hits may take half of one CPU's time: when a fifth of
- * a second has had its share, the registers are off until it is over: a pause in the trace.
+ * be asked; it is measured at the start.  A small run is seen whole: two seconds' worth of hits
+ * are free.  After that hits may take half of one CPU's time: when a fifth of a second has had its
+ * share, the registers are off until it is over, which is a pause in the trace.
  *
  * Locks.  Those that are globals are known from the start; those that somebody waits for are learnt
  * from the wait itself; and the probe looks for others that a thread has in its hands.
@@ -30,6 +31,7 @@
 #define NS_PER_S 1000000000ull
 #define PRICE_HITS 25	     /* that the price is measured by, so many times */
 #define PRICE_TRIES 10
+#define FREE_S 2	     /* hits that take so long, all together, are not limited */
 #define HITS_LEAST 2000u     /* per second, whatever they cost */
 #define HITS_MOST 100000u    /* and that the collector and a trace can take */
 #define TIRED_HITS 2000000ull /* in all; beyond that a tenth of the hits will do */
@@ -65,6 +67,7 @@ struct ct_watcher {
 	u32 locks_over; /* not taken: more than there is room for */
 	ct_ns price_ns;
 	u32 hits_per_s;
+	u64 hits_free; /* before that counts */
 	bool paused, stopped;
 	ct_ns window_ns; /* the present second began */
 	u64 window_hits; /* of watch_hits, when it did */
@@ -224,6 +227,8 @@ static void set_budget(struct ct_watcher *w)
 
 	if (w->automatic)
 		hits /= MAP_SHARE;
+	else
+		w->hits_free = (w->price_ns ? NS_PER_S / w->price_ns : HITS_MOST) * FREE_S;
 	w->hits_per_s = hits < HITS_LEAST ? HITS_LEAST : hits > HITS_MOST ? HITS_MOST : hits;
 }
 
@@ -336,8 +341,8 @@ static int find(struct ct_watcher *w, u32 pid, char **why)
 		err = -ENOENT;
 	}
 	if (!err && !w->automatic && w->found.vars.cnt > CT_WATCH_SLOTS) {
-		*why = ct_asprintf("'%s' needs %u debug registers of at most 8 bytes, and there are "
-				   "%d: name members or elements",
+		*why = ct_asprintf("'%s' needs %u debug registers of at most 8 bytes, and there "
+				   "are %d: name members or elements",
 			w->opts.what, w->found.vars.cnt, CT_WATCH_SLOTS);
 		err = -E2BIG;
 	}
@@ -428,20 +433,23 @@ int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why)
 
 char *ct_watcher__announce(const struct ct_watcher *w)
 {
-	char price[CT_FMT_LEN], rate[CT_FMT_LEN];
+	char price[CT_FMT_LEN], cnt[CT_FMT_LEN];
 	char *what = w->automatic ? ct_asprintf("%u variables, %d at a time", w->found.vars.cnt,
 					    CT_WATCH_SLOTS)
 				  : ct_strdup(w->opts.what);
+	char *limit = w->automatic
+			      ? ct_strdup("a sample is seen, for a twentieth of a CPU at most")
+			      : ct_asprintf("after %s of them a sample is seen, for half a CPU at "
+					    "most",
+					ct_fmt_count(cnt, w->hits_free));
 	char *shaken = w->opts.shake ? ct_asprintf("; shaken: --shake=%llu repeats the delays",
 					       (unsigned long long)w->opts.seed)
 				     : ct_strdup("");
-	char *text = ct_asprintf("watching %s: each access costs the program some %s; of more than "
-				 "%s a second only a sample is seen, so that it takes %s of a CPU "
-				 "at most%s",
-		what, ct_fmt_ns(price, w->price_ns), ct_fmt_count(rate, w->hits_per_s),
-		w->automatic ? "a twentieth" : "half", shaken);
+	char *text = ct_asprintf("watching %s: each access costs the program some %s; %s%s", what,
+		ct_fmt_ns(price, w->price_ns), limit, shaken);
 
 	free(shaken);
+	free(limit);
 	free(what);
 	return text;
 }
@@ -512,7 +520,7 @@ int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns)
 			resume_hits(w, now_ns);
 		w->window_ns = now_ns;
 		w->window_hits = hits;
-	} else if (!w->paused && hits - w->window_hits > most) {
+	} else if (!w->paused && hits > w->hits_free && hits - w->window_hits > most) {
 		pause_hits(w);
 	}
 	if (!w->automatic)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * --watch: variables, debug registers and the accesses that they catch.  A debug register belongs to
- * a thread; perf events of threads that are there, inherited by what these create, cover a program.
- * Four variables of at most 8 bytes at a time; --watch=auto gives each its turn.
+ * --watch: variables, debug registers and the accesses that they catch.  A debug register belongs
+ * to a thread; perf events of threads that are there, inherited by what these create, cover a
+ * program.  Four variables of at most 8 bytes at a time; --watch=auto gives each its turn.
  */
 #ifndef CT_WATCH_H
 #define CT_WATCH_H
@@ -51,7 +51,8 @@ struct ct_watch_found {
 	CT_VEC(struct ct_variable) locks;
 };
 /* In a process that is mapped.  Reads the files in a child process with the user's rights. */
-int ct_watch_find(struct ct_watch_found *out, u32 pid, const struct ct_watch_opts *opts, char **why);
+int ct_watch_find(
+	struct ct_watch_found *out, u32 pid, const struct ct_watch_opts *opts, char **why);
 void ct_watch_found__clear(struct ct_watch_found *f);
 /* The C library that has the mutexes of a process, if it is the system's own; NULL; free() it. */
 char *ct_watch_find_libc(u32 pid);

@@ -139,6 +139,9 @@ static void copy_spans(struct build *b, struct ct_watched *w)
 		if (!s->end_ns)
 			s->end_ns = b->m->end_ns;
 	}
+	/* what came after the last access that was seen, nobody knows */
+	if (w->spans.cnt != 1 || w->spans.at[0].end_ns < b->m->end_ns)
+		w->gaps = true;
 }
 
 /* Also those that nobody touched, and the accesses of each thread. */

@@ -120,8 +120,8 @@
  * of recorded hackbench, sysbench and stress-ng; as it is guessed now, in 30 to 65 %; both
  * always on pipe.
  *
- * Changes: 1 is the first format.  1.1 has watched variables: the kinds WATCH, ACCESS and WATCH_LOCK
- * (15 to 17); a reader of 1.0 passes over their columns.
+ * Changes: 1 is the first format.  1.1 has watched variables: the kinds WATCH, ACCESS and
+ * WATCH_LOCK (15 to 17); a reader of 1.0 passes over their columns.
  */
 #ifndef CT_FORMAT_H
 #define CT_FORMAT_H

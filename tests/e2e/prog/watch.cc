@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Static members and namespaces of C++, guarded by a std::mutex and by nothing, and an atomic one. */
+/* Static members of C++, in a namespace: one guarded by a std::mutex, one bare, one atomic. */
 #include <atomic>
 #include <cstdio>
 #include <mutex>

@@ -434,7 +434,7 @@ static void try_mappings(struct lab *lab, struct ct_feature *f)
 
 #ifdef __x86_64__
 
-/* As --watch uses them: reads and writes, inherited. All at once, since a debugger may have some. */
+/* As --watch uses them.  All at once, since a debugger may have some. */
 static void try_registers(struct lab *lab, struct ct_feature *f)
 {
 	u64 variables[CT_WATCH_SLOTS] __attribute__((aligned(8))) = { 0 };
@@ -452,7 +452,8 @@ static void try_registers(struct lab *lab, struct ct_feature *f)
 	if (err == -ENOSPC && cnt)
 		yes(f, "--watch can see %d variables at a time, others are taken", cnt);
 	else if (err == -ENOSPC)
-		no(f, "end the debugger or tracer that uses them", "all taken: --watch cannot work");
+		no(f, "end the debugger or tracer that uses them",
+			"all taken: --watch cannot work");
 	else if (err)
 		no(f, perf_advice(lab, err, "use a machine that has them; many virtual ones do"),
 			"%s: --watch cannot work", strerror(-err));

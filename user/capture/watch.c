@@ -277,9 +277,7 @@ int ct_watcher__new(
 void ct_watcher__stop(struct ct_watcher *w)
 {
 	disarm_all(w);
-	if (!w->stopped)
-		inject_slots(w, CT_WATCH_OFF);
-	w->stopped = true;
+	w->stopped = true; /* the end of the recording says the rest */
 }
 
 void ct_watcher__free(struct ct_watcher *w)

@@ -254,6 +254,8 @@ struct ct_sharings {
 };
 void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m);
 void ct_sharing__clear(struct ct_sharings *l);
+/* What came of a run, for the distribution over many: lost updates of all variables together. */
+u64 ct_sharing__lost(const struct ct_sharings *l);
 
 /* ---- findings: what costs time, and what to do about it (analysis/findings.c) ---- */
 enum ct_finding_kind { /* a row of the table in findings.c each; the order breaks ties of cost */

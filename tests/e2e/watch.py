@@ -109,7 +109,7 @@ e2e.equal("three: what by_none should have been", v["by_none"]["expected"], 3 * 
 e2e.equal("three: what by_none was", v["by_none"]["last"], int(recording.stdout))
 check_witness("three", v["by_none"], line_of(source, "by_none = by_none + fixed;"))
 
-recording, v = watch("three", "auto", times=3000000)
+recording, v = watch("three", "auto", times=6000000)
 shown = {n: v[n]["sharing"] for n in ("by_m1", "by_m2", "by_none", "fixed")}
 e2e.equal("three by --watch=auto: the map", shown, {"by_m1": "guarded", "by_m2": "guarded",
                                                     "by_none": "unguarded", "fixed": "read-only"})
@@ -184,6 +184,14 @@ for what, words in (("nonsense", "no variable 'nonsense'"), ("stats[9].hits", "4
 taken = e2e.record([program, "three"], "--watch", "by_m1,by_m2,by_none,fixed,total")
 e2e.check("five variables: there are four registers", taken.status == 125 and
           "4" in taken.stderr, taken.stderr)
+debugged = e2e.start([program, "three", "1", "wait", "taken"], stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE)
+if debugged.stdout.readline() == b"taken\n":
+    result = e2e.attach(debugged.pid, "--watch", "by_m1", seconds=0.1)
+    e2e.check("a debugger has the registers: one line", result.status == 125 and
+              "all debug registers are taken" in result.stderr and
+              result.stderr.count("\n") == 1, result.stderr)
+e2e.stop(debugged)
 missing = e2e.record([e2e.path("not-there")], "--watch", "x")
 e2e.equal("a program that is not there", missing.status, 127)
 

@@ -47,20 +47,31 @@ static void write_text(const char *path, const char *to)
 	ct_source__free(s);
 }
 
-/* Format 1, and what it said when it was new. */
-static void test_format1(void **state)
+/* A format, and what its file said when it was new. */
+static void check_format(const char *trace, const char *text)
 {
 	struct ct_buf was = { 0 };
 	struct ct_buf is = { 0 };
 	char *path = util_file(NULL, 0);
-	write_text(FORMAT_DIR "format1.ctrace", path);
-	util_slurp(FORMAT_DIR "format1.ctt", &was);
+	write_text(trace, path);
+	util_slurp(text, &was);
 	util_slurp(path, &is);
 	assert_int_equal(was.len, is.len);
 	assert_memory_equal(was.at, is.at, was.len);
 	ct_buf_free(&was);
 	ct_buf_free(&is);
 	util_drop(path);
+}
+
+static void test_format1(void **state)
+{
+	check_format(FORMAT_DIR "format1.ctrace", FORMAT_DIR "format1.ctt");
+}
+
+/* With watched variables. */
+static void test_format1_1(void **state)
+{
+	check_format(FORMAT_DIR "format1_1.ctrace", FORMAT_DIR "format1_1.ctt");
 }
 
 static const struct {
@@ -114,11 +125,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format1),
+		cmocka_unit_test(test_format1_1),
 		cmocka_unit_test(test_broken),
 	};
 	if (getenv("CT_FORMAT_WRITE")) {
-		write_format(FORMAT_DIR "format1.ctrace");
-		write_text(FORMAT_DIR "format1.ctrace", FORMAT_DIR "format1.ctt");
+		write_format(FORMAT_DIR "format1_1.ctrace");
+		write_text(FORMAT_DIR "format1_1.ctrace", FORMAT_DIR "format1_1.ctt");
 		return 0;
 	}
 	return cmocka_run_group_tests_name("format", tests, NULL, NULL);

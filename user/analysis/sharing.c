@@ -319,7 +319,7 @@ static void offer_witness(struct study *s, u32 read_seq, u32 foreign_seq, u32 wr
 	if (other == CT_NONE && !reads(f))
 		rank += 100; /* it does not show a reading */
 	if (other != CT_NONE && touch_at(s, other)->after != touch_at(s, read_seq)->after)
-		rank += 10;
+		rank += 50; /* two that read the same number are understood at once */
 	if (o->witness_cnt && rank >= o->witness_rank)
 		return;
 	o->witness_rank = rank;
@@ -516,6 +516,15 @@ void ct_sharing__clear(struct ct_sharings *l)
 	for (u32 i = 0; i < l->at.cnt; i++)
 		ct_vec_free(&l->at.at[i].users);
 	ct_vec_free(&l->at);
+}
+
+u64 ct_sharing__lost(const struct ct_sharings *l)
+{
+	u64 lost = 0;
+
+	for (u32 i = 0; i < l->at.cnt; i++)
+		lost += l->at.at[i].lost;
+	return lost;
 }
 
 const char *ct_sharing_id(enum ct_sharing s)

@@ -39,7 +39,7 @@
 #define WINDOWS_PER_S 5
 #define TURN_FIRST_NS 5000000ull /* auto: a turn at first, twice as long after each round */
 #define TURN_MOST_NS 200000000ull
-#define TURN_HITS 1000u	     /* auto: enough of these four */
+#define TURN_HITS 150u	     /* auto: enough of these four */
 #define MAP_SHARE 10	     /* auto: such a part of the hits will do for a map */
 #define TICK_MS 20
 

@@ -683,6 +683,10 @@ static void finish_trace(struct recording *r)
 	m = ct_model__build(source, r->names);
 	ct_facts__compute(&facts, m);
 	print_report(r, source, &facts);
+	if (r->watch && ct_watcher__seed(r->watch))
+		ct_info("shaken with seed %llu: %llu lost updates",
+			(unsigned long long)ct_watcher__seed(r->watch),
+			(unsigned long long)ct_sharing__lost(&facts.sharing));
 	r->judged = true;
 	r->found = ct_fail_on__hit(r->opts, &facts.findings);
 	if (!r->opts->quiet)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * watch MODE [TIMES]: shared variables in the ways that programs share them, for --watch.
+ * watch MODE [TIMES [wait [taken]]]: shared variables in the ways that programs share them, for --watch.
  *
  *   three      by_m1 under m1, by_m2 under m2, by_none under nothing; fixed is read only
  *   check      check-then-act: while (seats > 0) seats--, with no lock
@@ -16,12 +16,17 @@
  *   rwlock     a lock for readers and writers
  *   set        everyone sets a number, nobody reads it before
  *   forks      a child process has a variable of its own
+ *
+ * A third word: begin when a line comes in; a fourth one: and have all debug registers.
  */
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,6 +225,21 @@ static const struct {
 };
 static size_t mode;
 
+/* As a debugger would. */
+static int take_registers(void)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_BREAKPOINT, .size = sizeof(attr),
+		.bp_type = HW_BREAKPOINT_W, .bp_len = 8, .exclude_kernel = 1 };
+	static long mine[4];
+
+	for (int i = 0; i < 4; i++) {
+		attr.bp_addr = (unsigned long)&mine[i];
+		if (syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0) < 0)
+			return 0;
+	}
+	return 1;
+}
+
 static void *run(void *arg)
 {
 	modes[mode].run((long)arg);
@@ -242,6 +262,9 @@ int main(int argc, char **argv)
 	pthread_mutex_init(on_heap, NULL);
 	pthread_barrier_init(&barrier, NULL, WORKERS);
 	sem_init(&semaphore, 0, 1);
+	if (argc > 4)
+		puts(take_registers() ? "taken" : "free");
+	fflush(stdout);
 	if (argc > 3) /* until somebody has attached */
 		getchar();
 	for (long i = 0; i < WORKERS; i++)

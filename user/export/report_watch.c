@@ -58,10 +58,13 @@ static char *name_sharing(const struct ct_report *r, const struct ct_shared *v)
 		[CT_SHARE_UNGUARDED] = "shared, UNGUARDED",
 	};
 	char *locks = name_locks(r, v->shown_locks);
-	char *text = ct_asprintf("%s%s%s", words[v->sharing],
-		v->sharing == CT_SHARE_GUARDED || v->sharing == CT_SHARE_GUARDED_WRITES ? locks
-											: "",
-		v->sharing == CT_SHARE_GUARDED_WRITES ? ", also read without it" : "");
+	const char *more = "", *what = "";
+
+	if (v->sharing == CT_SHARE_GUARDED || v->sharing == CT_SHARE_GUARDED_WRITES)
+		what = locks;
+	if (v->sharing == CT_SHARE_GUARDED_WRITES)
+		more = "; some read outside of it, or under its read lock";
+	char *text = ct_asprintf("%s%s%s", words[v->sharing], what, more);
 
 	free(locks);
 	return text;

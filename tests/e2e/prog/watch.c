@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * watch MODE [TIMES [wait [taken]]]: shared variables in the ways that programs share them, for --watch.
+ * watch MODE [TIMES [wait [taken]]]: shared variables in the ways of programs, for --watch.
  *
  *   three      by_m1 under m1, by_m2 under m2, by_none under nothing; fixed is read only
  *   check      check-then-act: while (seats > 0) seats--, with no lock

@@ -215,6 +215,7 @@ struct ct_touch {
 };
 /* accesses may be missing between the one before of this variable and this one */
 #define CT_TOUCH_GAP 1u
+#define CT_TOUCH_PART 2u /* of some of its bytes only: what watches more than one thing */
 
 struct ct_watch_lock_seen { /* slot of touch.locks */
 	u64 addr;
@@ -242,6 +243,7 @@ struct ct_model {
 	CT_VEC(struct ct_watched) watched; /* by var, then process */
 	CT_VEC(struct ct_touch) touches;   /* by time */
 	CT_VEC(struct ct_watch_lock_seen) watch_locks; /* by slot */
+	bool ownerless_locks; /* the watched program uses locks whose owner nobody can read */
 	CT_VEC(struct ct_loss_span) losses;
 	u64 lost_events;
 	u64 event_cnt;

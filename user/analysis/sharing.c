@@ -265,6 +265,8 @@ static void step_shared(struct study *s, const struct ct_touch *t, u32 touch)
 	if (!is_plain_write(t))
 		return;
 	s->plain = true;
+	if (t->flags & CT_TOUCH_PART)
+		return;
 	if (t->ts >= s->learnt_ns)
 		s->out->write_locks &= t->locks;
 	accuse(s, t, touch);
@@ -344,6 +346,8 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 	if (u->read == CT_NONE || !is_plain_write(t) || reads(t) || (t->how & CT_ACCESS_CONST))
 		return;
 	r = touch_at(s, u->seq);
+	if ((t->flags | r->flags) & CT_TOUCH_PART)
+		return;
 	from = u->seq + 1;
 	for (u32 i = from; i < seq; i++) /* what it has read tells which it had seen */
 		if (writes(touch_at(s, i)) && touch_at(s, i)->after == r->after &&
@@ -352,7 +356,8 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 	for (u32 i = from; i < seq; i++) {
 		const struct ct_touch *f = touch_at(s, i);
 
-		if (f->thread == t->thread || !writes(f) || (f->locks & r->locks & t->locks) ||
+		if (f->thread == t->thread || !writes(f) || (f->flags & CT_TOUCH_PART) ||
+			(f->locks & r->locks & t->locks) ||
 			((f->how & CT_ACCESS_BEFORE) && f->before == f->after))
 			continue;
 		last = i;
@@ -477,7 +482,7 @@ static void study_variable(struct study *s)
  * given the variable with it, also when the condition was true at once. */
 static void mark_unclear(u8 *unclear, const struct ct_model *m)
 {
-	bool no_owners = !m->run->libc || strcmp(m->run->libc, "glibc");
+	bool no_owners = !m->run->libc || strcmp(m->run->libc, "glibc") || m->ownerless_locks;
 
 	if (no_owners)
 		memset(unclear, 1, m->threads.cnt);

@@ -354,6 +354,11 @@ static void begin(struct ct_watcher *w)
 	for (u32 i = 0; i < w->found.locks.cnt; i++)
 		add_lock(w, w->found.locks.at[i].addr,
 			w->found.locks.at[i].addr + w->found.locks.at[i].owner);
+	if (w->found.ownerless) {
+		struct ct_watch_lock ev = { .tgid = w->tgid };
+
+		ct_session__inject(w->s, CT_WATCH_LOCK, 0, ct_now_ns(), &ev);
+	}
 	for (u32 i = 0; i < CT_WATCH_SLOTS && i < w->found.vars.cnt; i++)
 		set_slot(w, i, i + 1);
 	w->next_var = CT_WATCH_SLOTS % w->found.vars.cnt;

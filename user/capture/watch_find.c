@@ -5,6 +5,7 @@
  *
  *     v ADDRESS SIZE NAME        a variable
  *     l ADDRESS OWNER NAME       a lock; OWNER is the offset of the owner's word
+ *     o                          it uses spin locks, which have no owner
  *     e WORDS                    it cannot be done
  */
 #include <errno.h>
@@ -195,6 +196,14 @@ static void find_locks(FILE *out, const struct modules *m)
 	}
 }
 
+static void find_ownerless(FILE *out, const struct modules *m)
+{
+	for (u32 i = 0; i < m->at.cnt; i++)
+		if ((!i || !is_system(m->at.at[i].path)) &&
+			ct_variables__names(m->at.at[i].path, "pthread_spin_lock"))
+			fputs("o\n", out);
+}
+
 static void give_up_rights(const struct ct_user *as)
 {
 	if (as && (setgroups(as->group_cnt, as->groups) || setresgid(as->gid, as->gid, as->gid) ||
@@ -214,6 +223,7 @@ static void look(int fd, const struct modules *m, const struct ct_watch_opts *op
 	else
 		find_names(out, m, opts->what);
 	find_locks(out, m);
+	find_ownerless(out, m);
 	_exit(fclose(out) ? 1 : 0);
 }
 
@@ -246,6 +256,7 @@ static void take_line(struct ct_watch_found *out, char *line, char **why)
 	line[strcspn(line, "\n")] = 0;
 	if (line[0] == 'e' && !*why)
 		*why = ct_strdup(line + 2);
+	out->ownerless |= line[0] == 'o';
 	if (sscanf(line + 1, " %llx %llu %n", &addr, &n, &at) < 2 || !at)
 		return;
 	if (line[0] == 'v')

@@ -45,6 +45,10 @@ void model_on_watch_lock(struct build *b, const struct ct_event *e)
 
 	if (l->slot >= CT_WATCH_LOCKS)
 		return;
+	if (!l->addr) {
+		m->ownerless_locks = true;
+		return;
+	}
 	while (m->watch_locks.cnt <= l->slot)
 		ct_vec_push(&m->watch_locks)->process = CT_NONE;
 	m->watch_locks.at[l->slot].addr = l->addr;
@@ -117,6 +121,8 @@ void model_on_access(struct build *b, const struct ct_event *e)
 		.after = a->value, .locks = a->locks, .thread = t, .watched = w,
 		.stack = a->stack, .frame = model_stack(b, a->stack)->frame, .cpu = e->cpu,
 		.how = a->how };
+	if (a->size && a->size < watched->size)
+		touch.flags |= CT_TOUCH_PART;
 	if (last && is_gap(b, a->var, last->ts)) {
 		touch.flags |= CT_TOUCH_GAP;
 		watched->gaps = true;

@@ -76,6 +76,8 @@ int ct_variables__find(
 	struct ct_variables *out, const char *path, const char *spec, char **why);
 /* All that are locks, or have them in them, and whose owner can be read. */
 void ct_variables__locks(struct ct_variables *out, const char *path);
+/* Does the file have, or want, a symbol of that name? */
+bool ct_variables__names(const char *path, const char *symbol);
 /* All others that DWARF knows, by their scalars. */
 void ct_variables__all(struct ct_variables *out, const char *path);
 

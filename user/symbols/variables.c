@@ -604,6 +604,15 @@ void ct_variables__locks(struct ct_variables *out, const char *path)
 	collect(out, path, true);
 }
 
+bool ct_variables__names(const char *path, const char *symbol)
+{
+	struct ct_elf *f = open_file(path);
+	bool named = f->elf && ct_elf__has_symbol(f, symbol);
+
+	ct_elf__free(f);
+	return named;
+}
+
 void ct_variables__all(struct ct_variables *out, const char *path)
 {
 	collect(out, path, false);

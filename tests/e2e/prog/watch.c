@@ -13,6 +13,7 @@
  *   signal     handed over under a lock that is let go before: condition variable
  *   semaphore  a semaphore as a lock
  *   heap       a mutex on the heap
+ *   spin       a spin lock (-DSPIN: a program that uses one is judged by other rules)
  *   rwlock     a lock for readers and writers
  *   set        everyone sets a number, nobody reads it before
  *   forks      a child process has a variable of its own
@@ -55,6 +56,9 @@ static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static pthread_barrier_t barrier;
 static sem_t semaphore;
+#ifdef SPIN
+static pthread_spinlock_t spin;
+#endif
 static long times = 200;
 static volatile int turn;
 
@@ -166,6 +170,17 @@ static void by_semaphore(long me)
 	}
 }
 
+static void by_spin(long me)
+{
+#ifdef SPIN
+	for (long i = 0; i < times; i++) {
+		pthread_spin_lock(&spin);
+		guarded = guarded + 1;
+		pthread_spin_unlock(&spin);
+	}
+#endif
+}
+
 static void by_heap(long me)
 {
 	for (long i = 0; i < times; i++) {
@@ -220,7 +235,8 @@ static const struct {
 	{ "through", through, &total }, { "member", member, &stats[2].hits },
 	{ "library", library, NULL }, { "flag", flag, NULL },
 	{ "barrier", at_barrier, &phase_sum }, { "signal", by_signal, &handed },
-	{ "semaphore", by_semaphore, &guarded }, { "heap", by_heap, &guarded },
+	{ "semaphore", by_semaphore, &guarded },
+	{ "spin", by_spin, &guarded }, { "heap", by_heap, &guarded },
 	{ "rwlock", by_rwlock, &guarded }, { "set", set, &latest }, { "forks", forks, &guarded },
 };
 static size_t mode;
@@ -262,6 +278,9 @@ int main(int argc, char **argv)
 	pthread_mutex_init(on_heap, NULL);
 	pthread_barrier_init(&barrier, NULL, WORKERS);
 	sem_init(&semaphore, 0, 1);
+#ifdef SPIN
+	pthread_spin_init(&spin, 0);
+#endif
 	if (argc > 4)
 		puts(take_registers() ? "taken" : "free");
 	fflush(stdout);

@@ -84,8 +84,10 @@ static const struct {
 	{ "find_lost_not", { HEALTHY }, 1 },
 	{ "find_unprotected",
 		{ { CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false },
+			{ CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false },
+			{ CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false },
 			{ CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false } },
-		2 },
+		4 },
 	{ "watch_phases", { HEALTHY }, 1 },
 };
 

@@ -107,6 +107,9 @@ static void test_unprotected(void **state)
 	assert_int_equal(variable(l.m, &s, "mixed")->sharing, CT_SHARE_UNGUARDED);
 	assert_int_equal(variable(l.m, &s, "guarded")->sharing, CT_SHARE_GUARDED);
 	assert_int_equal(variable(l.m, &s, "guarded")->shown_locks, 1); /* a_lock, not b_lock */
+	assert_int_equal(variable(l.m, &s, "skewed")->lost, 0);
+	assert_int_equal(variable(l.m, &s, "paused")->lost, 0);
+	assert_int_equal(variable(l.m, &s, "paused")->sharing, CT_SHARE_UNGUARDED);
 	ct_sharing__clear(&s);
 	unload(&l);
 }

@@ -14,7 +14,7 @@ WARN := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissi
 override CFLAGS += -std=gnu11 $(WARN) -fno-omit-frame-pointer
 CPPFLAGS := -Iinclude -Iuser -I$(B)/gen -D_GNU_SOURCE
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
-LDLIBS := -lbpf -ldw -lelf -lz -ljansson -lprotobuf-c -liberty -lpthread
+LDLIBS := -lbpf -ldw -lelf -lz -ljansson -lprotobuf-c -liberty -lZydis -lpthread
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 # clang -target bpf does not search the host's multiarch headers

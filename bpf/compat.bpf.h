@@ -46,6 +46,14 @@ static __always_inline u64 thread_pointer(struct task_struct *task)
 	return ((struct task_struct___x86 *)task)->thread.fsbase;
 }
 
+/* arch/x86/include/uapi/asm/bpf_perf_event.h and ptrace.h: what a perf_event program is given. */
+#define HAS_WATCH 1
+struct perf_hit {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
+		cs, flags, sp, ss;
+	u64 sample_period, addr;
+};
+
 /* x86 stores are not reordered with older stores: a plain one publishes a record. */
 #define publish(ptr, value) (*(volatile u64 *)(ptr) = (value))
 
@@ -66,6 +74,16 @@ struct thread_struct___arm64 {
 struct task_struct___arm64 {
 	struct thread_struct___arm64 thread;
 } __attribute__((preserve_access_index));
+
+/*
+ * Watchpoints of arm64 fire before the access, and the kernel steps over it with the watchpoint
+ * off before it calls a handler that is not the default one.  A BPF program there sees the
+ * registers from before: it would take the bytes of this instruction (not of the one before it),
+ * the value read from memory instead of from the destination register, the value written from the
+ * source register as it is, a second program on the step for what LDADD and the exclusive stores
+ * leave behind, and a decoder of A64 in user/capture/decode.c.  Not written: never run on arm64.
+ */
+#define HAS_WATCH 0
 
 #define REGS_TYPE struct pt_regs___arm64
 #define REG_NR(r) ((r)->syscallno)

@@ -86,7 +86,28 @@ extern struct stack_keys_map stack_keys SEC(".maps");
 extern struct scratch_map scratch SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
+#define WATCH_PLACES 4096
+struct watch_places_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WATCH_PLACES);
+	__type(key, struct ct_watch_place);
+	__type(value, struct ct_watch_place_state);
+};
+extern struct watch_places_map watch_places SEC(".maps");
+
 extern u32 stack_seq; /* last stack id given */
 extern u32 secure_cnt; /* programs let go because they got more rights */
+
+/* ---- the watch: user space writes these while it runs ---- */
+extern u64 watch_addr[CT_WATCH_SLOTS];
+extern u32 watch_var[CT_WATCH_SLOTS]; /* 0: the slot is free */
+extern u32 watch_size[CT_WATCH_SLOTS];
+extern struct ct_watch_lock_at watch_locks[CT_WATCH_LOCKS];
+extern u32 watch_lock_cnt;
+extern u64 shake_seed; /* 0: no delays */
+extern u32 shake_base; /* the first thread: those of two runs have the same distances to it */
+#define SHAKE_THREADS 64
+extern u32 shake_cnt[SHAKE_THREADS]; /* delays thrown so far, by thread */
+extern u64 watch_hits; /* of traced threads, since the start; this side counts */
 
 #endif

@@ -72,7 +72,17 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct task_struct {
+	struct pid *thread_pid;
 	unsigned int __state;
 	int on_rq;
 	int prio;

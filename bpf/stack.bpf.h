@@ -71,7 +71,7 @@ static __always_inline u64 stack_top(struct task_struct *task, struct mm_struct 
 
 /* Copies a new stack into the ring; its id, or 0 when it could not be had. */
 static __always_inline u32 copy_stack(
-	struct task_struct *task, struct mm_struct *mm, REGS_TYPE *regs, u64 ts, u64 key)
+	struct task_struct *task, struct mm_struct *mm, REGS_TYPE *regs, u64 ts, u64 key, u32 flags)
 {
 	u64 sp = REG_SP(regs), top = stack_top(task, mm, sp), want;
 	u32 cpu = bpf_get_smp_processor_id(), bytes, id;
@@ -93,7 +93,7 @@ static __always_inline u32 copy_stack(
 	s = (void *)(hdr + 1);
 	id = __sync_fetch_and_add(&stack_seq, 1) + 1;
 	*s = (struct ct_stack){ .id = id, .bytes = bytes, .tgid = task->tgid, .ip = REG_IP(regs),
-		.sp = sp, .bp = REG_BP(regs), .lr = REG_LR(regs), .top = top };
+		.sp = sp, .bp = REG_BP(regs), .lr = REG_LR(regs), .top = top, .flags = flags };
 	if (bytes > CT_STACK_COPY_BYTES) /* for the verifier */
 		bytes = CT_STACK_COPY_BYTES;
 	if (bpf_probe_read_user(s + 1, bytes, (void *)sp)) {
@@ -113,8 +113,8 @@ static __always_inline u32 copy_stack(
 	return id;
 }
 
-/* Id of the user stack of `task`, which is current; 0: none. */
-static __always_inline u32 stack_id(struct task_struct *task, REGS_TYPE *regs, u64 ts)
+/* Id of the user stack of `task`, which is current; 0: none.  flags: CT_STACK_*. */
+static __always_inline u32 stack_id_of(struct task_struct *task, REGS_TYPE *regs, u64 ts, u32 flags)
 {
 	struct mm_struct *mm = task->mm;
 	u64 sp = REG_SP(regs), key;
@@ -133,7 +133,13 @@ static __always_inline u32 stack_id(struct task_struct *task, REGS_TYPE *regs, u
 	}
 	key = stack_fingerprint(task, mm, words->at, cnt, REG_IP(regs), sp);
 	id = bpf_map_lookup_elem(&stack_keys, &key);
-	return id ? *id : copy_stack(task, mm, regs, ts, key);
+	return id ? *id : copy_stack(task, mm, regs, ts, key, flags);
+}
+
+/* Id of the user stack of `task`, which is current; 0: none. */
+static __always_inline u32 stack_id(struct task_struct *task, REGS_TYPE *regs, u64 ts)
+{
+	return stack_id_of(task, regs, ts, 0);
 }
 
 #endif

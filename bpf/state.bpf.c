@@ -8,6 +8,7 @@
  *   stack_keys  fingerprint of a stack -> its id
  *   scratch     room for one stack's top, per CPU
  *   doorbell    wakes the reader when a ring fills up; carries no data
+ *   watch_places  instructions that touched a watched variable, their code sent already
  */
 #include "ctrace.bpf.h"
 
@@ -31,6 +32,16 @@ struct spans_map spans SEC(".maps");
 struct stack_keys_map stack_keys SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct doorbell_map doorbell SEC(".maps");
+struct watch_places_map watch_places SEC(".maps");
 
 u32 stack_seq = 0;
 u32 secure_cnt = 0;
+u64 watch_addr[CT_WATCH_SLOTS] = {};
+u32 watch_var[CT_WATCH_SLOTS] = {};
+u32 watch_size[CT_WATCH_SLOTS] = {};
+struct ct_watch_lock_at watch_locks[CT_WATCH_LOCKS] = {};
+u32 watch_lock_cnt = 0;
+u64 watch_hits = 0;
+u64 shake_seed = 0;
+u32 shake_base = 0;
+u32 shake_cnt[SHAKE_THREADS] = {};

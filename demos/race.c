@@ -12,7 +12,8 @@
  * Nobody waits for anybody, so the timeline looks perfect: a race is not seen in the waiting.
  * In all other variants every visit is there: with mutex a thread waits for counter_lock now and
  * then; with atomic and with local-then-merge nobody waits; with messages the number belongs to the
- * thread bookkeeper, which is blocked reading its pipe until a slip comes.
+ * thread bookkeeper, which is blocked reading its pipe until a slip comes.  With --watch counter
+ * ctrace shows the moment itself: two doorkeepers read 5, both write 6.
  *
  * What to change: make read-add-write one step: under a mutex, or for a single number as an atomic.
  * Or do not share the number: let one thread own it and send it messages, or count on your own and

@@ -15,6 +15,9 @@
 #define CT_STACK_COPY_BYTES (16u << 10) /* at most, copied once for each new stack */
 #define CT_STACK_KEYS 16384	       /* stacks known to the kernel side at a time */
 #define CT_CPU_MAX 1024
+#define CT_WATCH_SLOTS 4	/* variables watched at a time: the debug registers of x86 */
+#define CT_WATCH_LOCKS 64	/* locks of which accesses say whether they are held */
+#define CT_WATCH_CODE_BYTES 64	/* of the program, before the place of a hit */
 
 #define CT_NR_NONE 0xffffu /* "not in a syscall"; no architecture has that many */
 
@@ -36,7 +39,8 @@ enum ct_kind {
 #undef CT_EVENT
 #undef CT_FIELD
 #undef CT_EVENT_END
-	CT_KIND_END = 15, /* one past the last id */
+	CT_KIND_END = 18, /* one past the last id */
+	CT_HIT = 31,	  /* ring only, see struct ct_hit */
 	CT_KIND_MAX = 32, /* room of tables that are indexed by kind */
 };
 
@@ -94,6 +98,59 @@ enum ct_file {
 #define CT_WAKE_QUEUED 8u
 #define CT_WAKE_NEW 16u	   /* first wake-up of a new thread */
 #define CT_WAKE_FOREIGN 32u /* waker is 0 because another program's thread ran, not the idle task */
+
+#define CT_STACK_AFTER 1u /* ip is that of the instruction after the one meant */
+
+enum ct_watch_on {
+	CT_WATCH_OFF = 0,   /* no longer */
+	CT_WATCH_ON = 1,
+	CT_WATCH_PAUSE = 2, /* not seen for a while, because it is touched too often; ON ends it */
+};
+
+#define CT_ACCESS_READ 1u
+#define CT_ACCESS_WRITE 2u
+#define CT_ACCESS_ATOMIC 4u  /* by one instruction that no other CPU can come between */
+#define CT_ACCESS_CONST 8u   /* writes a number that is part of the instruction */
+#define CT_ACCESS_BEFORE 16u /* `before` is known from the instruction itself */
+/* the instruction does not tell the value: read from memory a moment later */
+#define CT_ACCESS_LATE 32u
+#define CT_ACCESS_BLIND 64u /* a reading whose value was not taken: what was there before */
+
+/* An instruction that touched a watched variable, as the probe knows it, by CPU. */
+struct ct_watch_place {
+	u64 ip;
+	u32 tgid, cpu;
+};
+struct ct_watch_place_state {
+	u32 is;	    /* CT_WATCH_PLACE_*; 0: nothing is known */
+	u32 looked; /* hits at which a mutex was looked for */
+};
+#define CT_WATCH_PLACE_SENT 1u /* its code has been sent */
+#define CT_WATCH_PLACE_TOLD 2u /* and memory need not be read for the value */
+
+/*
+ * What a debug register's hit leaves in a ring, for the reader to make an ACCESS of (kind CT_HIT,
+ * never in a trace): the registers after the instruction, in the order of their numbers in
+ * instructions; code bytes up to ip follow the record when the place is a new one.
+ */
+struct ct_hit {
+	u64 ip;	    /* of the next instruction: x86 stops after the access */
+	u64 reg[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
+	u64 flags;
+	u64 addr;  /* of the debug register */
+	u64 value; /* memory at addr, a moment after the instruction; 0: registers tell it */
+	u64 locks; /* bit n: holds lock n */
+	u64 mutex; /* a locked mutex of this thread that a register or its stack leads to; 0 */
+	u32 tgid;
+	u32 var;
+	u32 stack;
+	u32 code; /* bytes that follow */
+};
+
+/* A lock whose owner word is compared with the thread at each hit. */
+struct ct_watch_lock_at {
+	u64 owner_addr; /* of a u32 with the owner's tid in its own pid namespace */
+};
 
 /*
  * Rings.  One per CPU, made of `segments` array elements of CT_SEG_BYTES + CT_SEG_SLACK bytes that

@@ -229,11 +229,56 @@ struct ct_hangs {
 void ct_hangs__compute(struct ct_hangs *h, const struct ct_model *m);
 void ct_hangs__clear(struct ct_hangs *h);
 
+/* ---- watched variables: who shares what, and how (analysis/sharing.c) ---- */
+enum ct_sharing {
+	CT_SHARE_UNTOUCHED,
+	CT_SHARE_ONE_THREAD,
+	CT_SHARE_HANDED_ON, /* one thread at a time: it ended, created or woke the next one */
+	CT_SHARE_READ_ONLY, /* by several, and not written since: immutable after its start */
+	CT_SHARE_ONE_WRITER, /* others read, with no lock */
+	CT_SHARE_ATOMIC,     /* all writes are atomic instructions */
+	CT_SHARE_GUARDED,    /* a lock was held at each access since it is shared */
+	CT_SHARE_GUARDED_WRITES, /* at each write; some read without it */
+	CT_SHARE_MIXED,		 /* several write, no lock in common, and yet in order */
+	CT_SHARE_UNGUARDED,
+	CT_SHARINGS
+};
+const char *ct_sharing_id(enum ct_sharing s); /* "guarded" */
+struct ct_sharer {
+	u32 thread;
+	u64 reads, writes; /* an instruction that does both counts as both */
+};
+struct ct_shared {
+	u32 watched; /* index into model->watched */
+	u32 sharing; /* enum ct_sharing */
+	u64 reads, writes, unknown;
+	u64 locks, write_locks; /* slots held at all accesses, plain writes, of a phase */
+	u64 shown_locks;	/* what guards it, if anything does */
+	CT_VEC(struct ct_sharer) users; /* by first access */
+	u32 racy[2];	 /* touches: plain writes of two threads, no lock in common; CT_NONE */
+	u32 lost;	 /* writes that put away what others had written since their thread read */
+	u32 witness[4];	 /* touches, by time: the shortest interleaving seen */
+	u32 witness_cnt; /* 3: what the other thread had read was not seen; 0: nothing is lost */
+	u32 witness_rank;
+	bool complete;	 /* every access was seen: the three below are exact */
+	i64 first, last; /* values */
+	i64 expected;	 /* the last value, had every thread's change counted */
+};
+struct ct_sharings {
+	CT_VEC(struct ct_shared) at; /* as model->watched */
+};
+void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m);
+void ct_sharing__clear(struct ct_sharings *l);
+/* What came of a run, for the distribution over many: lost updates of all variables together. */
+u64 ct_sharing__lost(const struct ct_sharings *l);
+
 /* ---- findings: what costs time, and what to do about it (analysis/findings.c) ---- */
 enum ct_finding_kind { /* a row of the table in findings.c each; the order breaks ties of cost */
 	CT_FIND_DEADLOCK,
 	CT_FIND_ABANDONED_LOCK,
 	CT_FIND_STUCK,
+	CT_FIND_LOST_UPDATE,
+	CT_FIND_UNPROTECTED_SHARING,
 	CT_FIND_PRIORITY_INVERSION,
 	CT_FIND_LOCK_HELD_WHILE_BLOCKED,
 	CT_FIND_THUNDERING_HERD,
@@ -267,6 +312,7 @@ struct ct_finding {
 	ct_ns cost_ns; /* wall time that is lost to it at most; of info rows: that it is about */
 	double share;  /* cost_ns / the run's duration */
 	u32 hang;      /* index into hangs: threads that wait for ever; CT_NONE */
+	u32 watched;   /* index into watched and sharing: a wrong value, not a cost; CT_NONE */
 	u32 cause;     /* index of the finding that this one follows from; CT_NONE */
 	CT_VEC(u32) threads; /* indices, those concerned most first */
 	CT_VEC(u32) locks;   /* indices */
@@ -306,6 +352,7 @@ struct ct_facts {
 	struct ct_critical_path path;
 	struct ct_what_if what_if;
 	struct ct_hangs hangs;
+	struct ct_sharings sharing;
 	struct ct_finding_list findings;
 };
 void ct_facts__compute(struct ct_facts *f, const struct ct_model *m);

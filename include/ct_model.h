@@ -155,6 +155,7 @@ struct ct_thread {
 	u32 start_frame;  /* frame id of the function it started in; 0: unknown */
 	u8 prio;
 	CT_VEC(struct ct_slice) slices;
+	CT_VEC(u32) touches; /* of watched variables: indices of ct_touch, by time */
 };
 #define CT_THREAD_FOUND 1u     /* existed when recording began */
 #define CT_THREAD_ENDED 2u     /* its end was seen; else cut by the end of the recording */
@@ -186,6 +187,47 @@ struct ct_cpu_sample {
 	u16 cpu;
 };
 
+/* ---- watched variables (--watch): model/touches.c ---- */
+
+/* A variable, or 8 bytes of one, in one process: a fork has its own. */
+struct ct_watched {
+	u32 var;     /* number in the trace */
+	u32 process; /* index */
+	u64 addr;
+	u32 size;    /* bytes: 1, 2, 4 or 8 */
+	bool gaps;   /* not seen all the time until the end */
+	CT_VEC(u32) touches; /* indices of ct_touch, by time */
+	CT_VEC(struct ct_watch_span) spans; /* when it was watched, by time */
+};
+struct ct_watch_span {
+	ct_ns start_ns, end_ns;
+};
+
+/* One access, as it happened: those of a thread are found with ct_thread.touches. */
+struct ct_touch {
+	ct_ns ts; /* right after the instruction */
+	u64 ip;
+	u64 before; /* value before a write; valid with CT_ACCESS_BEFORE */
+	u64 after;  /* value read, or there after the write */
+	u64 locks;  /* bit n: the thread held model->watch_locks.at[n] */
+	u32 thread, watched; /* indices */
+	u32 stack;	     /* user stack id; 0: none */
+	u32 frame;	     /* frame id of the program's line; 0: unknown */
+	u16 cpu;
+	u8 how;	  /* CT_ACCESS_*; 0: the instruction is not known */
+	u8 flags; /* CT_TOUCH_* */
+};
+/* accesses may be missing between the one before of this variable and this one */
+#define CT_TOUCH_GAP 1u
+#define CT_TOUCH_PART 2u /* of some of its bytes only: what watches more than one thing */
+
+struct ct_watch_lock_seen { /* slot of touch.locks */
+	u64 addr;
+	ct_ns since_ns; /* accesses before say nothing about it */
+	u32 process; /* index; CT_NONE: the slot is not used */
+	u32 pad;
+};
+
 struct ct_loss_span {
 	ct_ns since_ns, until_ns;
 	u32 cpu, kind, count;
@@ -202,6 +244,10 @@ struct ct_model {
 	CT_VEC(struct ct_wait) waits; /* by start */
 	CT_VEC(struct ct_wake) wakes;
 	CT_VEC(struct ct_cpu_sample) samples;
+	CT_VEC(struct ct_watched) watched; /* by var, then process */
+	CT_VEC(struct ct_touch) touches;   /* by time */
+	CT_VEC(struct ct_watch_lock_seen) watch_locks; /* by slot */
+	bool ownerless_locks; /* the watched program uses locks whose owner nobody can read */
 	CT_VEC(struct ct_loss_span) losses;
 	u64 lost_events;
 	u64 event_cnt;
@@ -227,6 +273,12 @@ const char *ct_wait_word(const struct ct_model *m, const struct ct_wait *w);
 /* "big_lock", "table+40", "heap by push (queue.c:12)", "shared by f (x.c:3) #2",
  * "stack of worker-2", "0x7f..."; buf returned. */
 char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf, size_t size);
+/* "counter", "stats.misses", "0x7f..."; buf returned. */
+char *ct_watched_name(const struct ct_model *m, const struct ct_watched *w, char *buf, size_t size);
+/* The lock of a bit of touch.locks, named as ct_lock_name does; buf returned. */
+char *ct_watch_lock_name(const struct ct_model *m, u32 slot, char *buf, size_t size);
+/* The signed number in the variable's bytes. */
+i64 ct_watched_value(const struct ct_watched *w, u64 value);
 /* "push (queue.c:12)", "push (libqueue.so+0x1234)", "libqueue.so+0x1234"; buf returned. */
 char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t size);
 /* The hold in force at time t, or NULL. */

@@ -4,10 +4,13 @@
 
 Each program that hangs is run RUNS times (20), and each that does not; a table says how often what
 was announced, how fast, and what should not have been.  Then each demo of the course, and how often
-its verdict was the right one.  NAME: a program of the first table, a demo, or `hangs` or `demos`.
-Status 1 if anything was missed, late or false.
+its verdict was the right one.  Then the race demo under --watch: its wrong variant must be
+witnessed in each run, the right ones, shaken, in none of 2.5 times as many.  NAME: a program of
+the first table, a demo, or `hangs`, `demos` or `watch`.  Status 1 if anything was missed, late or
+false.
 """
 import os
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -64,6 +67,54 @@ def soak_demo(demo, variant, runs):
     return hits == runs
 
 
+WATCHED = "counter,atomic_counter"
+VISITS = "300"
+RIGHT = ("mutex", "atomic", "messages", "local-then-merge")
+SHAKEN_TIMES = 2.5   # as many runs of a right variant as of the wrong one
+
+
+def adds_one(witness, tid):
+    """Each of the two writes one more than it has read, if its reading is shown."""
+    values = [t["value"] for t in witness if t["tid"] == tid]
+    return len(values) < 2 or values[1] == values[0] + 1
+
+
+def race(variant, *options):
+    """What a run was accused of; whether values, lines and the sum of its witness are right."""
+    run, truth = e2e.demo("race", variant, "--watch", WATCHED, *options, arguments=[VISITS])
+    found = [f["id"] for f in run.json["findings"]
+             if f["id"] in ("lost-update", "unprotected-sharing")]
+    counter = next(v for v in run.json["watch"] if v["name"] == "counter")
+    lost = next(t["value"] for t in truth if t.get("count") == "lost")
+    expected = 4 * int(VISITS)
+    witness = counter["witness"]
+    right = (bool(witness) and counter["expected"] == expected
+             and counter["last"] == expected - lost
+             and len({t["line"] for t in witness}) == 1
+             and witness[-1]["tid"] != witness[-2]["tid"]
+             and all(adds_one(witness, tid) for tid in {t["tid"] for t in witness}))
+    os.unlink(run.trace)
+    return found, right, lost
+
+
+def soak_watch(runs):
+    unwatched = sum(b"lost 0" in subprocess.run(
+        [os.path.join(e2e.DEMOS, "race"), "plain", VISITS], stdout=subprocess.PIPE,
+        check=True).stdout for _ in range(runs))
+    results = [race("plain") for _ in range(runs)]
+    seen = sum("lost-update" in found for found, _, _ in results)
+    right = sum(good for _, good, _ in results)
+    print(f"{'race plain':24} witnessed {seen}/{runs}, lines and values right {right}/{runs}; "
+          f"unwatched, {unwatched}/{runs} lose nothing", flush=True)
+    good = seen == runs and right == runs
+    for variant in RIGHT:
+        cnt = int(runs * SHAKEN_TIMES)
+        accused = sum(bool(race(variant, f"--shake={i + 1}")[0]) for i in range(cnt))
+        print(f"{'race ' + variant:24} accused   {accused}/{cnt}, shaken", flush=True)
+        good &= not accused
+    return good
+
+
 def soak_hangs(programs, wanted, runs):
     innocent = {name: programs.command(name) for name in hangs.INNOCENT}
     innocent.update(hangs.tools())
@@ -100,6 +151,8 @@ def main():
     judged = soak_demos(wanted, runs)
     e2e.check("every hang told in time, and nothing else", hung)
     e2e.check("every demo's verdict is the right one", judged)
+    if not arguments or "watch" in arguments:
+        e2e.check("every lost update witnessed, and nothing else", soak_watch(runs))
     e2e.done()
 
 

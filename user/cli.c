@@ -38,6 +38,7 @@ enum long_only {
 	OPT_AS_ROOT,
 	OPT_BUFFER,
 	OPT_WATCH,
+	OPT_SHAKE,
 	OPT_LOCKS,
 	OPT_FAIL_ON,
 	OPT_MAX_SIZE,
@@ -224,9 +225,28 @@ static char *set_max_size(struct ct_opts *opts, const char *value)
 	return NULL;
 }
 
+static char *set_watch(struct ct_opts *opts, const char *value)
+{
+	if (!value[0] || value[0] == ',' || value[strlen(value) - 1] == ',' ||
+		strstr(value, ",,"))
+		return ct_strdup("--watch takes names of variables: --watch counter,table[3]");
+	opts->watch = value;
+	return NULL;
+}
+
+static char *set_shake(struct ct_opts *opts, const char *value)
+{
+	const char *rest;
+
+	opts->shake = true;
+	if (value && (!parse_u64(value, &opts->seed, &rest) || *rest || !opts->seed))
+		return ct_asprintf("--shake takes a number from 1 as its seed, not '%s'", value);
+	return NULL;
+}
+
 static char *explain_finding(const char *id, int len)
 {
-	static const char *const later[] = { "lock-order", "lost-update", "unprotected-sharing" };
+	static const char *const later[] = { "lock-order" };
 	char *list, *why;
 
 	for (size_t i = 0; i < CT_COUNT(later); i++)
@@ -361,6 +381,15 @@ static const struct option_row rows[] = {
 		.meaning = "what each run must be; may be given several times" },
 	{ OPT_NO_HTML, "no-html", NULL, RECORD, COMMON, FLAG(no_html),
 		.meaning = "no page for the browser beside the trace" },
+	{ OPT_WATCH, "watch", "NAME[,NAME...]", RECORD, COMMON, .set = set_watch,
+		.meaning = "see each access to these variables: who reads and\n"
+			   "writes which value, under which lock, and which update\n"
+			   "is lost; NAME, NAME[3], NAME.member, '*ADDRESS:SIZE',\n"
+			   "or auto: all there are, by turns" },
+	{ OPT_SHAKE, "shake", "SEED", RECORD, COMMON, .set = set_shake, .optional = true,
+		.meaning = "with --watch: short random delays at accesses and\n"
+			   "locks, so that a race shows sooner; a seed repeats\n"
+			   "them" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },
@@ -375,7 +404,6 @@ static const struct option_row rows[] = {
 	{ OPT_BUFFER, "buffer", "SIZE", RECORD, RARE, .set = set_buffer,
 		.meaning = "memory for events on their way, all CPUs together:\n"
 			   "64K to 1G; more if a report says that events were lost" },
-	{ OPT_WATCH, "watch", "VARIABLE", ANY, LATER, .meaning = NULL },
 	{ OPT_LOCKS, "locks", NULL, ANY, LATER, .meaning = NULL },
 };
 
@@ -737,6 +765,10 @@ static void check_run(struct parse *p)
 			"-p attaches to what runs already, so '%s' cannot be started too; "
 			"leave out one of them",
 			opts->argv[0]);
+	else if (opts->shake && !opts->watch)
+		p->why = ct_strdup("--shake delays accesses, so it needs --watch NAME");
+	else if (opts->watch && opts->pid_cnt > 1)
+		p->why = ct_strdup("--watch looks into one process: give -p one of them");
 	else if (!opts->pid_cnt && !opts->argc)
 		p->why = ct_strdup("no program to run; try 'ctrace --help'");
 	else if (opts->pid_cnt && opts->runs)

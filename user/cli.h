@@ -67,6 +67,9 @@ struct ct_opts {
 	enum ct_futex_depth futex; /* DEFAULT: calls for a program, switch for -p */
 	u64 max_size; /* of the trace: the newest so many bytes are kept; 0: all */
 	size_t buffer_bytes;	   /* all rings together; 0: the default */
+	const char *watch; /* --watch: names of variables, or "auto"; NULL: none */
+	bool shake;
+	u64 seed; /* --shake=SEED; 0: chosen */
 };
 
 /* 0, or -EINVAL and one sentence for the user in *why (free() it; no newline, no "ctrace: "), which

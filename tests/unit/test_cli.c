@@ -331,10 +331,15 @@ static const struct {
 	{ "room", "'room' is not in this version" },
 	{ "demo -p 12", "'-p' is not an option of demo; try 'ctrace demo --help'" },
 	{ "demo -f csv race", "'-f' is not an option of demo; try 'ctrace demo --help'" },
-	{ "--watch x prog", "'--watch' is not in this version" },
-	{ "--watch", "'--watch' is not in this version" },
+	{ "--watch x, prog", "--watch takes names of variables: --watch counter,table[3]" },
+	{ "--watch", "'--watch' needs a value: NAME[,NAME...]; try 'ctrace --help'" },
+	{ "--shake prog", "--shake delays accesses, so it needs --watch NAME" },
+	{ "--shake=x --watch y prog", "--shake takes a number from 1 as its seed, not 'x'" },
+	{ "--watch x -p 1,2", "--watch looks into one process: give -p one of them" },
+	{ "report --watch x t",
+		"'--watch' is not an option of report; try 'ctrace report --help'" },
 	{ "--locks prog", "'--locks' is not in this version" },
-	{ "--fail-on=lost-update prog", "the finding 'lost-update' is not in this version" },
+	{ "--fail-on=lock-order prog", "the finding 'lock-order' is not in this version" },
 	{ "--fail-on any why 12", "'--fail-on' is not an option of why; try 'ctrace why --help'" },
 	{ "--max-size 1K prog", "--max-size takes a size from 256K to 1024G, not '1K'" },
 	{ "--max-size 9999G prog", "--max-size takes a size from 256K to 1024G, not '9999G'" },
@@ -543,8 +548,8 @@ static void test_help_has_all_that_is_here_and_no_more(void **state)
 		"-r N", "--label=", "--redact", "ctrace diff A B", "ctrace check TRACE...",
 		"-h, --help", "-V, --version", "--buffer=SIZE", "--fail-on=ID", "ctrace report",
 		"ctrace export", "ctrace view TRACE", "--no-html", "ctrace why PID", "ctrace demo",
-		"ctrace doctor", "Examples:" };
-	static const char *const absent[] = { "--watch", "--locks", "ctrace room" };
+		"--watch", "--shake", "ctrace doctor", "Examples:" };
+	static const char *const absent[] = { "--locks", "ctrace room" };
 	char *text = printed(ct_cli__help, CT_CMD_RUN);
 
 	(void)state;

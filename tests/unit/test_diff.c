@@ -498,7 +498,7 @@ static void test_rules_that_are_none(void **state)
 	static const char *const bad[] = { "", "no", "no such", "no deadlock please", "finding",
 		"duration", "duration <", "duration < 3", "duration < 3%", "duration < 3 s s",
 		"duration =< 3s", "duration < 1.2.3s", "duration < -1s", "threads < 3ms",
-		"lock: < 3ms", "lock < 3", "lock:a", "nonsense < 3", "lost-update < 3%",
+		"lock: < 3ms", "lock < 3", "lock:a", "nonsense < 3", "lock-order < 3%",
 		"mean_running > inf", "duration < 3 hours" };
 
 	for (u32 i = 0; i < CT_COUNT(bad); i++) {

@@ -96,6 +96,18 @@ static const struct {
 	{ "find_deadlock", { { CT_FIND_DEADLOCK, HIGH, 980 * MS, false } }, 1 },
 	{ "find_abandoned", { { CT_FIND_ABANDONED_LOCK, HIGH, 980 * MS, false } }, 1 },
 	{ "find_stuck", { { CT_FIND_STUCK, HIGH, 980 * MS, false } }, 1 },
+	{ "find_lost",
+		{ { CT_FIND_LOST_UPDATE, HIGH, 0, false },
+			{ CT_FIND_UNPROTECTED_SHARING, LOW, 0, false } },
+		2 },
+	{ "find_lost_not", { HEALTHY }, 1 },
+	{ "find_unprotected",
+		{ { CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false },
+			{ CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false },
+			{ CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false },
+			{ CT_FIND_UNPROTECTED_SHARING, MEDIUM, 0, false } },
+		4 },
+	{ "watch_phases", { HEALTHY }, 1 },
 };
 
 static bool is_kind_of_work(const struct ct_finding *f)

@@ -72,10 +72,11 @@ static void test_format1(void **state)
 	check_format("format1");
 }
 
-/* The run has labels and is redacted. */
+/* The run has labels and is redacted; then one with watched variables. */
 static void test_format1_1(void **state)
 {
 	check_format("format1.1");
+	check_format("format1.1-watch");
 }
 
 static const struct {

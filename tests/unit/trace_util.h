@@ -67,6 +67,12 @@ static inline struct ct_event util_event(struct util_random *r, u32 kind)
 			n %= CT_STATE_END;
 		if (kind == CT_LOSS && !strcmp(info->fields[i].name, "kind"))
 			n %= CT_KIND_MAX;
+		if (kind == CT_WATCH && !strcmp(info->fields[i].name, "on"))
+			n %= CT_WATCH_PAUSE + 1;
+		if (kind == CT_WATCH && !strcmp(info->fields[i].name, "size"))
+			n %= 9;
+		if (kind == CT_WATCH_LOCK && !strcmp(info->fields[i].name, "slot"))
+			n %= CT_WATCH_LOCKS;
 		ct_field_set(&info->fields[i], ct_event_body(&ev), n);
 	}
 	return ev;

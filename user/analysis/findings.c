@@ -29,6 +29,12 @@ static const struct finding_row {
 		"The key was taken home: who ends with a lock in hand locks it for ever." },
 	{ CT_FIND_STUCK, "stuck", NULL, CT_SEV_HIGH,
 		"Everyone waits for ever, and no key is involved: a signal was missed." },
+	{ CT_FIND_LOST_UPDATE, "lost-update", ct_find_lost_updates, CT_SEV_HIGH,
+		"Two hands, one item: both read the same value, both change it, and one change "
+		"is gone. Reading, changing and writing must be one step." },
+	{ CT_FIND_UNPROTECTED_SHARING, "unprotected-sharing", ct_find_unprotected, CT_SEV_HIGH,
+		"Shared and mutable: what several threads write needs one lock that all of them "
+		"take, or an atomic." },
 	{ CT_FIND_THUNDERING_HERD, "thundering-herd", ct_find_herd, CT_SEV_HIGH,
 		"Many are woken and one can proceed: the others get up, look, and go to sleep "
 		"again." },
@@ -210,7 +216,7 @@ struct ct_finding *ct_found__new(
 	f->kind = kind;
 	ct_found__cost(s, f, cost_ns);
 	f->seen = seen && !s->m->lost_events;
-	f->hang = f->cause = CT_NONE;
+	f->hang = f->cause = f->watched = CT_NONE;
 	return f;
 }
 
@@ -318,16 +324,19 @@ struct rank {
 	u32 root;      /* index of the first cause */
 	u32 depth;     /* steps from it */
 	ct_ns root_ns; /* its cost */
-	u8 group;      /* 0: threads that wait for ever; 1: costs; 2: healthy; 3: information */
+	/* 0: threads that wait for ever; 1: wrong values; 2: costs; 3: healthy; 4: information */
+	u8 group;
 };
 
 static u8 group_of(const struct ct_finding *f)
 {
 	if (f->hang != CT_NONE)
 		return 0;
+	if (f->watched != CT_NONE)
+		return 1;
 	if (f->kind == CT_FIND_HEALTHY)
-		return 2;
-	return row_of(f->kind)->most == CT_SEV_INFO ? 3 : 1;
+		return 3;
+	return row_of(f->kind)->most == CT_SEV_INFO ? 4 : 2;
 }
 
 static int compare_ranks(const void *a, const void *b)

@@ -4,7 +4,7 @@
  * thing that it finds calls ct_found__new() and fills in cost, threads, locks, lines and words;
  * findings.c judges severity, links causes and ranks.  Files by family: findings_locks.c,
  * findings_herd.c, findings_priority.c, findings_loops.c, findings_waits.c, findings_cpu.c,
- * findings_spin.c, findings_turns.c; findings_fold.c makes one of many that are alike.
+ * findings_spin.c, findings_turns.c, findings_watch.c; findings_fold.c makes one of many alike.
  */
 #ifndef CT_FINDINGS_INT_H
 #define CT_FINDINGS_INT_H
@@ -135,6 +135,8 @@ void ct_finding__clear(struct ct_finding *f);
 void ct_findings__fold(struct ct_search *s); /* what is said of many locks is said once */
 
 void ct_find_hangs(struct ct_search *s);
+void ct_find_lost_updates(struct ct_search *s);
+void ct_find_unprotected(struct ct_search *s);
 void ct_find_held_while_blocked(struct ct_search *s);
 void ct_find_contention(struct ct_search *s);
 void ct_find_held_keys(struct ct_search *s);
@@ -163,6 +165,7 @@ const char *ct_say_ratio(struct ct_search *s, double x);		 /* "1.03" */
 const char *ct_say_thread(struct ct_search *s, u32 thread);		 /* "worker-1" */
 const char *ct_say_threads(struct ct_search *s, const u32 *at, u32 cnt); /* "a, b and 3 more" */
 const char *ct_say_lock(struct ct_search *s, u32 lock);
+const char *ct_say_watched(struct ct_search *s, u32 watched);
 const char *ct_say_at(struct ct_search *s, u32 frame); /* " at push (queue.c:12)"; "" */
 const char *ct_say_does(enum ct_state s);	       /* "sleeps", "waits for the disk" */
 

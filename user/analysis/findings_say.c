@@ -117,6 +117,14 @@ const char *ct_say_lock(struct ct_search *s, u32 lock)
 	return ct_say(s, "%s%s", kinds[l->kind] ? kinds[l->kind] : "", raw);
 }
 
+const char *ct_say_watched(struct ct_search *s, u32 watched)
+{
+	char raw[NAME_SIZE];
+
+	return ct_say(s, "%s",
+		ct_watched_name(s->m, &s->m->watched.at[watched], raw, sizeof(raw)));
+}
+
 const char *ct_say_at(struct ct_search *s, u32 frame)
 {
 	char raw[NAME_SIZE];

@@ -318,6 +318,9 @@ void ct_find_spinning(struct ct_search *s)
 			count_places(&all[t].sp, m, all[t].places.at, all[t].places.cnt);
 	for (u32 t = 0; t < m->threads.cnt; t++) {
 		enum spin kind = kind_of(&all[t].sp);
+		/* an access to a watched variable takes long: its line is not one that waits */
+		if (kind == SPIN_LOOP && m->threads.at[t].touches.cnt)
+			continue;
 		if (kind != SPIN_NONE && !(kind == SPIN_LOOP && is_work(s, all, t)))
 			tell_spinner(s, &all[t].sp, kind);
 	}

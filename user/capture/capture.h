@@ -29,6 +29,8 @@ struct ct_session_opts {
 	u32 sample_hz;	     /* 0: no samples */
 	/* also programs that get more rights than their caller's by exec (set-user-id) */
 	bool follow_secure;
+	bool watch;	     /* debug registers will be used (watch.h) */
+	bool shake;	     /* and lock operations delayed */
 	size_t buffer_bytes; /* of all rings together; 0: chosen */
 };
 
@@ -81,6 +83,9 @@ struct ct_target {
 	/* a byte written to it lets the program start; its end makes the child give up */
 	int go_fd;
 	int error_fd; /* errno of a failed start comes from here; end of file: it runs */
+	/* set before the fork: when go returns 0 the program stands before its first instruction,
+	 * and is traced (ptrace) by us */
+	bool stop;
 };
 /* Forks; the child waits for ct_target__go, then takes the user's rights (NULL: keeps ours) and the
  * signal mask that ctrace was started with. */
@@ -89,6 +94,12 @@ int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_use
 /* Returns 0 once the program has replaced the child, or the -errno of execve or of giving up
  * rights. */
 int ct_target__go(struct ct_target *t);
+/* A program that is traced from its exec on runs until its libraries are mapped, up to its own
+ * first instruction, and stops there.  0, -errno, or -ECHILD: it ended before, *status is as
+ * wait(2) gives it. */
+int ct_target__to_entry(pid_t pid, int *status);
+/* Is traced no more, and runs. */
+void ct_target__release(pid_t pid);
 
 /* ---- what /proc says (capture/snapshot.c) ---- */
 struct ct_task_stat {

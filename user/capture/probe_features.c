@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
-#include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "capture/watch.h"
 #include "capture/features.h"
 #include "ct_abi.h"
 
@@ -432,24 +432,43 @@ static void try_mappings(struct lab *lab, struct ct_feature *f)
 		yes(f, "perf mmap events");
 }
 
+#ifdef __x86_64__
+
+/* As --watch uses them.  All at once, since a debugger may have some. */
 static void try_registers(struct lab *lab, struct ct_feature *f)
 {
-	u64 variable = 0;
-	struct perf_event_attr attr = { .type = PERF_TYPE_BREAKPOINT,
-		.bp_type = HW_BREAKPOINT_W,
-		.bp_addr = (u64)(uintptr_t)&variable,
-		.bp_len = HW_BREAKPOINT_LEN_8,
-		.sample_period = 1,
-		.exclude_kernel = 1,
-		.exclude_hv = 1 };
-	int err = try_perf(&attr, 0, -1);
+	u64 variables[CT_WATCH_SLOTS] __attribute__((aligned(8))) = { 0 };
+	int fds[CT_WATCH_SLOTS], cnt = 0, err = 0;
 
-	if (err)
+	while (cnt < CT_WATCH_SLOTS && !err) {
+		fds[cnt] = ct_watch_open(0, (u64)(uintptr_t)&variables[cnt], 8, true);
+		if (fds[cnt] < 0)
+			err = fds[cnt];
+		else
+			cnt++;
+	}
+	for (int i = 0; i < cnt; i++)
+		close(fds[i]);
+	if (err == -ENOSPC && cnt)
+		yes(f, "--watch can see %d variables at a time, others are taken", cnt);
+	else if (err == -ENOSPC)
+		no(f, "end the debugger or tracer that uses them",
+			"all taken: --watch cannot work");
+	else if (err)
 		no(f, perf_advice(lab, err, "use a machine that has them; many virtual ones do"),
-			"%s: variables cannot be watched", strerror(-err));
+			"%s: --watch cannot work", strerror(-err));
 	else
-		yes(f, "a write to a variable can be watched");
+		yes(f, "--watch can see %d variables at a time", cnt);
 }
+
+#else
+
+static void try_registers(struct lab *lab, struct ct_feature *f)
+{
+	no(f, "use an x86-64 machine", "--watch does not know this processor's yet");
+}
+
+#endif
 
 /* ---- processes and names ---- */
 

@@ -2,7 +2,8 @@
 /*
  * The reader's side of the rings (layout: ct_abi.h): takes finished records in order, zeroes them
  * and moves the tail. Runs of records go to the trace writer as they lie; stack copies go to the
- * symbolizer; the alarm sees each of the others. Never interprets one beyond its kind and its size.
+ * symbolizer, hits of debug registers to the watcher, which makes accesses of them; the alarm sees
+ * each of the others. Never interprets one beyond its kind and its size.
  * Also turns the kernel side's loss counters into LOSS records, placed where the loss was.
  */
 #include <errno.h>
@@ -23,16 +24,33 @@ static u64 header_word(const struct ct_hdr *hdr)
 	return atomic_load_explicit((const _Atomic u64 *)hdr, memory_order_acquire);
 }
 
-static void take_stack(struct ct_session *s, const struct ct_hdr *hdr)
+static int take_stack(struct ct_session *s, const struct ct_hdr *hdr)
 {
 	const struct ct_stack *st = (const void *)(hdr + 1);
 	struct ct_snapshot snap = { .id = st->id, .tid = hdr->tid, .tgid = st->tgid, .ts = hdr->ts,
 		.ip = st->ip, .sp = st->sp, .bp = st->bp, .lr = st->lr, .top = st->top,
+		.after = st->flags & CT_STACK_AFTER,
 		.bytes = st + 1, .len = st->bytes };
 
 	s->stats.stacks++;
 	if (st->bytes)
 		ct_symbolizer__stack(s->sym, &snap);
+	return 0;
+}
+
+/* A hit of a debug register becomes an ACCESS. */
+static int take_hit(struct ct_session *s, u32 cpu, const struct ct_hdr *hdr)
+{
+	struct {
+		struct ct_hdr hdr;
+		struct ct_access access;
+	} rec = { .hdr = { .tid = hdr->tid, .kind = CT_ACCESS, .words = sizeof(rec) / 8,
+			  .ts = hdr->ts } };
+
+	if (!s->watch || !s->writer)
+		return 0;
+	ct_watcher__access(s->watch, (const void *)(hdr + 1), &rec.access);
+	return ct_writer__records(s->writer, cpu, &rec, sizeof(rec));
 }
 
 /* Writes a LOSS record for each kind of event that this CPU lost since the last drain. */
@@ -53,7 +71,7 @@ static int report_loss(struct ct_session *s, u32 cpu)
 			continue;
 		before[kind] += lost;
 		s->stats.lost += lost;
-		rec.loss.kind = kind;
+		rec.loss.kind = kind == CT_HIT ? CT_ACCESS : kind;
 		rec.loss.count = lost > UINT32_MAX ? UINT32_MAX : lost;
 		ctl->lost_since = 0;
 		e = s->writer ? ct_writer__records(s->writer, cpu, &rec, sizeof(rec)) : 0;
@@ -100,7 +118,7 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 		}
 		size = (word >> 48) * 8;
 		if (!run || hdr != (void *)((u8 *)run + run_size) || hdr->kind == CT_STACK ||
-			run_size > CT_SEG_SLACK) {
+			hdr->kind == CT_HIT || run_size > CT_SEG_SLACK) {
 			e = pass_run(s, cpu, run, run_size);
 			err = err ? err : e;
 			move_tail(ctl, tail);
@@ -109,11 +127,14 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 		}
 		s->stats.records++;
 		s->stats.bytes += size;
-		if (s->alarm)
+		if (s->alarm && hdr->kind != CT_HIT)
 			ct_alarm__see(s->alarm, hdr);
+		if (s->watch)
+			ct_watcher__see(s->watch, hdr);
 		tail += size;
-		if (hdr->kind == CT_STACK) {
-			take_stack(s, hdr);
+		if (hdr->kind == CT_STACK || hdr->kind == CT_HIT) {
+			e = hdr->kind == CT_HIT ? take_hit(s, cpu, hdr) : take_stack(s, hdr);
+			err = err ? err : e;
 			memset(hdr, 0, size);
 			move_tail(ctl, tail);
 			run = NULL;

@@ -242,6 +242,8 @@ static void configure(struct ct_session *s, const struct ct_session_opts *opts)
 	bpf_program__set_autoload(s->skel->progs.on_switch, has_state);
 	bpf_program__set_autoload(s->skel->progs.on_switch_3args, !has_state);
 	bpf_program__set_autoload(s->skel->progs.on_sample, opts->sample_hz > 0);
+	bpf_program__set_autoload(s->skel->progs.on_access, opts->watch);
+	bpf_program__set_autoload(s->skel->progs.on_lock_call, opts->shake);
 	configure_rings(s, opts);
 	configure_futex(s, opts->futex_calls);
 	mark_fd_calls(s);
@@ -485,6 +487,11 @@ int ct_session__drain(struct ct_session *s)
 
 	adapt_pause(s, fill, now);
 	ct_cost__step(&s->cost, now);
+	if (s->watch) {
+		int pause_ms = ct_watcher__tick(s->watch, now);
+
+		s->pause_ms = pause_ms < s->pause_ms ? pause_ms : s->pause_ms;
+	}
 	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++)
 		s->rings.ctl[cpu].busy = 0;
 	err = ct_rings__drain(s, &behind);
@@ -509,6 +516,8 @@ static void close_samples(struct ct_session *s)
 void ct_session__stop(struct ct_session *s)
 {
 	close_samples(s);
+	if (s->watch)
+		ct_watcher__stop(s->watch);
 	ctrace_bpf__detach(s->skel);
 	s->stopped = true;
 }

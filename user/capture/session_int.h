@@ -5,6 +5,7 @@
 
 #include "capture/alarm.h"
 #include "capture/capture.h"
+#include "capture/watch.h"
 
 struct ct_images; /* images.c */
 
@@ -39,6 +40,7 @@ struct ct_session {
 	struct ct_writer *writer;
 	struct ct_symbolizer *sym;
 	struct ct_alarm *alarm; /* sees every record; NULL: none */
+	struct ct_watcher *watch; /* makes accesses of hits, sees every record; NULL: none */
 	struct ct_buf injected; /* records of our own, waiting for the next drain */
 	int doorbell_fd;
 	void *doorbell; /* libbpf's ring_buffer */

@@ -7,8 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <link.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "capture/capture.h"
 
@@ -29,7 +34,7 @@ static int take_rights(const struct ct_user *as)
 }
 
 static void run_child(char *const argv[], const struct ct_user *as, const sigset_t *mask, int go_fd,
-	int error_fd)
+	int error_fd, bool stop)
 {
 	char byte;
 	ssize_t n;
@@ -43,6 +48,8 @@ static void run_child(char *const argv[], const struct ct_user *as, const sigset
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (as)
 		err = take_rights(as);
+	if (!err && stop && ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		err = -errno;
 	if (!err) {
 		execvp(argv[0], argv);
 		err = -errno;
@@ -70,7 +77,7 @@ int ct_target__fork(struct ct_target *t, char *const argv[], const struct ct_use
 	if (!t->pid) {
 		close(go[1]);
 		close(error[0]);
-		run_child(argv, as, mask, go[0], error[1]);
+		run_child(argv, as, mask, go[0], error[1], t->stop);
 	}
 	close(go[0]);
 	close(error[1]);
@@ -96,4 +103,100 @@ int ct_target__go(struct ct_target *t)
 	close(t->error_fd);
 	t->error_fd = -1;
 	return n == sizeof(err) ? err : 0;
+}
+
+/* ---- up to its first instruction ---- */
+
+/* Where the dynamic linker will jump to; 0: not known. */
+static u64 entry_of(pid_t pid)
+{
+	ElfW(auxv_t) aux;
+	char path[64];
+	u64 entry = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	f = fopen(path, "re");
+	while (f && !entry && fread(&aux, sizeof(aux), 1, f) == 1)
+		if (aux.a_type == AT_ENTRY)
+			entry = aux.a_un.a_val;
+	if (f)
+		fclose(f);
+	return entry;
+}
+
+/* Until it stops with a SIGTRAP; other signals are its own. */
+static int await_trap(pid_t pid, int *status)
+{
+	for (;;) {
+		if (waitpid(pid, status, __WALL) < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		if (!WIFSTOPPED(*status))
+			return -ECHILD;
+		if (WSTOPSIG(*status) == SIGTRAP)
+			return 0;
+		if (ptrace(PTRACE_CONT, pid, NULL, (void *)(long)WSTOPSIG(*status)))
+			return -errno;
+	}
+}
+
+#ifdef __x86_64__
+
+#define BREAK 0xccul /* int3 */
+#define BREAK_MASK 0xfful
+
+/* The break has been executed: the thread stands behind it. */
+static int step_back(pid_t pid)
+{
+	struct user_regs_struct regs;
+
+	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs))
+		return -errno;
+	regs.rip--;
+	return ptrace(PTRACE_SETREGS, pid, NULL, &regs) ? -errno : 0;
+}
+
+#else
+
+#define BREAK 0xd4200000ul /* brk #0 */
+#define BREAK_MASK 0xfffffffful
+
+static int step_back(pid_t pid)
+{
+	return 0;
+}
+
+#endif
+
+int ct_target__to_entry(pid_t pid, int *status)
+{
+	int err = await_trap(pid, status); /* of the exec */
+	u64 entry = err ? 0 : entry_of(pid);
+	long word;
+
+	if (err)
+		return err;
+	if (!entry)
+		return -ENOEXEC;
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, pid, (void *)entry, NULL);
+	if (errno || ptrace(PTRACE_POKETEXT, pid, (void *)entry,
+			     (void *)((word & ~BREAK_MASK) | BREAK)))
+		return -errno;
+	if (ptrace(PTRACE_CONT, pid, NULL, NULL))
+		return -errno;
+	err = await_trap(pid, status);
+	if (err)
+		return err;
+	if (ptrace(PTRACE_POKETEXT, pid, (void *)entry, (void *)word))
+		return -errno;
+	return step_back(pid);
+}
+
+void ct_target__release(pid_t pid)
+{
+	ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }

@@ -159,7 +159,7 @@ int ct_verdict__make(
 		return err;
 	/* twice: what a lock is called helps to tell what it is */
 	v->model = ct_model__build(v->source, v->names);
-	ct_locks__name(sym, v->names, v->model);
+	ct_locks__name(sym, v->names, v->model, NULL);
 	ct_model__free(v->model);
 	err = ct_source__rewind(v->source);
 	v->model = ct_model__build(v->source, v->names);

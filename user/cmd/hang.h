@@ -32,7 +32,9 @@ int ct_verdict__make(struct ct_verdict *v, const struct ct_look *look, struct ct
 bool ct_verdict__tell(struct ct_verdict *v, u32 tid, bool attached);
 void ct_verdict__clear(struct ct_verdict *v);
 
-/* Names the addresses of the model's locks (names.c). */
-void ct_locks__name(struct ct_symbolizer *sym, struct ct_names *names, const struct ct_model *m);
+struct ct_watcher;
+/* Names the addresses of the model's locks and watched variables (names.c); watch may be NULL. */
+void ct_locks__name(struct ct_symbolizer *sym, struct ct_names *names, const struct ct_model *m,
+	const struct ct_watcher *watch);
 
 #endif

@@ -28,6 +28,7 @@
 #include "capture/alarm.h"
 #include "capture/capture.h"
 #include "cmd/flight.h"
+#include "capture/watch.h"
 #include "cmd/hang.h"
 #include "version.h"
 
@@ -52,6 +53,7 @@ struct recording {
 	int signal_fd;
 	sigset_t old_mask;	/* that ctrace was started with */
 	struct ct_alarm *alarm; /* NULL: quiet */
+	struct ct_watcher *watch; /* NULL: no --watch */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
 	struct ct_flight flight;
 	ct_ns from_ns;		/* -d counts from here: the program goes, or all are attached to */
@@ -227,6 +229,8 @@ static int open_session(struct recording *r)
 		.futex_calls = r->run.futex_calls,
 		.sample_hz = r->run.sample_hz,
 		.follow_secure = geteuid() == 0 && (!r->user.differs || r->opts->as_root),
+		.watch = r->opts->watch != NULL,
+		.shake = r->opts->shake,
 		.buffer_bytes = r->opts->buffer_bytes };
 	char *why = NULL;
 	int err = ct_session__open(&r->session, &so, &why);
@@ -358,6 +362,8 @@ static int give_up_rights(struct recording *r, u32 keep)
 
 	if (r->user.differs && r->opts->as_root)
 		return 0;
+	if (r->watch && keep) /* its registers are set anew while the program runs */
+		return 0;
 	if (geteuid() == 0 && !r->user.differs)
 		keep |= CT_KEEP_FILES_KILL | (keep ? CT_KEEP_PTRACE : 0);
 	err = ct_rights__settle(&r->user, keep);
@@ -366,10 +372,75 @@ static int give_up_rights(struct recording *r, u32 keep)
 	return err;
 }
 
+/* ---- --watch ---- */
+
+static int open_watch(struct recording *r)
+{
+	const struct ct_watch_opts wo = { .what = r->opts->watch, .shake = r->opts->shake,
+		.seed = r->opts->seed,
+		.as = r->user.differs && !r->opts->as_root ? &r->user : NULL };
+	char *why = NULL;
+	int err = ct_watcher__new(&r->watch, r->session, &wo, &why);
+
+	if (err)
+		ct_error("cannot watch: %s", why ? why : strerror(-err));
+	free(why);
+	return err;
+}
+
+static void announce_watch(const struct recording *r)
+{
+	char *text = ct_watcher__announce(r->watch);
+
+	ct_info("%s", text);
+	free(text);
+}
+
+/* It stands before its first instruction. Without what was asked for it does not run at all. */
+static int watch_program(struct recording *r)
+{
+	char *why = NULL;
+	int status = 0, err = ct_watcher__program(r->watch, r->target.pid, &status, &why);
+
+	if (err == -ECHILD) { /* it could not even begin, and has said why */
+		r->run.wait_status = status;
+		r->run.ended = r->done = true;
+		return 0;
+	}
+	if (err) {
+		ct_error("cannot watch: %s", why ? why : strerror(-err));
+		kill(r->target.pid, SIGKILL);
+		waitpid(r->target.pid, NULL, 0);
+		discard_output(r);
+	} else {
+		announce_watch(r);
+	}
+	free(why);
+	return err ? CT_EXIT_FAILED : 0;
+}
+
+static int watch_attached(struct recording *r)
+{
+	char *why = NULL;
+	int err = ct_watcher__process(r->watch, r->opts->pids[0], &why);
+
+	if (err) {
+		ct_error("cannot watch: %s", why ? why : strerror(-err));
+		discard_output(r);
+	} else {
+		announce_watch(r);
+	}
+	free(why);
+	return err ? CT_EXIT_FAILED : 0;
+}
+
 static int start_program(struct recording *r)
 {
 	const struct ct_user *as = r->user.differs && !r->opts->as_root ? &r->user : NULL;
-	int err = ct_target__fork(&r->target, r->opts->argv, as, &r->old_mask);
+	int err;
+
+	r->target.stop = r->watch != NULL;
+	err = ct_target__fork(&r->target, r->opts->argv, as, &r->old_mask);
 
 	if (err) {
 		ct_error("cannot fork: %s", strerror(-err));
@@ -396,7 +467,7 @@ static int start_program(struct recording *r)
 	if (give_up_rights(r, CT_KEEP_MAP_FILES))
 		return CT_EXIT_FAILED;
 	start_writer(r); /* a failure is said, and kept; the program runs */
-	return 0;
+	return r->watch ? watch_program(r) : 0;
 }
 
 static const char *why_not_attached(int err)
@@ -440,7 +511,7 @@ static int start_attached(struct recording *r)
 	if (!r->opts->quiet)
 		ct_info("recording %u process%s; Ctrl-C ends it", attached,
 			attached == 1 ? "" : "es");
-	return 0;
+	return r->watch ? watch_attached(r) : 0;
 }
 
 
@@ -736,7 +807,8 @@ static void write_page(
 	struct stat st;
 	char *page;
 
-	if (r->opts->no_html || r->opts->in_series || r->wrote_badly || fstat(r->fd, &st) || !S_ISREG(st.st_mode))
+	if (r->opts->no_html || r->opts->in_series || r->wrote_badly || fstat(r->fd, &st) ||
+		!S_ISREG(st.st_mode))
 		return;
 	page = ct_view__write_beside(&in, r->path);
 	if (page && !r->opts->quiet)
@@ -779,7 +851,7 @@ static void name_and_write_end(struct recording *r)
 	source = read_back(r);
 	if (source) {
 		m = ct_model__build(source, r->names);
-		ct_locks__name(r->sym, r->names, m);
+		ct_locks__name(r->sym, r->names, m, r->watch);
 		ct_model__free(m);
 		ct_source__free(source);
 	}
@@ -876,6 +948,10 @@ static void finish_trace(struct recording *r)
 	}
 	ct_facts__compute(&facts, m);
 	print_report(r, source, &facts);
+	if (r->watch && ct_watcher__seed(r->watch))
+		ct_info("shaken with seed %llu: %llu lost updates",
+			(unsigned long long)ct_watcher__seed(r->watch),
+			(unsigned long long)ct_sharing__lost(&facts.sharing));
 	r->judged = true;
 	r->found = ct_fail_on__hit(r->opts, &facts.findings);
 	if (!r->opts->quiet && !r->opts->in_series)
@@ -916,6 +992,7 @@ static void await_program(struct recording *r)
 
 static void clear(struct recording *r)
 {
+	ct_watcher__free(r->watch);
 	ct_session__free(r->session);
 	ct_alarm__free(r->alarm);
 	ct_symbolizer__free(r->sym);
@@ -942,6 +1019,10 @@ static int run_recording(struct recording *r)
 	ct_session__sink(r->session, NULL, r->sym);
 	r->alarm = r->opts->quiet ? NULL : ct_alarm__new();
 	ct_session__watch(r->session, r->alarm);
+	if (r->opts->watch && open_watch(r)) {
+		discard_output(r);
+		return CT_EXIT_FAILED;
+	}
 	code = r->run.attached ? start_attached(r) : start_program(r);
 	r->from_ns = clock_ns(CLOCK_MONOTONIC);
 	ct_session__cost_from_here(r->session);

@@ -47,6 +47,7 @@
 #include <string.h>
 
 #include "html_int.h"
+#include "json_int.h"
 
 #define SCHEMA 1
 #define NAME_SIZE 512
@@ -667,6 +668,8 @@ json_t *ct_json__summary(const struct ct_export_in *in)
 	set(root, "run", run_object(in->facts->m));
 	set(root, "loss", loss_object(in));
 	set_lists(root, in->facts);
+	if (in->facts->sharing.at.cnt)
+		set(root, "watch", ct_json__watch(in->facts));
 	set_findings(root, in->facts);
 	return root;
 }

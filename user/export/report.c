@@ -566,6 +566,7 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 	ct_report__verdict(&r);
 	ct_report__hangs(&r);
 	ct_report__findings(&r);
+	ct_report__watch(&r);
 	ct_report__threads(&r);
 	ct_report__locks(&r);
 	ct_report__waits(&r);

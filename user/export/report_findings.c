@@ -54,6 +54,8 @@ static char *name_cost(const struct ct_report *r, const struct ct_finding *f)
 {
 	char cost[CT_FMT_LEN], share[CT_FMT_LEN];
 
+	if (f->watched != CT_NONE) /* a wrong value */
+		return ct_strdup("seen");
 	return ct_asprintf("%s%s, %s", r->lossy ? "~" : "", ct_fmt_ns(cost, f->cost_ns),
 		ct_report__share(share, f->cost_ns, r->m->end_ns - r->m->start_ns, false));
 }
@@ -84,7 +86,8 @@ static char *describe_verdict(struct ct_report *r, const struct ct_finding *firs
 
 	if (find_kind(l, CT_FIND_HEALTHY))
 		text = ct_asprintf("healthy: nothing here costs much time%s", name_work(l));
-	else if (first->hang != CT_NONE || first->severity == CT_SEV_INFO)
+	else if (first->hang != CT_NONE || first->watched != CT_NONE ||
+		 first->severity == CT_SEV_INFO)
 		text = ct_asprintf("%s", title);
 	else
 		text = ct_asprintf("%s: up to %s of the run", title, cost);

@@ -21,6 +21,7 @@ struct ct_report {
 void ct_report__verdict(struct ct_report *r);  /* report_findings.c: the sentence */
 void ct_report__hangs(struct ct_report *r);   /* report_hangs.c */
 void ct_report__findings(struct ct_report *r); /* report_findings.c: all but hangs */
+void ct_report__watch(struct ct_report *r);    /* report_watch.c */
 void ct_report__threads(struct ct_report *r); /* report_threads.c */
 void ct_report__locks(struct ct_report *r);   /* report_locks.c */
 void ct_report__waits(struct ct_report *r);   /* report_locks.c */

@@ -34,6 +34,7 @@ wanted() {
 		page  cmd:node          nodejs          nodejs          nodejs  nodejs
 		page  cmd:npm           npm             npm|nodejs-npm  npm     npm
 		browser browser         chromium        chromium        chromium chromium
+		build lib:Zydis:Zydis/Zydis.h   libzydis-dev   zydis-devel   zydis   zydis-devel
 		test  cmd:g++           g++             gcc-c++         gcc     gcc-c++
 		test  cmocka            libcmocka-dev   libcmocka-devel cmocka  libcmocka-devel
 		test  cmd:sysbench      sysbench        sysbench        sysbench sysbench

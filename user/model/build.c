@@ -33,6 +33,7 @@ static void build_init(struct build *b, struct ct_model *m, struct ct_source *so
 	b->by_pid = ct_table__new();
 	b->by_addr = ct_table__new();
 	b->strays = ct_table__new();
+	b->by_var = ct_table__new();
 	model_reasons_init(b);
 }
 
@@ -48,6 +49,7 @@ static void build_clear(struct build *b)
 	ct_table__free(b->by_pid);
 	ct_table__free(b->by_addr);
 	ct_table__free(b->strays);
+	model_touches_clear(b);
 }
 
 static void apply(struct build *b, const struct ct_event *e)
@@ -96,8 +98,17 @@ void ct_model__free(struct ct_model *m)
 {
 	if (!m)
 		return;
-	for (u32 i = 0; i < m->threads.cnt; i++)
+	for (u32 i = 0; i < m->threads.cnt; i++) {
 		ct_vec_free(&m->threads.at[i].slices);
+		ct_vec_free(&m->threads.at[i].touches);
+	}
+	for (u32 i = 0; i < m->watched.cnt; i++) {
+		ct_vec_free(&m->watched.at[i].touches);
+		ct_vec_free(&m->watched.at[i].spans);
+	}
+	ct_vec_free(&m->watched);
+	ct_vec_free(&m->touches);
+	ct_vec_free(&m->watch_locks);
 	for (u32 i = 0; i < m->locks.cnt; i++) {
 		ct_vec_free(&m->locks.at[i].waits);
 		ct_vec_free(&m->locks.at[i].holds);

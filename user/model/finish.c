@@ -237,6 +237,8 @@ static void rename_threads(struct ct_model *m, const u32 *to)
 	}
 	for (u32 i = 0; i < m->samples.cnt; i++)
 		rename_thread(to, &m->samples.at[i].thread);
+	for (u32 i = 0; i < m->touches.cnt; i++)
+		rename_thread(to, &m->touches.at[i].thread);
 	for (u32 i = 0; i < m->locks.cnt; i++)
 		for (u32 k = 0; k < m->locks.at[i].holds.cnt; k++)
 			rename_thread(to, &m->locks.at[i].holds.at[k].thread);
@@ -329,6 +331,7 @@ void model_finish(struct build *b)
 		model_holds(b, i);
 	order_threads(m);
 	place_holds(m);
+	model_touches_finish(b);
 	name_processes(m);
 	model_number_twins(m);
 }

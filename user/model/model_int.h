@@ -161,6 +161,13 @@ struct reason {
 	u32 target; /* JOIN */
 };
 
+struct watch_now { /* a number of WATCH events */
+	bool known, on;
+	u64 addr;
+	u32 size, tgid;
+	CT_VEC(struct ct_watch_span) spans; /* the open one ends at 0 */
+};
+
 struct build {
 	struct ct_model *m;
 	const struct ct_names *names;
@@ -176,6 +183,9 @@ struct build {
 	struct ct_table *strays;  /* tid nobody introduced -> index in stray_cnt */
 	CT_VEC(u32) stray_cnt;	  /* events of it */
 	u8 sys[SYS_CNT];	  /* SYS_* by number */
+	struct ct_table *by_var; /* (var, process) -> watched */
+	CT_VEC(struct watch_now) watch; /* by var */
+	ct_ns lost_access_ns; /* newest loss of accesses, whatever variable they were of */
 	ct_ns ts;
 	u32 late_waits; /* waits that began before they were pushed */
 };
@@ -192,6 +202,7 @@ struct build {
 
 /* threads.c */
 u32 model_thread(struct build *b, u32 tid); /* alive, or CT_NONE */
+u32 model_process(struct build *b, u32 pid); /* made when there is none */
 void model_stray(struct build *b, u32 tid); /* an event of a thread that nobody introduced */
 void model_push_slice(struct build *b, u32 t, ct_ns at, enum ct_state s, u32 wait, u32 flags);
 void model_settle_running(struct build *b, u32 t, u32 cpu);
@@ -217,6 +228,10 @@ u32 model_lock(struct build *b, u32 process, const struct reason *r);
 void model_lock_blocked(struct build *b, u32 t, u32 wait, const struct reason *r);
 void model_lock_woken(struct build *b, u32 t, u32 wait);
 void model_lock_ran(struct build *b, u32 t, u32 wait);
+
+/* touches.c */
+void model_touches_finish(struct build *b);
+void model_touches_clear(struct build *b);
 
 /* holds.c */
 void model_holds(struct build *b, u32 lock);

@@ -323,3 +323,35 @@ void model_number_twins(struct ct_model *m)
 	ct_strtab__free(names);
 	free(all);
 }
+
+/* A lock that nobody waited for is none of the model's, and has a name all the same. */
+char *ct_watch_lock_name(const struct ct_model *m, u32 slot, char *buf, size_t size)
+{
+	struct ct_lock bare = { .kind = CT_LK_MUTEX };
+
+	if (slot >= m->watch_locks.cnt || m->watch_locks.at[slot].process == CT_NONE) {
+		snprintf(buf, size, "lock %u", slot);
+		return buf;
+	}
+	bare.addr = m->watch_locks.at[slot].addr;
+	bare.process = m->watch_locks.at[slot].process;
+	for (u32 i = 0; i < m->locks.cnt; i++)
+		if (m->locks.at[i].addr == bare.addr && m->locks.at[i].process == bare.process)
+			return ct_lock_name(m, &m->locks.at[i], buf, size);
+	return ct_lock_name(m, &bare, buf, size);
+}
+
+char *ct_watched_name(const struct ct_model *m, const struct ct_watched *w, char *buf, size_t size)
+{
+	const struct ct_addr_name *a =
+		ct_names__addr(m->names, m->processes.at[w->process].pid, w->addr);
+
+	if (a && a->symbol && a->offset)
+		snprintf(buf, size, "%s+%" PRIu64, ct_strtab__get(m->names->strings, a->symbol),
+			a->offset);
+	else if (a && a->symbol)
+		snprintf(buf, size, "%s", ct_strtab__get(m->names->strings, a->symbol));
+	else
+		snprintf(buf, size, "0x%" PRIx64, w->addr);
+	return buf;
+}

@@ -47,7 +47,7 @@ static struct cpu_now *cpu_at(struct build *b, u32 cpu)
 	return &b->cpus.at[cpu];
 }
 
-static u32 process_of(struct build *b, u32 pid)
+u32 model_process(struct build *b, u32 pid)
 {
 	u32 p = ct_table__get(b->by_pid, pid, 0);
 
@@ -438,7 +438,7 @@ static u32 join_process(struct build *b, const struct ct_event *e, u32 parent)
 	/* a leader that is created begins a process, also when its pid was used before */
 	if (p != CT_NONE && e->hdr.tid == e->task_new.tgid && !(e->task_new.flags & CT_TASK_FOUND))
 		ct_table__set(b->by_pid, e->task_new.tgid, 0, CT_NONE);
-	p = process_of(b, e->task_new.tgid);
+	p = model_process(b, e->task_new.tgid);
 	struct ct_process *proc = &b->m->processes.at[p];
 	if (parent != CT_NONE && proc->parent == CT_NONE && b->m->threads.at[parent].process != p)
 		proc->parent = b->m->threads.at[parent].process;
@@ -641,6 +641,8 @@ void model_on_loss(struct build *b, const struct ct_event *e)
 	*l = (struct ct_loss_span){ .since_ns = e->loss.since < b->ts ? e->loss.since : b->ts,
 		.until_ns = b->ts, .cpu = e->cpu, .kind = e->loss.kind, .count = e->loss.count };
 	b->m->lost_events += e->loss.count;
+	if (e->loss.kind == CT_ACCESS || !e->loss.kind)
+		b->lost_access_ns = b->ts;
 }
 
 /* Ring only: the recorder takes stacks out before it writes the trace. */

@@ -160,6 +160,8 @@ static void unwind_snapshot(struct ct_symbolizer *s, const struct ct_snapshot *s
 	u32 items[CT_FRAMES_MAX];
 	struct locating l = { s, snap->tgid, snap->ts };
 	u32 cnt = ct_unwinder__run(s->unwinder, snap, is_narrow(&l, snap->ip), locate, &l, pcs);
+	if (cnt && snap->after)
+		pcs[0].exact = false; /* named by the instruction that ends here */
 	for (u32 i = 0; i < cnt; i++)
 		items[i] = find_place(&l, &pcs[i]) | (pcs[i].exact ? TRACE_EXACT : 0);
 	s->stack_trace.at[snap->id] = intern_trace(s, items, cnt) + 1;

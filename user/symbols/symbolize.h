@@ -22,6 +22,7 @@ struct ct_snapshot {
 	ct_ns ts;
 	u64 ip, sp, bp, lr;
 	u64 top;	 /* end of the stack area, 0 unknown */
+	bool after;	 /* ip is that of the instruction after the one meant */
 	const void *bytes; /* memory from sp upwards */
 	u32 len;
 };
@@ -56,6 +57,29 @@ void ct_symbolizer__resolve(struct ct_symbolizer *s, struct ct_names *names,
 /* What data address `addr` of the process is: a global by symbol, a thread's stack, heap. */
 void ct_symbolizer__address(struct ct_symbolizer *s, struct ct_names *names, u32 tgid, u64 addr,
 	struct ct_addr_name *out);
+
+/* ---- variables of a file (symbols/variables.c): no symbolizer is needed ---- */
+struct ct_variable {
+	char *name; /* "stats.misses": of a scalar, what one instruction may touch alone */
+	u64 addr;   /* in the process */
+	u64 size;
+	u64 owner; /* locks: offset of the word that has the owner's tid */
+};
+struct ct_variables {
+	u64 base; /* where the process has the file's first byte; set by the caller */
+	CT_VEC(struct ct_variable) at;
+};
+void ct_variables__clear(struct ct_variables *v);
+/* The variable, or its parts: NAME, NAME[3], NAME.member, scope::NAME.  -ENOENT: the file has
+ * none; -EINVAL: it is not like that, *why says how. */
+int ct_variables__find(
+	struct ct_variables *out, const char *path, const char *spec, char **why);
+/* All that are locks, or have them in them, and whose owner can be read. */
+void ct_variables__locks(struct ct_variables *out, const char *path);
+/* Does the file have, or want, a symbol of that name? */
+bool ct_variables__names(const char *path, const char *symbol);
+/* All others that DWARF knows, by their scalars. */
+void ct_variables__all(struct ct_variables *out, const char *path);
 
 /* "glibc", "musl" or "": by the C library that the process maps, or the symbols of a static one. */
 const char *ct_symbolizer__libc(struct ct_symbolizer *s, u32 tgid);

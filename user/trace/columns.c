@@ -29,6 +29,9 @@ enum {
 	MEMORY_stack = 1,
 	MEMORY_loss = 1,
 	MEMORY_found = 1,
+	MEMORY_watch = 1,
+	MEMORY_access = 256,
+	MEMORY_watch_lock = 1,
 };
 
 #define WAKEES 256u /* (waker, thread it woke before) -> thread it wakes next */
@@ -202,6 +205,9 @@ static inline u64 zigzag(u64 n)
 #define put_guessed_stack(e, now, was) 0
 #define put_guessed_loss(e, now, was) 0
 #define put_guessed_found(e, now, was) 0
+#define put_guessed_watch(e, now, was) 0
+#define put_guessed_access(e, now, was) 0
+#define put_guessed_watch_lock(e, now, was) 0
 
 #define PUT_GUESSED_NEXT(lower)                                                                    \
 	static inline u32 put_guessed_##lower(                                                     \
@@ -469,6 +475,9 @@ static inline u64 unzigzag(u64 n)
 #define get_guessed_stack(d, mask, was) ((void)0)
 #define get_guessed_loss(d, mask, was) ((void)0)
 #define get_guessed_found(d, mask, was) ((void)0)
+#define get_guessed_watch(d, mask, was) ((void)0)
+#define get_guessed_access(d, mask, was) ((void)0)
+#define get_guessed_watch_lock(d, mask, was) ((void)0)
 
 #define GET_GUESSED_NEXT(lower)                                                                    \
 	static inline void get_guessed_##lower(                                                    \

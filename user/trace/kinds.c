@@ -114,6 +114,12 @@ const char *ct_event_problem(const struct ct_event *ev)
 		return ev->found.state < CT_STATE_END ? NULL : bad_state;
 	case CT_LOSS:
 		return ev->loss.kind < CT_KIND_MAX ? NULL : "lost events of an impossible kind";
+	case CT_WATCH:
+		return ev->watch.on <= CT_WATCH_PAUSE && ev->watch.size <= 8
+			       ? NULL
+			       : "watches a variable in an impossible way";
+	case CT_WATCH_LOCK:
+		return ev->watch_lock.slot < CT_WATCH_LOCKS ? NULL : "names an impossible lock";
 	case CT_STACK:
 		return "belongs in a ring, not in a trace";
 	default:

@@ -25,6 +25,9 @@
  *                file=    none fifo chr dir blk reg anon lnk sock
  *                flags=   words joined by '|': task_new found root; switch, block, found preempted
  *                         timed iowait no-stack; waking hardirq softirq nmi queued new foreign
+ *                how=     (access) words joined by '|': read write atomic const before late
+ *                         blind
+ *                on=      (watch) on off pause
  *                kind=    (loss) the name of an event
  *                name=    (task_name) STR of at most 16 bytes
  *     KEY      argv=STR (once per argument) pid= attached= ended= wait_status= start= end=
@@ -101,6 +104,24 @@ static const struct word wake_flags[] = {
 	{ "queued", CT_WAKE_QUEUED },
 	{ "new", CT_WAKE_NEW },
 	{ "foreign", CT_WAKE_FOREIGN },
+	{ NULL, 0 },
+};
+
+static const struct word access_words[] = {
+	{ "read", CT_ACCESS_READ },
+	{ "write", CT_ACCESS_WRITE },
+	{ "atomic", CT_ACCESS_ATOMIC },
+	{ "const", CT_ACCESS_CONST },
+	{ "before", CT_ACCESS_BEFORE },
+	{ "late", CT_ACCESS_LATE },
+	{ "blind", CT_ACCESS_BLIND },
+	{ NULL, 0 },
+};
+
+static const struct word watch_words[] = {
+	{ "off", CT_WATCH_OFF },
+	{ "on", CT_WATCH_ON },
+	{ "pause", CT_WATCH_PAUSE },
 	{ NULL, 0 },
 };
 
@@ -473,6 +494,10 @@ static int parse_field_value(struct text_reader *r, u32 kind, const struct ct_fi
 		return parse_named(r, file_words, max, n);
 	if (!strcmp(f->name, "flags"))
 		return parse_flags(r, flag_words(kind), max, n);
+	if (kind == CT_ACCESS && !strcmp(f->name, "how"))
+		return parse_flags(r, access_words, max, n);
+	if (kind == CT_WATCH && !strcmp(f->name, "on"))
+		return parse_named(r, watch_words, max, n);
 	if (kind == CT_LOSS && !strcmp(f->name, "kind") && !parse_event_kind(r, n))
 		return 0;
 	return parse_number(r, max, n);
@@ -1005,6 +1030,12 @@ static void write_field_value(FILE *out, u32 kind, const struct ct_field *f, u64
 		write_flags(out, flag_words(kind), n);
 		return;
 	}
+	if (kind == CT_ACCESS && !strcmp(f->name, "how")) {
+		write_flags(out, access_words, n);
+		return;
+	}
+	if (kind == CT_WATCH && !strcmp(f->name, "on"))
+		name = name_of_word(watch_words, (u32)n);
 	if (!strcmp(f->name, "state") && n < CT_STATE_END) {
 		putc(state_letters[n], out);
 		return;
@@ -1017,7 +1048,8 @@ static void write_field_value(FILE *out, u32 kind, const struct ct_field *f, u64
 		fputs(name, out);
 	else if (f->is_signed)
 		fprintf(out, "%" PRId64, (i64)n);
-	else if (f->size == 8 && (!strcmp(f->name, "arg0") || !strncmp(f->name, "addr", 4)))
+	else if (f->size == 8 && (!strcmp(f->name, "arg0") || !strncmp(f->name, "addr", 4) ||
+					    !strcmp(f->name, "ip")))
 		fprintf(out, "0x%" PRIx64, n);
 	else
 		fprintf(out, "%" PRIu64, n);

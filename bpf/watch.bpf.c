@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
+/*
+ * The race witness: a debug register of the CPU stopped a thread that has just touched a watched
+ * variable.  The registers are copied as they are, because they hold the very value that was read
+ * or written (memory may have changed since), and the locks' owner words are compared with the
+ * thread, so that no lock or unlock needs a probe.  What the instruction was is decided in
+ * user/capture/decode.c from the code bytes, which are sent once for each place.
+ */
+#include "filter.bpf.h"
+#include "emit.bpf.h"
+#include "stack.bpf.h"
+
+#if HAS_WATCH
+
+/* Its number in its own pid namespace: what the C library writes into owner words. */
+static __always_inline u32 inner_tid(struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+	u32 level = 0, nr = task->pid;
+
+	if (pid)
+		level = BPF_CORE_READ(pid, level);
+	if (level && level <= 32)
+		bpf_core_read(&nr, sizeof(nr),
+			(void *)&pid->numbers[0].nr + level * bpf_core_type_size(struct upid));
+	/* one load of nr, from the stack: the verifier refuses one that may also be of the task */
+	return *(volatile u32 *)&nr;
+}
+
+static __always_inline u64 held_locks(struct task_struct *task)
+{
+	u32 cnt = watch_lock_cnt, me = inner_tid(task), i, owner;
+	u64 held = 0;
+
+	for (i = 0; i < CT_WATCH_LOCKS; i++) {
+		if (i >= cnt)
+			break;
+		owner = 0;
+		bpf_probe_read_user(&owner, sizeof(owner), (void *)watch_locks[i].owner_addr);
+		if (owner == me)
+			held |= 1ull << i;
+	}
+	return held;
+}
+
+static __always_inline void copy_registers(struct ct_hit *h, const struct perf_hit *ctx)
+{
+	h->ip = ctx->ip;
+	h->reg[0] = ctx->ax;
+	h->reg[1] = ctx->cx;
+	h->reg[2] = ctx->dx;
+	h->reg[3] = ctx->bx;
+	h->reg[4] = ctx->sp;
+	h->reg[5] = ctx->bp;
+	h->reg[6] = ctx->si;
+	h->reg[7] = ctx->di;
+	h->reg[8] = ctx->r8;
+	h->reg[9] = ctx->r9;
+	h->reg[10] = ctx->r10;
+	h->reg[11] = ctx->r11;
+	h->reg[12] = ctx->r12;
+	h->reg[13] = ctx->r13;
+	h->reg[14] = ctx->r14;
+	h->reg[15] = ctx->r15;
+	h->flags = ctx->flags;
+}
+
+static __always_inline u64 read_value(u64 addr, u32 size)
+{
+	u64 value = 0;
+
+	/* the verifier wants to see each size */
+	if (size == 8)
+		bpf_probe_read_user(&value, 8, (void *)addr);
+	else if (size == 4)
+		bpf_probe_read_user(&value, 4, (void *)addr);
+	else if (size == 2)
+		bpf_probe_read_user(&value, 2, (void *)addr);
+	else
+		bpf_probe_read_user(&value, 1, (void *)addr);
+	return value;
+}
+
+static __always_inline int slot_of(u64 addr)
+{
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < CT_WATCH_SLOTS; i++)
+		if (watch_var[i] && watch_addr[i] == addr)
+			return i;
+	return -1;
+}
+
+/* What is known of this place on this CPU, whose ring is read in order. */
+static __always_inline struct ct_watch_place_state *place_state(u64 ip, u32 tgid)
+{
+	struct ct_watch_place place = { .ip = ip, .tgid = tgid, .cpu = bpf_get_smp_processor_id() };
+	struct ct_watch_place_state *state = bpf_map_lookup_elem(&watch_places, &place), none = {};
+
+	if (state)
+		return state;
+	bpf_map_update_elem(&watch_places, &place, &none, BPF_ANY);
+	return bpf_map_lookup_elem(&watch_places, &place);
+}
+
+/*
+ * A mutex on the heap that nobody has waited for yet is known to nobody.  But who holds one is
+ * about to unlock it, so its address, or that of the object it is in, is in a register or at the
+ * top of the stack; and a locked mutex of glibc looks like this: { 1 or 2, count, my tid, ... }.
+ * Looked for at the first LOOKS hits of a place: some 3 us each.
+ */
+#define LOOKS 16
+#define LOOK_STACK 16 /* words of the stack */
+#define LOOK_WORDS 34 /* 4-byte words of an object, the owner's word included */
+
+struct object {
+	u32 at[LOOK_WORDS];
+};
+
+static __always_inline u64 mutex_in(u64 addr, u32 me)
+{
+	struct object o;
+	u32 i;
+
+	if (addr < 4096 || (addr & 3) || bpf_probe_read_user(&o, sizeof(o), (void *)addr))
+		return 0;
+#pragma unroll
+	for (i = 0; i + 2 < LOOK_WORDS; i += 2)
+		if (o.at[i + 2] == me && (o.at[i] == 1 || o.at[i] == 2))
+			return addr + i * 4;
+	return 0;
+}
+
+static __always_inline u64 find_mutex(const struct ct_hit *h, u32 me)
+{
+	u64 stack[LOOK_STACK] = {}, found = 0;
+	u32 i;
+
+	for (i = 0; i < 16 && !found; i++)
+		found = mutex_in(h->reg[i & 15], me);
+	if (found || bpf_probe_read_user(stack, sizeof(stack), (void *)h->reg[4]))
+		return found;
+	for (i = 0; i < LOOK_STACK && !found; i++)
+		found = mutex_in(stack[i & (LOOK_STACK - 1)], me);
+	return found;
+}
+
+static __always_inline void copy_code(struct ct_hit *h)
+{
+	void *to = h + 1;
+
+	if (!h->code)
+		return;
+	/* a function at the very start of a mapping has less before it */
+	if (bpf_probe_read_user(to, CT_WATCH_CODE_BYTES, (void *)(h->ip - CT_WATCH_CODE_BYTES)) &&
+		bpf_probe_read_user(to + CT_WATCH_CODE_BYTES - 16, 16, (void *)(h->ip - 16)))
+		h->code = 0;
+}
+
+/*
+ * --shake: one access or lock operation in eight takes 30 to 285 us longer, so that other threads
+ * come in between.  Which ones follows from the seed, the thread and how many it has had.  A
+ * program at a breakpoint cannot sleep: the CPU is kept busy, and the other ones go on.
+ */
+#define SHAKE_ONE_IN 8
+#define SHAKE_LEAST_NS 30000
+#define SHAKE_UNIT_NS 1000
+#define SHAKE_LOOPS 4096 /* for the verifier; of some 70 ns each */
+
+static __always_inline void shake(u32 tid, u64 start_ns)
+{
+	u32 slot = (tid - shake_base) & (SHAKE_THREADS - 1), i;
+	u64 die, delay_ns;
+
+	if (!shake_seed)
+		return;
+	die = (shake_seed + slot * 0x632be59bd9b4e019ull + shake_cnt[slot]++) * HASH_MUL;
+	die = (die ^ die >> 32) * HASH_MUL;
+	die ^= die >> 29;
+	if (die % SHAKE_ONE_IN)
+		return;
+	delay_ns = SHAKE_LEAST_NS + (die >> 40 & 255) * SHAKE_UNIT_NS;
+	for (i = 0; i < SHAKE_LOOPS; i++)
+		if (bpf_ktime_get_ns() - start_ns >= delay_ns)
+			break;
+}
+
+SEC("?uprobe")
+int on_lock_call(void *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (is_traced(task->pid))
+		shake(task->pid, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("?perf_event")
+int on_access(struct perf_hit *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u32 bytes = sizeof(struct ct_hdr) + sizeof(struct ct_hit), stack, code;
+	u64 addr = ctx->addr, ip = ctx->ip, ts;
+	struct ct_hdr *hdr;
+	struct ct_hit *h;
+	struct ct_watch_place_state *place;
+	u64 value = 0, locks;
+	int slot;
+
+	if (!is_traced(task->pid))
+		return 0;
+	slot = slot_of(addr);
+	if (slot < 0 || slot >= CT_WATCH_SLOTS)
+		return 0;
+	place = place_state(ip, task->tgid);
+	/* Soon, because others may write it.  And only where the registers do not tell: this read
+	 * meets the same debug register, now from the kernel, and costs a second trap. */
+	if (!place || place->is != CT_WATCH_PLACE_TOLD)
+		value = read_value(addr, watch_size[slot]);
+	ts = bpf_ktime_get_ns();
+	__sync_fetch_and_add(&watch_hits, 1);
+	locks = held_locks(task);
+	stack = stack_id_of(task, (void *)bpf_task_pt_regs(task), ts, CT_STACK_AFTER);
+	code = place && !place->is ? CT_WATCH_CODE_BYTES : 0;
+	bytes += code;
+	hdr = emit_begin(CT_HIT, bytes, ts);
+	if (!hdr)
+		return 0;
+	h = (void *)(hdr + 1);
+	copy_registers(h, ctx);
+	h->mutex = 0;
+	if (place && place->looked < LOOKS) {
+		place->looked++;
+		h->mutex = find_mutex(h, inner_tid(task));
+	}
+	if (code)
+		place->is = CT_WATCH_PLACE_SENT;
+	h->addr = addr;
+	h->value = value;
+	h->locks = locks;
+	h->tgid = task->tgid;
+	h->var = watch_var[slot];
+	h->stack = stack;
+	h->code = code;
+	copy_code(h);
+	emit_end(hdr, task->pid, CT_HIT, bytes);
+	shake(task->pid, ts);
+	return 0;
+}
+
+#else
+
+SEC("?uprobe")
+int on_lock_call(void *ctx)
+{
+	return 0;
+}
+
+SEC("?perf_event")
+int on_access(void *ctx)
+{
+	return 0;
+}
+
+#endif

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# time limit: 240
+"""--watch: a lost update is witnessed with the right lines and values, and who guards what is said;
+correct programs are never accused, shaken neither.  The truth is what the programs count."""
+import os
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import e2e
+
+e2e.needs_recording()
+probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("probe.ctrace"),
+                 "true"])
+if "debug registers" in probe.stderr:
+    e2e.skip_all(f"no debug registers: {probe.stderr.strip()}")
+if "x86-64 alone" in probe.stderr:
+    e2e.skip_all("--watch is for x86-64")
+
+VISITS = 400
+BAD = ("lost-update", "unprotected-sharing")
+
+
+def variables(recording):
+    return {v["name"]: v for v in recording.json["watch"]}
+
+
+def accusations(recording):
+    return [f["id"] for f in recording.json["findings"] if f["id"] in BAD]
+
+
+def line_of(source, text):
+    with open(os.path.join(source), encoding="utf-8") as lines:
+        return [n for n, line in enumerate(lines, 1) if text in line]
+
+
+def check_witness(name, variable, lines):
+    """Two threads; the last row writes what follows from its own reading, another one's write
+    between; each value is what the variable had."""
+    w = variable["witness"]
+    if not e2e.check(f"{name}: a witness of three or four accesses", len(w) in (3, 4), w):
+        return
+    writer, other = w[-1]["tid"], w[-2]["tid"]
+    own = [t for t in w if t["tid"] == writer]
+    e2e.check(f"{name}: two threads", writer != other and len({t['tid'] for t in w}) == 2, w)
+    e2e.check(f"{name}: it reads, the other one writes, it writes",
+              [t["access"] for t in own] == ["read", "write"] and "write" in
+              [t["access"] for t in w if t["tid"] == other], w)
+    e2e.check(f"{name}: in order of time", w == sorted(w, key=lambda t: t["t_ns"]), w)
+    e2e.check(f"{name}: what it writes follows from what it read, not from what is there",
+              own[1]["value"] - own[0]["value"] in (1, -1, 7), w)
+    e2e.check(f"{name}: the lines", {t["line"] for t in w} <= set(lines), (w, lines))
+
+
+# ---- the course's demo --------------------------------------------------------------------------
+
+race_c = os.path.join(e2e.ROOT, "demos", "race.c")
+plain_line = line_of(race_c, "counter = counter + 1;")[0]
+for i in range(2):
+    recording, truth = e2e.demo("race", "plain", "--watch", "counter", "--fail-on", "lost-update",
+                                arguments=[str(VISITS)])
+    lost = next(t["value"] for t in truth if t.get("count") == "lost")
+    counter = variables(recording)["counter"]
+    e2e.equal(f"race plain {i}: --fail-on lost-update", recording.status, 90)
+    e2e.check(f"race plain {i}: found", "lost-update" in accusations(recording), recording.stderr)
+    e2e.check(f"race plain {i}: updates are lost", counter["lost_updates"] > 0, counter)
+    e2e.equal(f"race plain {i}: what it should have been", counter["expected"], 4 * VISITS)
+    e2e.equal(f"race plain {i}: what it was", counter["last"], 4 * VISITS - lost)
+    e2e.equal(f"race plain {i}: every write was seen", counter["writes"], 4 * VISITS)
+    check_witness(f"race plain {i}", counter, [plain_line])
+
+for variant in ("mutex", "atomic", "messages", "local-then-merge"):
+    for options in ((), ("--shake=5",)):
+        recording, _ = e2e.demo("race", variant, "--watch", "counter,atomic_counter", *options,
+                                arguments=[str(VISITS)])
+        name = f"race {variant} {' '.join(options)}"
+        e2e.equal(f"{name}: exit status", recording.status, 0)
+        e2e.equal(f"{name}: nobody is accused", accusations(recording), [])
+        watched = variables(recording)
+        if variant == "mutex":
+            e2e.equal(f"{name}: guarded", (watched["counter"]["sharing"],
+                                           watched["counter"]["locks"]),
+                      ("guarded", ["counter_lock"]))
+        if variant == "atomic":
+            e2e.equal(f"{name}: atomic", watched["atomic_counter"]["sharing"], "atomic")
+            e2e.equal(f"{name}: each counted", watched["atomic_counter"]["writes"], 4 * VISITS)
+
+# ---- other ways to share ------------------------------------------------------------------------
+
+source = os.path.join(e2e.PROGRAMS, "watch.c")
+e2e.compile_c("watch.c", "libwatched.so", "-O1", "-g", "-fPIC", "-shared", "-DLIBRARY")
+program = e2e.compile_c("watch.c", "watch", "-O1", "-g", f"-L{e2e.DIR}", f"-Wl,-rpath,{e2e.DIR}",
+                        "-Wl,--no-as-needed", e2e.path("libwatched.so"))
+
+
+TIMES = 1500    # so many that threads meet, however busy the machine is
+
+
+def watch(mode, what, *options, times=TIMES):
+    recording = e2e.record([program, mode, str(times)], "--watch", what, *options)
+    e2e.equal(f"{mode}: exit status", recording.status, 0)
+    return recording, variables(recording)
+
+
+recording, v = watch("three", "by_m1,by_m2,by_none,fixed")
+e2e.equal("three: the map", {n: (x["sharing"], x["locks"]) for n, x in v.items()},
+          {"by_m1": ("guarded", ["m1"]), "by_m2": ("guarded", ["m2"]),
+           "by_none": ("unguarded", []), "fixed": ("read-only", [])})
+e2e.equal("three: what by_none should have been", v["by_none"]["expected"], 3 * TIMES * 7)
+e2e.equal("three: what by_none was", v["by_none"]["last"], int(recording.stdout))
+check_witness("three", v["by_none"], line_of(source, "by_none = by_none + fixed;"))
+
+recording, v = watch("three", "auto", times=6000000)
+shown = {n: v[n]["sharing"] for n in ("by_m1", "by_m2", "by_none", "fixed")}
+e2e.equal("three by --watch=auto: the map", shown, {"by_m1": "guarded", "by_m2": "guarded",
+                                                    "by_none": "unguarded", "fixed": "read-only"})
+
+recording, v = watch("check", "seats")
+e2e.check("check-then-act: accused", accusations(recording), v)
+recording, v = watch("through", "total")
+e2e.equal("through functions: what it should have been", v["total"]["expected"], 3 * TIMES)
+check_witness("through functions", v["total"],
+              line_of(source, "return total;") + line_of(source, "total = n;"))
+recording, v = watch("member", "stats[2].hits")
+e2e.equal("a member: what it was", v["stats[2].hits"]["last"], int(recording.stdout))
+check_witness("a member", v["stats[2].hits"], line_of(source, "stats[2].hits = "))
+recording, v = watch("library", "shared_hits")
+e2e.equal("of a library: what it should have been", v["shared_hits"]["expected"], 3 * TIMES)
+check_witness("of a library", v["shared_hits"], line_of(source, "shared_hits = shared_hits"))
+
+INNOCENT = {"lazy": "ready", "flag": "stop_flag", "barrier": "phase_sum", "signal": "handed",
+            "semaphore": "guarded", "heap": "guarded", "rwlock": "guarded", "forks": "guarded"}
+for mode, what in INNOCENT.items():
+    for options in ((), ("--shake=3",)):
+        recording, v = watch(mode, what, *options, times=900 if mode == "rwlock" else 300)
+        e2e.equal(f"{mode} {' '.join(options)}: nobody is accused", accusations(recording), [])
+        if mode == "flag":
+            e2e.equal("flag: one byte, one writer", (v[what]["size"], v[what]["sharing"]),
+                      (1, "one-writer"))
+        if mode == "rwlock":
+            e2e.equal("rwlock: named", v[what]["locks"], ["rwlock"])
+
+spin = e2e.compile_c("watch.c", "watch_spin", "-O1", "-g", "-DSPIN", "-Wl,--no-as-needed",
+                     e2e.path("libwatched.so"), f"-Wl,-rpath,{e2e.DIR}")
+recording = e2e.record([spin, "spin", "300"], "--watch", "guarded")
+e2e.equal("spin: nobody is accused", accusations(recording), [])
+e2e.equal("spin: each counted", variables(recording)["guarded"]["last"], 900)
+
+recording, v = watch("set", "latest")
+e2e.equal("everyone sets it: not lost, but unprotected", accusations(recording),
+          ["unprotected-sharing"])
+
+cxx = e2e.compile_c("watch.cc", "watch_cc", "-O1", "-g", compiler="g++")
+recording = e2e.record([cxx], "--watch", "pool::Worker::bare,Worker::guarded,pool::Worker::atomic")
+v = variables(recording)
+e2e.equal("C++: the map", [x["sharing"] for x in recording.json["watch"]],
+          ["unguarded", "guarded", "atomic"])
+e2e.equal("C++: what it was", v["pool::Worker::bare"]["last"], int(recording.stdout.split()[0]))
+
+# ---- attached -----------------------------------------------------------------------------------
+
+process = e2e.start([program, "member", "300", "wait"], stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE)
+ctrace = e2e.start([e2e.CTRACE, "-o", e2e.path("attached.ctrace"), "--watch", "stats[2].hits", "-p",
+                    str(process.pid)], stderr=subprocess.PIPE)
+said = b""
+while b"watching" not in said:
+    line = ctrace.stderr.readline()
+    if not line:
+        break
+    said += line
+process.stdin.write(b"\n")
+process.stdin.close()
+count = int(process.stdout.read())
+process.wait(60)
+ctrace.wait(60)
+attached = variables(e2e.Recording(e2e.path("attached.ctrace"), subprocess.CompletedProcess(
+    [], ctrace.returncode, "", "")))["stats[2].hits"]
+e2e.equal("attached: every write was seen", attached["writes"], 900)
+e2e.equal("attached: what it was, and should have been", (attached["last"], attached["expected"]),
+          (count, 900))
+
+# ---- one clear line -----------------------------------------------------------------------------
+
+for what, words in (("nonsense", "no variable 'nonsense'"), ("stats[9].hits", "4 elements"),
+                    ("stats[2].misses", "no member 'misses'"),
+                    ("stats", "debug registers"), ("by_m1[0]", "is no array")):
+    result = e2e.record([program, "three"], "--watch", what)
+    e2e.check(f"--watch {what}: {words}", result.status == 125 and words in result.stderr and
+              result.stderr.count("\n") == 1, result.stderr)
+taken = e2e.record([program, "three"], "--watch", "by_m1,by_m2,by_none,fixed,total")
+e2e.check("five variables: there are four registers", taken.status == 125 and
+          "4" in taken.stderr, taken.stderr)
+debugged = e2e.start([program, "three", "1", "wait", "taken"], stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE)
+if debugged.stdout.readline() == b"taken\n":
+    result = e2e.attach(debugged.pid, "--watch", "by_m1", seconds=0.1)
+    e2e.check("a debugger has the registers: one line", result.status == 125 and
+              "all debug registers are taken" in result.stderr and
+              result.stderr.count("\n") == 1, result.stderr)
+e2e.stop(debugged)
+missing = e2e.record([e2e.path("not-there")], "--watch", "x")
+e2e.equal("a program that is not there", missing.status, 127)
+
+e2e.done()

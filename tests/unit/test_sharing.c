@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user/model/touches.c and user/analysis/sharing.c on text traces with known answers: who shares a
+ * variable and how, the shortest witness of a lost update, what the value should have been.
+ */
+#include "model_load.h"
+
+static const struct ct_shared *variable(
+	const struct ct_model *m, const struct ct_sharings *l, const char *name)
+{
+	char raw[256];
+
+	for (u32 i = 0; i < l->at.cnt; i++)
+		if (!strcmp(ct_watched_name(m, &m->watched.at[l->at.at[i].watched], raw,
+				    sizeof(raw)),
+			    name))
+			return &l->at.at[i];
+	fail_msg("no variable %s", name);
+	return NULL;
+}
+
+static void test_lost(void **state)
+{
+	struct loaded l = load("find_lost");
+	struct ct_sharings s;
+	const struct ct_shared *v;
+	static const u32 tids[] = { 101, 102, 102, 101 };
+	static const u64 values[] = { 9, 9, 10, 10 };
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	v = variable(l.m, &s, "counter");
+	assert_int_equal(v->sharing, CT_SHARE_UNGUARDED);
+	assert_int_equal(v->lost, 2);
+	assert_true(v->complete);
+	assert_int_equal(v->first, 5);
+	assert_int_equal(v->last, 12);
+	assert_int_equal(v->expected, 15);
+	assert_int_equal(v->witness_cnt, 4);
+	for (u32 i = 0; i < 4; i++) {
+		const struct ct_touch *t = &l.m->touches.at[v->witness[i]];
+		assert_int_equal(l.m->threads.at[t->thread].tid, tids[i]);
+		assert_int_equal(t->after, values[i]);
+		assert_int_equal(!!(t->how & CT_ACCESS_WRITE), i >= 2);
+	}
+	/* the value before the last write is that of the other thread */
+	assert_int_equal(l.m->touches.at[v->witness[3]].before, 10);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+static void test_not_lost(void **state)
+{
+	struct loaded l = load("find_lost_not");
+	struct ct_sharings s;
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	assert_int_equal(variable(l.m, &s, "counter")->sharing, CT_SHARE_GUARDED);
+	assert_int_equal(variable(l.m, &s, "counter")->shown_locks, 1);
+	assert_int_equal(variable(l.m, &s, "counter")->expected, 12);
+	assert_int_equal(variable(l.m, &s, "total")->sharing, CT_SHARE_ATOMIC);
+	assert_int_equal(variable(l.m, &s, "total")->expected, 6);
+	assert_int_equal(variable(l.m, &s, "flag")->sharing, CT_SHARE_ONE_WRITER);
+	for (u32 i = 0; i < s.at.cnt; i++)
+		assert_int_equal(s.at.at[i].lost, 0);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+static void test_phases(void **state)
+{
+	static const struct {
+		const char *name;
+		enum ct_sharing sharing;
+	} rows[] = { { "config", CT_SHARE_READ_ONLY }, { "work", CT_SHARE_HANDED_ON },
+		{ "turn", CT_SHARE_HANDED_ON }, { "late", CT_SHARE_ONE_WRITER },
+		{ "own", CT_SHARE_ONE_THREAD } };
+	struct loaded l = load("watch_phases");
+	struct ct_sharings s;
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	for (u32 i = 0; i < CT_COUNT(rows); i++) {
+		const struct ct_shared *v = variable(l.m, &s, rows[i].name);
+		if (v->sharing != rows[i].sharing)
+			fail_msg("%s: %s", rows[i].name, ct_sharing_id(v->sharing));
+		assert_int_equal(v->racy[0], CT_NONE);
+		assert_int_equal(v->lost, 0); /* late: its reading is from before the pause */
+	}
+	assert_false(variable(l.m, &s, "late")->complete);
+	assert_true(variable(l.m, &s, "work")->complete);
+	/* accesses of a thread are found with it */
+	assert_int_equal(l.m->threads.at[thread_idx(l.m, 102)].touches.cnt, 4);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+static void test_unprotected(void **state)
+{
+	struct loaded l = load("find_unprotected");
+	struct ct_sharings s;
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	assert_int_equal(variable(l.m, &s, "counter")->sharing, CT_SHARE_UNGUARDED);
+	assert_int_equal(variable(l.m, &s, "mixed")->sharing, CT_SHARE_UNGUARDED);
+	assert_int_equal(variable(l.m, &s, "guarded")->sharing, CT_SHARE_GUARDED);
+	assert_int_equal(variable(l.m, &s, "guarded")->shown_locks, 1); /* a_lock, not b_lock */
+	assert_int_equal(variable(l.m, &s, "skewed")->lost, 0);
+	assert_int_equal(variable(l.m, &s, "paused")->lost, 0);
+	assert_int_equal(variable(l.m, &s, "paused")->sharing, CT_SHARE_UNGUARDED);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_not_lost),
+		cmocka_unit_test(test_phases),
+		cmocka_unit_test(test_unprotected),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

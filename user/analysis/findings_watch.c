@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Findings about watched variables: an update that was lost, and sharing that nothing guards.  Both
+ * are wrong values, not lost time: they cost nothing, and stand before all that does.  Nothing is
+ * said where nothing was found: the accesses of another run may come in another order.
+ */
+#include <inttypes.h>
+
+#include "findings_int.h"
+
+static struct ct_finding *found_in(struct ct_search *s, enum ct_finding_kind kind,
+	const struct ct_shared *v, enum ct_severity severity)
+{
+	struct ct_finding *f = ct_found__new(s, kind, 0, true);
+
+	f->severity = severity;
+	f->seen = true; /* by the accesses themselves: events that were lost change nothing */
+	f->watched = v->watched;
+	return f;
+}
+
+static void add_touches(struct ct_search *s, struct ct_finding *f, const u32 *touches, u32 cnt)
+{
+	for (u32 i = cnt; i-- > 0;) {
+		ct_found__thread(f, s->m->touches.at[touches[i]].thread);
+		ct_found__frame(f, s->m->touches.at[touches[i]].frame);
+	}
+}
+
+static i64 value_of(const struct ct_search *s, u32 touch)
+{
+	const struct ct_touch *t = &s->m->touches.at[touch];
+
+	return ct_watched_value(&s->m->watched.at[t->watched], t->after);
+}
+
+/* What it came to. */
+static const char *say_sum(struct ct_search *s, const struct ct_shared *v)
+{
+	if (!v->complete)
+		return " Not every access was seen, so there may be more.";
+	if (v->expected == v->last)
+		return "";
+	return ct_say(s, " The last value is %" PRId64 ", and should be %" PRId64 ".", v->last,
+		v->expected);
+}
+
+/* The accesses of the witness: reader of an old value, what the others did, its write. */
+static const char *say_witness(struct ct_search *s, const struct ct_shared *v)
+{
+	u32 write = v->witness[v->witness_cnt - 1], foreign = v->witness[v->witness_cnt - 2];
+	u32 a = s->m->touches.at[write].thread, b = s->m->touches.at[foreign].thread, read = write;
+
+	for (u32 i = 0; i + 2 < v->witness_cnt; i++)
+		if (s->m->touches.at[v->witness[i]].thread == a)
+			read = v->witness[i];
+	return ct_say(s,
+		"%s read %" PRId64 "%s, %s wrote %" PRId64 " in the meantime, and then %s wrote "
+		"%" PRId64 ", which knows nothing of that",
+		ct_say_thread(s, a), value_of(s, read),
+		ct_say_at(s, s->m->touches.at[read].frame), ct_say_thread(s, b),
+		value_of(s, foreign), ct_say_thread(s, a), value_of(s, write));
+}
+
+void ct_find_lost_updates(struct ct_search *s)
+{
+	for (u32 i = 0; i < s->f->sharing.at.cnt; i++) {
+		const struct ct_shared *v = &s->f->sharing.at.at[i];
+		struct ct_finding *f;
+		const char *name;
+
+		if (!v->lost || !v->witness_cnt)
+			continue;
+		name = ct_say_watched(s, v->watched);
+		f = found_in(s, CT_FIND_LOST_UPDATE, v, CT_SEV_HIGH);
+		add_touches(s, f, v->witness, v->witness_cnt);
+		f->title = ct_asprintf("updates of %s are lost, %s time%s in this run", name,
+			ct_say_count(s, v->lost), v->lost == 1 ? "" : "s");
+		f->evidence = ct_asprintf("%s. So it went %s time%s in %s writes.%s",
+			say_witness(s, v), ct_say_count(s, v->lost), v->lost == 1 ? "" : "s",
+			ct_say_count(s, v->writes), say_sum(s, v));
+		f->advice = ct_asprintf(
+			"Hold one mutex from the read to the write, in every thread that "
+			"changes %s; or, for one number, make it atomic and use an atomic "
+			"add; or let each thread count on its own and add up at the end.",
+			name);
+	}
+}
+
+static const char *say_locks(struct ct_search *s, const struct ct_touch *t)
+{
+	const char *text = "";
+	char raw[256];
+
+	for (u32 i = 0; i < CT_WATCH_LOCKS; i++)
+		if (t->locks >> i & 1)
+			text = ct_say(s, "%s%s%s", text, *text ? " and " : "",
+				ct_watch_lock_name(s->m, i, raw, sizeof(raw)));
+	return *text ? ct_say(s, " with %s", text) : " without a lock";
+}
+
+static const char *say_write(struct ct_search *s, u32 touch)
+{
+	const struct ct_touch *t = &s->m->touches.at[touch];
+
+	return ct_say(s, "%s%s%s", ct_say_thread(s, t->thread), ct_say_at(s, t->frame),
+		say_locks(s, t));
+}
+
+void ct_find_unprotected(struct ct_search *s)
+{
+	for (u32 i = 0; i < s->f->sharing.at.cnt; i++) {
+		const struct ct_shared *v = &s->f->sharing.at.at[i];
+		struct ct_finding *f;
+		const char *name;
+
+		if (v->racy[0] == CT_NONE)
+			continue;
+		name = ct_say_watched(s, v->watched);
+		f = found_in(s, CT_FIND_UNPROTECTED_SHARING, v,
+			v->lost ? CT_SEV_LOW : CT_SEV_MEDIUM);
+		add_touches(s, f, v->racy, 2);
+		f->title = ct_asprintf("several threads write %s, and nothing keeps them apart",
+			name);
+		f->evidence = ct_asprintf(
+			"Written by %s; then by %s. They hold no lock in common, the instructions "
+			"are not atomic, and neither thread waited for the other in between.%s",
+			say_write(s, v->racy[0]), say_write(s, v->racy[1]),
+			v->lost ? "" : " In this run no update was seen to be lost.");
+		f->advice = ct_asprintf("Give %s one lock, taken for every access, or make it "
+					"atomic, or do not share it.",
+			name);
+	}
+}

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is made of the accesses to a watched variable: who shares it, what guards it, and which
+ * updates are lost.  Two questions, asked separately:
+ *
+ * Is an update lost?  A thread reads, another one writes, the first one writes what follows from
+ * its old reading: that is seen, value by value, or it is not.  Register values order what time
+ * stamps alone could not: a reading that has another thread's value came after its write, whatever
+ * the clocks of two CPUs say.
+ *
+ * Is it unprotected?  Eraser's states, with three things added so that good programs stay in the
+ * clear.  A thread that has ended, or that woke (or created) the other one since, came before it:
+ * the variable was handed on.  What begins to be shared keeps nothing of its first owner's time.
+ * And only writes accuse: two threads write, not in one instruction, and hold no lock in common.
+ *
+ *     untouched -> one thread -> read by others -> written by others -> unguarded
+ *                      ^  handed on: ended, created, woken  |
+ *                      +------------------------------------+
+ *
+ * Cost: O(accesses x threads of the variable); for pairs of writes that look bad, O(wakings in
+ * between), at most PAIRS_MAX of them.
+ */
+#include <string.h>
+
+#include "ct_findings.h"
+
+#define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
+#define WAKINGS_MAX 20000u /* between two writes; more: they are taken to be in order */
+#define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
+#define EXIT_MOST_NS 1000000000u   /* on a busy machine, where a wake-up must prove it */
+
+struct user { /* a thread and this variable */
+	u32 sharer;  /* index */
+	u32 read;    /* its newest access, if that read and nothing was written since; CT_NONE */
+	u32 seq;     /* place of that access among the variable's */
+	u32 write;   /* its newest plain write since the variable is shared; CT_NONE */
+	ct_ns last_ns;
+	ct_ns final_ns; /* its last access of all */
+	bool known;
+};
+
+struct study {
+	const struct ct_model *m;
+	const struct ct_watched *w;
+	struct ct_shared *out;
+	struct user *users;   /* [threads] */
+	CT_VEC(u32) threads;  /* that are known */
+	u8 *unclear;	      /* [threads] it uses conditions, semaphores, unknown futexes */
+	u8 *reached;	      /* [threads] scratch of precedes() */
+	u32 owner;	      /* the one thread; CT_NONE: it is shared */
+	ct_ns learnt_ns;      /* since then all locks are known that were ever held at it */
+	u32 pairs;
+	bool written;	      /* since it is shared */
+	bool plain;	      /* with plain writes */
+	u32 writers;	      /* threads with plain writes since it is shared */
+	bool handed_on;
+	/* the sum of what everyone meant to add */
+	bool summed;
+	i64 expected;
+};
+
+static const struct ct_touch *touch_at(const struct study *s, u32 seq)
+{
+	return &s->m->touches.at[s->w->touches.at[seq]];
+}
+
+static bool reads(const struct ct_touch *t)
+{
+	return t->how & CT_ACCESS_READ;
+}
+
+static bool writes(const struct ct_touch *t)
+{
+	return t->how & CT_ACCESS_WRITE;
+}
+
+static bool is_plain_write(const struct ct_touch *t)
+{
+	return writes(t) && !(t->how & CT_ACCESS_ATOMIC);
+}
+
+/* ---- what came before what ---- */
+
+static u32 first_wake(const struct ct_model *m, ct_ns at_ns)
+{
+	u32 low = 0, high = m->wakes.cnt;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (m->wakes.at[mid].ts < at_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static u32 first_wait(const struct ct_model *m, ct_ns at_ns)
+{
+	u32 low = 0, high = m->waits.cnt;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (m->waits.at[mid].start_ns < at_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Was what thread a did at from_ns over, for sure, when b did something at to_ns?  Too much counts
+ * as over: a doubt never accuses. */
+static bool precedes(struct study *s, u32 a, ct_ns from_ns, u32 b, ct_ns to_ns)
+{
+	const struct ct_model *m = s->m;
+	const struct ct_thread *ta = &m->threads.at[a];
+	u32 first = first_wake(m, from_ns);
+
+	if ((ta->flags & CT_THREAD_ENDED) && ta->end_ns <= to_ns)
+		return true;
+	memset(s->reached, 0, m->threads.cnt);
+	s->reached[a] = 1;
+	for (u32 i = first; i < m->wakes.cnt && m->wakes.at[i].ts <= to_ns; i++) {
+		const struct ct_wake *w = &m->wakes.at[i];
+
+		if (i - first > WAKINGS_MAX)
+			return true;
+		if (w->waker != CT_NONE && s->reached[w->waker])
+			s->reached[w->wakee] = 1;
+		if (s->reached[b])
+			return true;
+	}
+	return false;
+}
+
+/* A barrier is passed together: who slept in it and who woke him have both seen what the other did
+ * before. */
+static bool met_at_barrier(const struct study *s, u32 a, ct_ns from_ns, u32 b, ct_ns to_ns)
+{
+	const struct ct_model *m = s->m;
+
+	for (u32 i = first_wait(m, from_ns); i < m->waits.cnt; i++) {
+		const struct ct_wait *w = &m->waits.at[i];
+
+		if (w->start_ns > to_ns)
+			break;
+		if (w->state != CT_BARRIER || w->end_ns > to_ns)
+			continue;
+		if (w->thread == a || w->thread == b || w->waker == a || w->waker == b)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the states ---- */
+
+/* Of this phase: since it began to be shared, or has one owner again. */
+static enum ct_sharing phase_state(const struct study *s)
+{
+	if (s->owner != CT_NONE)
+		return s->handed_on ? CT_SHARE_HANDED_ON : CT_SHARE_ONE_THREAD;
+	if (!s->written)
+		return CT_SHARE_READ_ONLY;
+	if (!s->plain)
+		return CT_SHARE_ATOMIC;
+	if (s->out->locks)
+		return CT_SHARE_GUARDED;
+	if (s->writers <= 1)
+		return CT_SHARE_ONE_WRITER;
+	return s->out->write_locks ? CT_SHARE_GUARDED_WRITES : CT_SHARE_MIXED;
+}
+
+/* A variable that is handed back to one thread at the end was shared all the same: the phase with
+ * most sharing counts. */
+static void end_phase(struct study *s)
+{
+	enum ct_sharing state = phase_state(s);
+
+	if (state < s->out->sharing)
+		return;
+	s->out->sharing = state;
+	s->out->shown_locks = state == CT_SHARE_GUARDED		 ? s->out->locks
+			      : state == CT_SHARE_GUARDED_WRITES ? s->out->write_locks
+								 : 0;
+}
+
+static void keep_to(struct study *s, u32 thread)
+{
+	end_phase(s);
+	s->owner = thread;
+	for (u32 i = 0; i < s->threads.cnt; i++) {
+		struct user *u = &s->users[s->threads.at[i]];
+
+		u->write = CT_NONE;
+	}
+	s->writers = 0;
+	s->written = s->plain = false;
+	s->out->locks = s->out->write_locks = UINT64_MAX;
+}
+
+/* Its end is its last switch; who joins it can run before that: it was woken, or found it so. */
+static bool has_gone(struct study *s, u32 thread, ct_ns last_ns, const struct ct_touch *t)
+{
+	const struct ct_thread *th = &s->m->threads.at[thread];
+
+	if (!(th->flags & CT_THREAD_ENDED) || th->end_ns > t->ts + EXIT_MOST_NS ||
+		s->users[thread].final_ns > t->ts)
+		return false;
+	return th->end_ns <= t->ts + EXIT_NS ||
+	       precedes(s, thread, last_ns, t->thread, t->ts);
+}
+
+/* Have all others that touched it done so before this? */
+static bool others_are_past(struct study *s, const struct ct_touch *t)
+{
+	for (u32 i = 0; i < s->threads.cnt; i++) {
+		u32 other = s->threads.at[i];
+
+		if (other == t->thread)
+			continue;
+		if (has_gone(s, other, s->users[other].last_ns, t))
+			continue;
+		/* it has not touched it since this thread was created */
+		if (s->users[other].last_ns <= s->m->threads.at[t->thread].start_ns &&
+			!(s->m->threads.at[t->thread].flags & CT_THREAD_FOUND))
+			continue;
+		return false;
+	}
+	return true;
+}
+
+/* Two writes with nothing between them that would keep them apart: the accusation. */
+static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
+{
+	for (u32 i = 0; i < s->threads.cnt; i++) {
+		u32 other = s->threads.at[i];
+		const struct user *u = &s->users[other];
+		const struct ct_touch *was;
+
+		if (other == t->thread || u->write == CT_NONE || s->out->racy[0] != CT_NONE)
+			continue;
+		was = &s->m->touches.at[u->write];
+		if ((was->locks & t->locks) || was->ts < s->learnt_ns ||
+			(s->unclear[other] && s->unclear[t->thread]) ||
+			s->pairs++ >= PAIRS_MAX)
+			continue;
+		if (precedes(s, other, was->ts, t->thread, t->ts) ||
+			met_at_barrier(s, other, was->ts, t->thread, t->ts))
+			continue;
+		s->out->racy[0] = u->write;
+		s->out->racy[1] = touch;
+	}
+}
+
+static void step_shared(struct study *s, const struct ct_touch *t, u32 touch)
+{
+	struct user *u = &s->users[t->thread];
+
+	if (t->ts >= s->learnt_ns)
+		s->out->locks &= t->locks;
+	if (!writes(t))
+		return;
+	s->written = true;
+	if (!is_plain_write(t))
+		return;
+	s->plain = true;
+	if (t->flags & CT_TOUCH_PART)
+		return;
+	if (t->ts >= s->learnt_ns)
+		s->out->write_locks &= t->locks;
+	accuse(s, t, touch);
+	s->writers += u->write == CT_NONE;
+	u->write = touch;
+}
+
+static void step_state(struct study *s, const struct ct_touch *t, u32 touch)
+{
+	if (s->owner == t->thread)
+		return;
+	if (others_are_past(s, t)) {
+		s->handed_on |= s->threads.cnt > 1;
+		keep_to(s, t->thread);
+		return;
+	}
+	s->owner = CT_NONE;
+	step_shared(s, t, touch);
+}
+
+static enum ct_sharing classify(const struct study *s)
+{
+	const struct ct_shared *o = s->out;
+
+	if (!s->w->touches.cnt)
+		return CT_SHARE_UNTOUCHED;
+	if (o->racy[0] != CT_NONE || o->lost)
+		return CT_SHARE_UNGUARDED;
+	if (o->users.cnt == 1)
+		return CT_SHARE_ONE_THREAD;
+	return (enum ct_sharing)o->sharing;
+}
+
+/* ---- lost updates ---- */
+
+static void offer_witness(struct study *s, u32 read_seq, u32 foreign_seq, u32 write_seq, bool late)
+{
+	struct ct_shared *o = s->out;
+	const struct ct_touch *f = touch_at(s, foreign_seq);
+	u32 rank = write_seq - read_seq + (late ? 1000 : 0), other = CT_NONE;
+
+	/* what the other one had read before it wrote */
+	for (u32 i = foreign_seq; i-- > 0 && foreign_seq - i < 64;) {
+		const struct ct_touch *t = touch_at(s, i);
+
+		if (t->thread != f->thread)
+			continue;
+		if (reads(t) && !writes(t))
+			other = i;
+		break;
+	}
+	if (other == CT_NONE && !reads(f))
+		rank += 100; /* it does not show a reading */
+	if (other != CT_NONE && touch_at(s, other)->after != touch_at(s, read_seq)->after)
+		rank += 50; /* two that read the same number are understood at once */
+	if (o->witness_cnt && rank >= o->witness_rank)
+		return;
+	o->witness_rank = rank;
+	o->witness_cnt = 0;
+	if (other != CT_NONE && other < read_seq)
+		o->witness[o->witness_cnt++] = s->w->touches.at[other];
+	o->witness[o->witness_cnt++] = s->w->touches.at[read_seq];
+	if (other != CT_NONE && other > read_seq)
+		o->witness[o->witness_cnt++] = s->w->touches.at[other];
+	o->witness[o->witness_cnt++] = s->w->touches.at[foreign_seq];
+	o->witness[o->witness_cnt++] = s->w->touches.at[write_seq];
+}
+
+/* Writes of others since this thread's reading, which has not seen them.  The write at `seq` puts
+ * something in their place that does not know of them. */
+static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
+{
+	const struct user *u = &s->users[t->thread];
+	u32 from, last = CT_NONE;
+	const struct ct_touch *r;
+
+	if (u->read == CT_NONE || !is_plain_write(t) || reads(t) || (t->how & CT_ACCESS_CONST))
+		return;
+	r = touch_at(s, u->seq);
+	if ((t->flags | r->flags) & CT_TOUCH_PART)
+		return;
+	from = u->seq + 1;
+	for (u32 i = from; i < seq; i++) /* what it has read tells which it had seen */
+		if (writes(touch_at(s, i)) && touch_at(s, i)->after == r->after &&
+			touch_at(s, i)->thread != t->thread)
+			from = i + 1;
+	for (u32 i = from; i < seq; i++) {
+		const struct ct_touch *f = touch_at(s, i);
+
+		if (f->thread == t->thread || !writes(f) || (f->flags & CT_TOUCH_PART) ||
+			(f->locks & r->locks & t->locks) ||
+			((f->how & CT_ACCESS_BEFORE) && f->before == f->after))
+			continue;
+		last = i;
+	}
+	if (last != CT_NONE) {
+		s->out->lost++;
+		offer_witness(s, u->seq, last, seq,
+			(r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
+	}
+}
+
+/* ---- what the value should have been ---- */
+
+static void add_up(struct study *s, const struct ct_touch *t)
+{
+	const struct user *u = &s->users[t->thread];
+	i64 after = ct_watched_value(s->w, t->after);
+
+	if (!s->summed && (t->how & CT_ACCESS_BLIND))
+		return;
+	if (!s->summed) {
+		s->expected = ct_watched_value(s->w, writes(t) && (t->how & CT_ACCESS_BEFORE)
+							     ? t->before
+							     : t->after);
+		s->out->first = s->expected;
+		s->summed = true;
+		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))
+			return;
+	}
+	if (!writes(t))
+		return;
+	if (reads(t) && (t->how & CT_ACCESS_BEFORE)) /* in one instruction */
+		s->expected += after - ct_watched_value(s->w, t->before);
+	else if (u->read != CT_NONE && !(t->how & CT_ACCESS_CONST))
+		s->expected += after - ct_watched_value(s->w, touch_at(s, u->seq)->after);
+	else
+		s->expected = after; /* it was set */
+}
+
+/* ---- one variable ---- */
+
+static struct ct_sharer *sharer_of(struct study *s, u32 thread)
+{
+	struct user *u = &s->users[thread];
+
+	if (!u->known) {
+		*u = (struct user){ .known = true, .final_ns = u->final_ns,
+			.sharer = s->out->users.cnt, .read = CT_NONE, .write = CT_NONE };
+		*ct_vec_push(&s->threads) = thread;
+		ct_vec_push(&s->out->users)->thread = thread;
+	}
+	return &s->out->users.at[u->sharer];
+}
+
+static void step(struct study *s, u32 seq)
+{
+	u32 touch = s->w->touches.at[seq];
+	const struct ct_touch *t = &s->m->touches.at[touch];
+	struct ct_sharer *sharer = sharer_of(s, t->thread);
+	struct user *u = &s->users[t->thread];
+
+	if (t->flags & CT_TOUCH_GAP) /* readings from before the gap prove nothing */
+		for (u32 i = 0; i < s->threads.cnt; i++)
+			s->users[s->threads.at[i]].read = CT_NONE;
+	sharer->reads += reads(t);
+	sharer->writes += writes(t);
+	s->out->reads += reads(t);
+	s->out->writes += writes(t);
+	s->out->unknown += !t->how;
+	if (seq == 0)
+		s->owner = t->thread;
+	step_state(s, t, touch);
+	find_lost(s, t, seq);
+	add_up(s, t);
+	u->last_ns = t->ts;
+	/* a reading that left no value takes none from the one before */
+	if (!(t->how & CT_ACCESS_BLIND) || writes(t)) {
+		u->read = reads(t) && !writes(t) ? touch : CT_NONE;
+		u->seq = seq;
+	}
+}
+
+/* A lock that was learnt late may have been held before, too. */
+static ct_ns when_learnt(const struct study *s)
+{
+	ct_ns learnt_ns = 0;
+	u64 held = 0;
+
+	for (u32 i = 0; i < s->w->touches.cnt; i++)
+		held |= touch_at(s, i)->locks;
+	for (u32 i = 0; i < s->m->watch_locks.cnt; i++)
+		if (held >> i & 1 && s->m->watch_locks.at[i].since_ns > learnt_ns)
+			learnt_ns = s->m->watch_locks.at[i].since_ns;
+	return learnt_ns;
+}
+
+static void study_variable(struct study *s)
+{
+	struct ct_shared *o = s->out;
+	u32 cnt = s->w->touches.cnt;
+
+	o->racy[0] = o->racy[1] = CT_NONE;
+	o->locks = o->write_locks = UINT64_MAX;
+	s->owner = CT_NONE;
+	s->learnt_ns = when_learnt(s);
+	for (u32 i = 0; i < cnt; i++)
+		s->users[touch_at(s, i)->thread].final_ns = touch_at(s, i)->ts;
+	for (u32 i = 0; i < cnt; i++)
+		step(s, i);
+	for (u32 i = 0; i < s->threads.cnt; i++)
+		s->users[s->threads.at[i]].known = false;
+	end_phase(s);
+	o->sharing = classify(s);
+	o->complete = !s->w->gaps && cnt && !o->unknown;
+	o->expected = s->expected;
+	if (cnt)
+		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
+	ct_vec_free(&s->threads);
+}
+
+/* Locks whose owner nobody can read may guard anything; and who waits for a condition may have been
+ * given the variable with it, also when the condition was true at once. */
+static void mark_unclear(u8 *unclear, const struct ct_model *m)
+{
+	bool no_owners = !m->run->libc || strcmp(m->run->libc, "glibc") || m->ownerless_locks;
+
+	if (no_owners)
+		memset(unclear, 1, m->threads.cnt);
+	for (u32 i = 0; i < m->waits.cnt; i++)
+		if (m->waits.at[i].state == CT_SEM || m->waits.at[i].state == CT_COND ||
+			m->waits.at[i].state == CT_FUTEX_OTHER)
+			unclear[m->waits.at[i].thread] = 1;
+}
+
+void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)
+{
+	struct study base = { .m = m };
+
+	*l = (struct ct_sharings){ 0 };
+	if (!m->watched.cnt)
+		return;
+	base.users = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*base.users));
+	base.reached = ct_alloc((size_t)m->threads.cnt + 1);
+	base.unclear = ct_alloc((size_t)m->threads.cnt + 1);
+	mark_unclear(base.unclear, m);
+	for (u32 i = 0; i < m->watched.cnt; i++) {
+		struct study s = base;
+
+		s.w = &m->watched.at[i];
+		s.out = ct_vec_push(&l->at);
+		s.out->watched = i;
+		study_variable(&s);
+	}
+	free(base.users);
+	free(base.reached);
+	free(base.unclear);
+}
+
+void ct_sharing__clear(struct ct_sharings *l)
+{
+	for (u32 i = 0; i < l->at.cnt; i++)
+		ct_vec_free(&l->at.at[i].users);
+	ct_vec_free(&l->at);
+}
+
+u64 ct_sharing__lost(const struct ct_sharings *l)
+{
+	u64 lost = 0;
+
+	for (u32 i = 0; i < l->at.cnt; i++)
+		lost += l->at.at[i].lost;
+	return lost;
+}
+
+const char *ct_sharing_id(enum ct_sharing s)
+{
+	static const char *const ids[CT_SHARINGS] = { "untouched", "one-thread", "handed-on",
+		"read-only", "one-writer", "atomic", "guarded", "guarded-writes", "mixed",
+		"unguarded" };
+
+	return s < CT_SHARINGS ? ids[s] : "";
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the instruction did that a debug register has caught: x86 stops after the access, so it is
+ * the one that ends where the thread stands.
+ */
+#ifndef CT_DECODE_H
+#define CT_DECODE_H
+
+#include "ct_base.h"
+#include "ct_abi.h"
+
+/* One place in a program; found once, used for each hit there. */
+struct ct_insn {
+	u8 how;	   /* CT_ACCESS_READ, WRITE, ATOMIC, CONST; 0: could not be told */
+	u8 size;   /* bytes touched */
+	u8 len;	   /* of the instruction */
+	u8 rule;   /* how its values follow from the registers, see decode.c */
+	u8 reg;	   /* that holds the value, or the operand of the arithmetic */
+	u8 shift;  /* 8: its second byte (ah) */
+	bool told; /* memory need not be read for the value */
+	i64 imm;   /* operand that is a number */
+};
+
+/* `code` ends at hit->ip.  The variable's bytes are [addr, addr + size).  Cost: some 0.1 ms. */
+void ct_decode__insn(struct ct_insn *insn, const u8 *code, u32 len, const struct ct_hit *hit,
+	u64 addr, u32 size);
+/* Fills how, size, ip, value and before from the registers of one hit.  O(1). */
+void ct_decode__access(const struct ct_insn *insn, const struct ct_hit *hit, u64 addr, u32 size,
+	struct ct_access *out);
+
+#endif

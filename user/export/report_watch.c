@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The report's watched variables: one line each (the map of what is shared), and under a variable
+ * whose updates are lost the shortest interleaving that was seen, as a table to be read from the
+ * top, each thread in a column of its own:
+ *
+ *     counter  8 bytes; read 8,001, written 8,000 times by 5 threads; unguarded
+ *       worker-1 2,000 and 2,000; worker-3 ...
+ *                    worker-1         worker-3
+ *            0 ns    reads 512                         count_visit (race.c:57)
+ *         91.2 us                     reads 512        count_visit (race.c:57)
+ *          182 us                     writes 513       count_visit (race.c:57)
+ *         8.04 ms    writes 513                        count_visit (race.c:57)
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report_int.h"
+
+#define NAME_SIZE 512
+#define FACT_COLUMN 4u
+#define TIME_END 14u
+#define LANE_MIN 14u
+#define LANE_MAX 22u
+#define SHARERS 4u /* named one by one; with -v, all */
+#define VARIABLES 24u
+
+static char *name_locks(const struct ct_report *r, u64 locks)
+{
+	char raw[NAME_SIZE];
+	char *text = ct_strdup("");
+
+	for (u32 i = 0; i < CT_WATCH_LOCKS && locks != UINT64_MAX; i++) {
+		if (!(locks >> i & 1))
+			continue;
+		char *longer = ct_asprintf("%s%s%s", text, *text ? " and " : "",
+			ct_watch_lock_name(r->m, i, raw, sizeof(raw)));
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+/* What the course's checklist asks: shared? mutable? guarded by what? */
+static char *name_sharing(const struct ct_report *r, const struct ct_shared *v)
+{
+	static const char *const words[CT_SHARINGS] = {
+		[CT_SHARE_UNTOUCHED] = "not touched while it was watched",
+		[CT_SHARE_ONE_THREAD] = "one thread's own",
+		[CT_SHARE_HANDED_ON] = "handed from thread to thread, one at a time",
+		[CT_SHARE_READ_ONLY] = "shared, immutable after its start",
+		[CT_SHARE_ONE_WRITER] = "shared, written by one thread, with no lock",
+		[CT_SHARE_ATOMIC] = "shared, atomic",
+		[CT_SHARE_GUARDED] = "shared, guarded by ",
+		[CT_SHARE_GUARDED_WRITES] = "shared, written under ",
+		[CT_SHARE_MIXED] = "shared, written in turn, with no lock in common",
+		[CT_SHARE_UNGUARDED] = "shared, UNGUARDED",
+	};
+	char *locks = name_locks(r, v->shown_locks);
+	const char *more = "", *what = "";
+
+	if (v->sharing == CT_SHARE_GUARDED || v->sharing == CT_SHARE_GUARDED_WRITES)
+		what = locks;
+	if (v->sharing == CT_SHARE_GUARDED_WRITES)
+		more = "; some read outside of it, or under its read lock";
+	char *text = ct_asprintf("%s%s%s", words[v->sharing], what, more);
+
+	free(locks);
+	return text;
+}
+
+static enum ct_ink ink_of(const struct ct_shared *v)
+{
+	return v->sharing == CT_SHARE_UNGUARDED ? CT_INK_WARN
+	       : v->sharing == CT_SHARE_MIXED	? CT_INK_ORANGE
+						: CT_INK_PLAIN;
+}
+
+static void write_variable(struct ct_report *r, const struct ct_shared *v)
+{
+	const struct ct_watched *w = &r->m->watched.at[v->watched];
+	char raw[NAME_SIZE], reads[CT_FMT_LEN], writes[CT_FMT_LEN];
+	char *name = ct_page__safe(&r->page, ct_watched_name(r->m, w, raw, sizeof(raw)));
+	char *sharing = name_sharing(r, v), *safe = ct_page__safe(&r->page, sharing), *text;
+
+	ct_page__shorten(&r->page, name, r->page.width / 2);
+	ct_page__stop(&r->page, 2);
+	ct_page__ink(&r->page, CT_INK_STRONG, false, name);
+	ct_page__stop(&r->page, r->page.column + 2);
+	ct_page__ink(&r->page, ink_of(v), false, safe);
+	text = v->users.cnt ? ct_asprintf("; %" PRIu32 " bytes, read %s and written %s times",
+				      w->size, ct_fmt_count(reads, v->reads),
+				      ct_fmt_count(writes, v->writes))
+			    : ct_asprintf("; %" PRIu32 " bytes", w->size);
+	ct_page__wrap(&r->page, FACT_COLUMN, text);
+	free(text);
+	free(safe);
+	free(sharing);
+	free(name);
+}
+
+static void write_sharers(struct ct_report *r, const struct ct_shared *v)
+{
+	u32 shown = r->verbose || v->users.cnt <= SHARERS + 1 ? v->users.cnt : SHARERS;
+	char *text = ct_strdup(""), *safe, *longer;
+
+	if (v->users.cnt < 2 && !r->verbose)
+		shown = 0;
+	for (u32 i = 0; i < shown; i++) {
+		const struct ct_sharer *u = &v->users.at[i];
+		char reads[CT_FMT_LEN], writes[CT_FMT_LEN];
+		char *name = ct_report__thread(r, u->thread);
+
+		longer = ct_asprintf("%s%s%s %s/%s", text, i ? ", " : "read/written by ", name,
+			ct_fmt_count(reads, u->reads), ct_fmt_count(writes, u->writes));
+		free(name);
+		free(text);
+		text = longer;
+	}
+	if (shown && shown < v->users.cnt) {
+		longer = ct_asprintf("%s, and %" PRIu32 " more threads", text,
+			v->users.cnt - shown);
+		free(text);
+		text = longer;
+	}
+	if (shown) {
+		safe = ct_page__safe(&r->page, text);
+		ct_page__stop(&r->page, FACT_COLUMN);
+		ct_page__wrap(&r->page, FACT_COLUMN, safe);
+		free(safe);
+	}
+	free(text);
+}
+
+/* ---- the table of a lost update ---- */
+
+static u32 lane_width(const struct ct_report *r)
+{
+	u32 width = (r->page.width - TIME_END) / 4;
+
+	return width < LANE_MIN ? LANE_MIN : width > LANE_MAX ? LANE_MAX : width;
+}
+
+static void write_lanes(struct ct_report *r, const u32 threads[2])
+{
+	for (u32 i = 0; i < 2; i++) {
+		char *name = ct_report__thread(r, threads[i]);
+
+		ct_page__shorten(&r->page, name, lane_width(r) - 2);
+		ct_page__stop(&r->page, TIME_END + 3 + i * lane_width(r));
+		ct_page__ink(&r->page, CT_INK_STRONG, false, name);
+		free(name);
+	}
+	ct_page__end(&r->page);
+}
+
+static const char *does(const struct ct_touch *t)
+{
+	if (!(t->how & CT_ACCESS_WRITE))
+		return "reads";
+	return t->how & CT_ACCESS_READ ? "makes it" : "writes";
+}
+
+static void write_touch(
+	struct ct_report *r, const struct ct_touch *t, ct_ns since_ns, u32 lane, bool loses)
+{
+	char when[CT_FMT_LEN];
+	char *place = ct_report__place(r, t->frame), *what;
+
+	ct_page__right(&r->page, TIME_END, ct_fmt_ns(when, t->ts - since_ns));
+	ct_page__stop(&r->page, TIME_END + 3 + lane * lane_width(r));
+	what = ct_asprintf("%s %" PRId64, does(t),
+		ct_watched_value(&r->m->watched.at[t->watched], t->after));
+	ct_page__ink(&r->page, loses ? CT_INK_WARN : CT_INK_PLAIN, false, what);
+	ct_page__stop(&r->page, TIME_END + 3 + 2 * lane_width(r));
+	ct_report__fit_place(r, place, r->page.width - r->page.column);
+	ct_page__put(&r->page, place);
+	ct_page__end(&r->page);
+	free(what);
+	free(place);
+}
+
+static void write_witness(struct ct_report *r, const struct ct_shared *v)
+{
+	const struct ct_touch *touches = r->m->touches.at;
+	const struct ct_touch *last = &touches[v->witness[v->witness_cnt - 1]];
+	const struct ct_touch *first = &touches[v->witness[0]];
+	u32 threads[2] = { last->thread, touches[v->witness[v->witness_cnt - 2]].thread };
+	char times[CT_FMT_LEN];
+
+	ct_page__stop(&r->page, FACT_COLUMN);
+	ct_page__printf(&r->page, "an update is lost, %s time%s in this run; the shortest:",
+		ct_fmt_count(times, v->lost), v->lost == 1 ? "" : "s");
+	ct_page__end(&r->page);
+	write_lanes(r, threads);
+	for (u32 i = 0; i < v->witness_cnt; i++) {
+		const struct ct_touch *t = &touches[v->witness[i]];
+
+		write_touch(r, t, first->ts, t->thread == threads[1], t == last);
+	}
+	if (!v->complete || v->expected == v->last)
+		return;
+	ct_page__stop(&r->page, FACT_COLUMN);
+	ct_page__printf(&r->page, "it began as %" PRId64 ", ended as %" PRId64
+				  ", and should have ended as %" PRId64,
+		v->first, v->last, v->expected);
+	ct_page__end(&r->page);
+}
+
+/* ---- how much of it was seen ---- */
+
+static char *describe_view(const struct ct_report *r)
+{
+	ct_ns run_ns = r->m->end_ns - r->m->start_ns, least_ns = UINT64_MAX;
+	char share[CT_FMT_LEN];
+	bool gaps = false;
+
+	for (u32 i = 0; i < r->m->watched.cnt; i++) {
+		const struct ct_watched *w = &r->m->watched.at[i];
+		ct_ns seen_ns = 0;
+
+		for (u32 k = 0; k < w->spans.cnt; k++)
+			seen_ns += w->spans.at[k].end_ns - w->spans.at[k].start_ns;
+		least_ns = seen_ns < least_ns ? seen_ns : least_ns;
+		gaps |= w->spans.cnt != 1 || w->gaps;
+	}
+	if (!gaps)
+		return ct_strdup("every access; what did not happen in this run may in another");
+	return ct_asprintf("a sample: each at least %s of the time; more may have happened",
+		ct_report__share(share, least_ns, run_ns, false));
+}
+
+static bool is_shown(const struct ct_report *r, const struct ct_shared *v, u32 all)
+{
+	if (r->verbose || all <= CT_WATCH_SLOTS)
+		return true;
+	return v->users.cnt > 1;
+}
+
+void ct_report__watch(struct ct_report *r)
+{
+	const struct ct_sharings *l = &r->facts->sharing;
+	u32 shown = 0, own = 0;
+	char *view;
+
+	if (!l->at.cnt)
+		return;
+	view = describe_view(r);
+	ct_report__heading(r, "Watched variables");
+	ct_page__stop(&r->page, r->page.column + 2);
+	ct_page__wrap(&r->page, 2, view);
+	free(view);
+	for (u32 i = 0; i < l->at.cnt; i++) {
+		const struct ct_shared *v = &l->at.at[i];
+
+		if (!is_shown(r, v, l->at.cnt) || (shown >= VARIABLES && !r->verbose)) {
+			own++;
+			continue;
+		}
+		shown++;
+		write_variable(r, v);
+		write_sharers(r, v);
+		if (v->witness_cnt)
+			write_witness(r, v);
+	}
+	if (own) {
+		ct_page__stop(&r->page, 2);
+		ct_page__printf(&r->page,
+			"%s%" PRIu32 " more that one thread touched, or none (-v)",
+			shown ? "and " : "", own);
+		ct_page__end(&r->page);
+	}
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owns watched variables and their accesses: whose they are, in which process (a fork has a
+ * variable of its own), what was there before a write, and where accesses may be missing: a pause,
+ * a turn of other variables, a loss.  Not: what any of it means (analysis/sharing.c).
+ */
+#include "model/model_int.h"
+
+/* ---- watching begins and ends ---- */
+
+static struct watch_now *watch_at(struct build *b, u32 var)
+{
+	while (b->watch.cnt <= var)
+		(void)ct_vec_push(&b->watch);
+	return &b->watch.at[var];
+}
+
+#define VARS_MAX 100000u /* numbers beyond are nonsense */
+
+void model_on_watch(struct build *b, const struct ct_event *e)
+{
+	const struct ct_watch *w = &e->watch;
+	struct watch_now *now;
+
+	if (!w->var || w->var > VARS_MAX) {
+		b->m->anomalies++;
+		return;
+	}
+	now = watch_at(b, w->var);
+	now->known = true;
+	now->addr = w->addr;
+	now->size = w->size;
+	now->tgid = w->tgid;
+	if (w->on == CT_WATCH_ON && !now->on)
+		ct_vec_push(&now->spans)->start_ns = b->ts;
+	if (w->on != CT_WATCH_ON && now->on)
+		now->spans.at[now->spans.cnt - 1].end_ns = b->ts;
+	now->on = w->on == CT_WATCH_ON;
+}
+
+void model_on_watch_lock(struct build *b, const struct ct_event *e)
+{
+	const struct ct_watch_lock *l = &e->watch_lock;
+	struct ct_model *m = b->m;
+
+	if (l->slot >= CT_WATCH_LOCKS)
+		return;
+	if (!l->addr) {
+		m->ownerless_locks = true;
+		return;
+	}
+	while (m->watch_locks.cnt <= l->slot)
+		ct_vec_push(&m->watch_locks)->process = CT_NONE;
+	m->watch_locks.at[l->slot].addr = l->addr;
+	m->watch_locks.at[l->slot].since_ns = b->ts;
+	m->watch_locks.at[l->slot].process = model_process(b, l->tgid);
+}
+
+/* ---- accesses ---- */
+
+static u32 watched_of(struct build *b, u32 var, u32 process)
+{
+	u32 w = ct_table__get(b->by_var, var, process);
+	const struct watch_now *now = watch_at(b, var);
+
+	if (w != CT_NONE)
+		return w;
+	w = b->m->watched.cnt;
+	*ct_vec_push(&b->m->watched) = (struct ct_watched){
+		.var = var, .process = process, .addr = now->addr, .size = now->size };
+	ct_table__set(b->by_var, var, process, w);
+	return w;
+}
+
+/* Was something out of sight since `since`? */
+static bool is_gap(const struct build *b, u32 var, ct_ns since_ns)
+{
+	const struct watch_now *now = &b->watch.at[var];
+	u32 cnt = now->spans.cnt;
+
+	return !cnt || now->spans.at[cnt - 1].start_ns > since_ns ||
+	       (b->lost_access_ns && b->lost_access_ns >= since_ns);
+}
+
+static void fill_before(struct ct_touch *t, const struct ct_touch *last)
+{
+	if ((t->how & CT_ACCESS_BLIND) && last)
+		t->after = last->after;
+	if (!(t->how & CT_ACCESS_WRITE)) {
+		t->before = t->after;
+		t->how |= CT_ACCESS_BEFORE;
+	} else if (!(t->how & CT_ACCESS_BEFORE) && last && !(t->flags & CT_TOUCH_GAP)) {
+		t->before = last->after;
+		t->how |= CT_ACCESS_BEFORE;
+	}
+}
+
+void model_on_access(struct build *b, const struct ct_event *e)
+{
+	const struct ct_access *a = &e->access;
+	u32 t = model_thread(b, e->hdr.tid), w;
+	struct ct_model *m = b->m;
+	const struct ct_touch *last;
+	struct ct_touch touch;
+
+	if (t == CT_NONE) {
+		model_stray(b, e->hdr.tid);
+		return;
+	}
+	if (!a->var || a->var > VARS_MAX || !watch_at(b, a->var)->known) {
+		m->anomalies++;
+		return;
+	}
+	model_settle_running(b, t, e->cpu);
+	w = watched_of(b, a->var, m->threads.at[t].process);
+	struct ct_watched *watched = &m->watched.at[w];
+	last = watched->touches.cnt
+		       ? &m->touches.at[watched->touches.at[watched->touches.cnt - 1]]
+		       : NULL;
+	touch = (struct ct_touch){ .ts = b->ts, .ip = a->ip, .before = a->before,
+		.after = a->value, .locks = a->locks, .thread = t, .watched = w,
+		.stack = a->stack, .frame = model_stack(b, a->stack)->frame, .cpu = e->cpu,
+		.how = a->how };
+	if (a->size && a->size < watched->size)
+		touch.flags |= CT_TOUCH_PART;
+	if (last && is_gap(b, a->var, last->ts)) {
+		touch.flags |= CT_TOUCH_GAP;
+		watched->gaps = true;
+	}
+	fill_before(&touch, last);
+	*ct_vec_push(&watched->touches) = m->touches.cnt;
+	*ct_vec_push(&m->touches) = touch;
+}
+
+/* ---- the end ---- */
+
+static void copy_spans(struct build *b, struct ct_watched *w)
+{
+	const struct watch_now *now = &b->watch.at[w->var];
+
+	for (u32 i = 0; i < now->spans.cnt; i++) {
+		struct ct_watch_span *s = ct_vec_push(&w->spans);
+
+		*s = now->spans.at[i];
+		if (!s->end_ns)
+			s->end_ns = b->m->end_ns;
+	}
+	/* what came after the last access that was seen, nobody knows */
+	if (w->spans.cnt != 1 || w->spans.at[0].end_ns < b->m->end_ns)
+		w->gaps = true;
+}
+
+/* Also those that nobody touched, and the accesses of each thread. */
+void model_touches_finish(struct build *b)
+{
+	struct ct_model *m = b->m;
+
+	for (u32 var = 1; var < b->watch.cnt; var++)
+		if (b->watch.at[var].known)
+			watched_of(b, var, model_process(b, b->watch.at[var].tgid));
+	for (u32 i = 0; i < m->watched.cnt; i++)
+		copy_spans(b, &m->watched.at[i]);
+	for (u32 i = 0; i < m->touches.cnt; i++)
+		*ct_vec_push(&m->threads.at[m->touches.at[i].thread].touches) = i;
+}
+
+void model_touches_clear(struct build *b)
+{
+	for (u32 i = 0; i < b->watch.cnt; i++)
+		ct_vec_free(&b->watch.at[i].spans);
+	ct_vec_free(&b->watch);
+	ct_table__free(b->by_var);
+}
+
+i64 ct_watched_value(const struct ct_watched *w, u64 value)
+{
+	switch (w->size) {
+	case 1:
+		return (int8_t)value;
+	case 2:
+		return (int16_t)value;
+	case 4:
+		return (i32)value;
+	default:
+		return (i64)value;
+	}
+}

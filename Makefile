@@ -165,9 +165,12 @@ $(B)/fuzz/user/%.o: user/%.c | $(B)/gen/version.h
 	$(call msg,FUZZ,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
-$(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZ_OBJ)
+# what is generated or assembled is as it is elsewhere
+FUZZ_REST := $(filter-out $(LIB_SRC:%.c=$(B)/%.o),$(LIB_OBJ))
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz.h $(FUZZ_OBJ) $(FUZZ_REST)
 	$(call msg,FUZZ,$<)
-	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(FUZZ_OBJ) $(LDLIBS) -o $@
+	$(Q)$(CLANG) $(CPPFLAGS) -std=gnu11 $(FUZZ_FLAGS) -fsanitize=fuzzer $< $(FUZZ_OBJ) $(FUZZ_REST) \
+		$(LDLIBS) -o $@
 $(B)/fuzz/seed: tests/fuzz/seed.c $(B)/libctrace.a
 	$(call msg,CC,$<)
 	$(Q)mkdir -p $(@D)

@@ -25,8 +25,9 @@
 #include "demo.h"
 #include "truth.h"
 
-#define LETTERS 150	      /* of each writer */
-#define THINKING_NS 5000000u  /* from one letter to the next; both begin at the same stroke */
+#define LETTERS 100	      /* of each writer */
+#define THINKING_NS 8000000u  /* from one letter to the next; both begin at the same stroke */
+#define LOOKING_NS 100000L    /* up from the first thing in hand */
 #define WRITING (DEMO_MS / 20) /* holding one thing, and again holding both */
 #define GAVE_UP 3	      /* exit status */
 #define PHILOSOPHERS 5
@@ -61,11 +62,12 @@ static void write_a_line(void)
 		letters = -LETTERS; /* never; the work is used */
 }
 
-/* With one thing in hand: a line, and a look around, in which the other one may come. */
+/* With one thing in hand: a line, and a look around, in which the other one comes, on one core and
+ * on many. */
 static void look_around(void)
 {
 	write_a_line();
-	sched_yield();
+	nanosleep(&(struct timespec){ .tv_nsec = LOOKING_NS }, NULL);
 }
 
 static void write_letter(void)

@@ -29,6 +29,7 @@
 #define GUESTS 8
 #define QUESTIONS 40 /* of each guest */
 #define THINKING_NS 8000000L
+#define OPENING_NS 5000000L
 #define ARCHIVE_EVERY 4 /* each fourth question needs a file from the archive */
 #define ARCHIVE_NS 12000000L
 #define LOOKING (DEMO_MS / 20)	  /* the work for a question */
@@ -160,6 +161,7 @@ int main(int argc, char **argv)
 					    .timer = timerfd_create(CLOCK_MONOTONIC, 0) };
 	}
 	desk = demo_thread("receptionist", receptionist, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = OPENING_NS }, NULL); /* she is there first */
 	for (int i = 0; i < GUESTS; i++)
 		threads[i] = demo_thread(demo_name("guest", i + 1).text, guest, &guests[i]);
 	for (int i = 0; i < GUESTS; i++) {

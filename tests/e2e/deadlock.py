@@ -3,6 +3,7 @@
 # time limit: 300
 """Deadlocks, abandoned locks and stuck programs: announced within a second of their closing, once,
 found again in the report, and told by `ctrace why`; and none of that of programs that go on."""
+import concurrent.futures
 import json
 import os
 import sys
@@ -134,8 +135,9 @@ def check_why_refusals():
 
 
 for _ in range(RUNS):
-    for name in hangs.GUILTY:
-        check_guilty(name)
+    # a few at a time: they sleep
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        list(pool.map(check_guilty, hangs.GUILTY))
     check_innocents()
     check_tools()
 for name in hangs.GUILTY:

@@ -24,6 +24,7 @@
 
 #include "ct_findings.h"
 
+#define PHASES_MIN 3u /* sleeps at barriers that make a habit */
 #define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
 #define WAKINGS_MAX 20000u /* between two writes; more: they are taken to be in order */
 #define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
@@ -479,13 +480,21 @@ static void study_variable(struct study *s)
 }
 
 /* Locks whose owner nobody can read may guard anything; and who waits for a condition may have been
- * given the variable with it, also when the condition was true at once. */
+ * given the variable with it, also when the condition was true at once. Who comes to a barrier
+ * again and again works in phases, and when all come at once nobody sleeps there, so that the
+ * meeting is not seen; one barrier that all start from proves nothing of that kind. */
 static void mark_unclear(u8 *unclear, const struct ct_model *m)
 {
 	bool no_owners = !m->run->libc || strcmp(m->run->libc, "glibc") || m->ownerless_locks;
+	u32 *meetings = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*meetings));
 
 	if (no_owners)
 		memset(unclear, 1, m->threads.cnt);
+	for (u32 i = 0; i < m->waits.cnt; i++)
+		if (m->waits.at[i].state == CT_BARRIER &&
+			++meetings[m->waits.at[i].thread] >= PHASES_MIN)
+			unclear[m->waits.at[i].thread] = 1;
+	free(meetings);
 	for (u32 i = 0; i < m->waits.cnt; i++)
 		if (m->waits.at[i].state == CT_SEM || m->waits.at[i].state == CT_COND ||
 			m->waits.at[i].state == CT_FUTEX_OTHER)

@@ -37,6 +37,10 @@
 #define NAMING_WALL_S 600
 #define NAMING_BYTES (8ull << 30)
 
+/* Processes that are told to end do so one after the other: who waits for one that has gone is no
+ * news. */
+#define MUTE_NS 2000000000ull
+
 struct recording {
 	const struct ct_opts *opts;
 	struct ct_user user; /* who called */
@@ -54,6 +58,7 @@ struct recording {
 	sigset_t old_mask;	/* that ctrace was started with */
 	struct ct_alarm *alarm; /* NULL: quiet */
 	struct ct_watcher *watch; /* NULL: no --watch */
+	ct_ns mute_ns;		/* until then nothing is announced: the program was told to end */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
 	struct ct_flight flight;
 	ct_ns from_ns;		/* -d counts from here: the program goes, or all are attached to */
@@ -599,7 +604,9 @@ static void raise_alarm(struct recording *r)
 	struct ct_suspicion s;
 	pid_t pid;
 
-	if (!r->alarm || r->looker || !ct_alarm__check(r->alarm, clock_ns(CLOCK_MONOTONIC), &s))
+	ct_ns now = clock_ns(CLOCK_MONOTONIC);
+
+	if (!r->alarm || r->looker || now < r->mute_ns || !ct_alarm__check(r->alarm, now, &s))
 		return;
 	fflush(NULL);
 	pid = fork();
@@ -633,6 +640,7 @@ static void reap(struct recording *r)
 /* A signal to ctrace alone goes to the program; one from the terminal reached it already. */
 static void pass_on(struct recording *r, const struct signalfd_siginfo *si)
 {
+	r->mute_ns = clock_ns(CLOCK_MONOTONIC) + MUTE_NS;
 	if (r->run.attached) {
 		if (si->ssi_signo == SIGINT || si->ssi_signo == SIGTERM ||
 			si->ssi_signo == SIGHUP || si->ssi_signo == SIGQUIT)

@@ -604,10 +604,33 @@ void ct_variables__locks(struct ct_variables *out, const char *path)
 	collect(out, path, true);
 }
 
+/* Among what the file takes from others, too: that is where a call of a library's function is. */
+static bool imports(Elf *elf, const char *symbol)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	GElf_Sym sym;
+
+	while ((section = elf_nextscn(elf, section))) {
+		Elf_Data *data;
+
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNSYM)
+			continue;
+		data = elf_getdata(section, NULL);
+		for (int i = 0; data && gelf_getsym(data, i, &sym); i++) {
+			const char *name = elf_strptr(elf, header.sh_link, sym.st_name);
+
+			if (name && !strcmp(name, symbol))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool ct_variables__names(const char *path, const char *symbol)
 {
 	struct ct_elf *f = open_file(path);
-	bool named = f->elf && ct_elf__has_symbol(f, symbol);
+	bool named = f->elf && (imports(f->elf, symbol) || ct_elf__has_symbol(f, symbol));
 
 	ct_elf__free(f);
 	return named;

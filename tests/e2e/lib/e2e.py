@@ -9,6 +9,7 @@ import atexit
 import csv as csv_module
 import glob
 import io
+import itertools
 import json
 import os
 import re
@@ -232,7 +233,7 @@ def wait_for(what, condition, seconds=30):
     raise AssertionError(f"waited {seconds} s for {what}")
 
 
-_serial = [0]
+_serial = itertools.count(1)     # also of threads: next() is one step
 
 
 class Recording:
@@ -261,8 +262,7 @@ class Recording:
 
 
 def trace_name():
-    _serial[0] += 1
-    return path(f"t{_serial[0]}.ctrace")
+    return path(f"t{next(_serial)}.ctrace")
 
 
 def record(command, *options, shell_redirect="", **how):
@@ -285,7 +285,7 @@ def attach(pid, *options, seconds=None, **how):
 
 def demo(name, variant=None, *options, arguments=()):
     """A demo under ctrace; returns (recording, truth)."""
-    truth = path(f"truth{_serial[0]}")
+    truth = path(f"truth{next(_serial)}")
     command = [os.path.join(DEMOS, name)] + ([variant] if variant else []) + list(arguments)
     recording = record(command, *options, shell_redirect=f"3>{truth}",
                        env=environment(CTRACE_TRUTH=1))

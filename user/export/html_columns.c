@@ -114,7 +114,8 @@ static void put_slice(
 
 static void put_slices(struct ct_pack *p, const struct ct_model *m, struct ct_buf *b)
 {
-	const struct ct_thread *end = m->threads.at + m->threads.cnt, *t;
+	/* of nothing there is no address to add to */
+	const struct ct_thread *end = m->threads.cnt ? m->threads.at + m->threads.cnt : NULL, *t;
 
 	for (t = m->threads.at; t < end; t++)
 		put_number(b, t->slices.cnt);
@@ -188,7 +189,7 @@ static void put_exceptions(struct ct_pack *p, const struct ct_model *m, struct c
 
 static void put_waits(struct ct_pack *p, const struct ct_model *m, struct ct_buf *b)
 {
-	const struct ct_wait *end = m->waits.at + m->waits.cnt;
+	const struct ct_wait *end = m->waits.cnt ? m->waits.at + m->waits.cnt : NULL;
 
 	WAIT_COLUMN("WSTA", put_byte(b, w->state));
 	WAIT_COLUMN("WFLG", put_byte(b, w->flags));

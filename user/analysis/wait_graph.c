@@ -307,6 +307,9 @@ static bool is_abandoned(const struct search *s, u32 t)
 	if (w->state == CT_JOIN)
 		return false;
 	const struct ct_thread *o = &s->m->threads.at[owner];
+	/* a signal that kills ends all threads of a process; hundreds of them take a while to go */
+	if ((o->exit_code & 0x7f) && o->process == s->m->threads.at[t].process)
+		return false;
 	return (o->flags & CT_THREAD_ENDED) && o->end_ns + ABANDONED_NS <= w->end_ns;
 }
 

@@ -31,6 +31,7 @@ FETCH_S = 60
 BOUNDARY_NS = 1000      # a waking that came too early is moved behind the switch, by 2 ns
 STORY_BOUNDARY_NS = 3   # ... of traces whose slices are that short
 WAKING_LATE_NS = 2
+SAMPLES_FEW = 10         # of so few, those in the kernel or before the first stack may be most
 ROUNDING_NS = 100       # of a sum of a hundred thousand slices in floating point
 NAMED_SHARE = 0.8       # waits whose critical path names the holder: another thread may take the
                         # lock between the release and the woken one, and then wakes it
@@ -211,7 +212,8 @@ def check_tracks(name, recording, got, events):
     samples, with_stack = got["samples"][0]
     known = count_samples(recording, events)
     e2e.check(f"{name}: {samples} samples, most with their stack",
-              samples == known and with_stack * 2 >= samples, f"{got['samples']}, {known} here")
+              samples == known and (samples < SAMPLES_FEW or with_stack * 2 >= samples),
+              f"{got['samples']}, {known} here")
 
 
 def check_path(recording, got, rows, start):

@@ -149,6 +149,15 @@ static u32 find_between(const struct ct_thread *t, ct_ns at_ns, u32 low, u32 hig
 	return low;
 }
 
+int ct_wait_end__compare(const void *a, const void *b)
+{
+	const struct ct_wait_end *x = a, *y = b;
+
+	if (x->end_ns != y->end_ns)
+		return x->end_ns < y->end_ns ? -1 : 1;
+	return x->wait < y->wait ? -1 : x->wait > y->wait;
+}
+
 u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns)
 {
 	return find_between(t, at_ns, 0, t->slices.cnt);

@@ -193,30 +193,16 @@ static struct open *open_for(struct hunt *h, const struct ct_wait *w)
 	return &h->open[i];
 }
 
-struct by_end {
-	ct_ns end_ns;
-	u32 wait;
-};
-
-static int compare_ends(const void *a, const void *b)
-{
-	const struct by_end *x = a, *y = b;
-
-	if (x->end_ns != y->end_ns)
-		return x->end_ns < y->end_ns ? -1 : 1;
-	return x->wait < y->wait ? -1 : x->wait > y->wait;
-}
-
 static void take_waits(struct hunt *h)
 {
 	const struct ct_model *m = h->s->m;
-	CT_VEC(struct by_end) ends = { 0 };
+	CT_VEC(struct ct_wait_end) ends = { 0 };
 
 	for (u32 i = 0; i < m->waits.cnt; i++)
 		if (may_be_herd(&m->waits.at[i]))
-			*ct_vec_push(&ends) = (struct by_end){ m->waits.at[i].end_ns, i };
+			*ct_vec_push(&ends) = (struct ct_wait_end){ m->waits.at[i].end_ns, i };
 	if (ends.cnt)
-		qsort(ends.at, ends.cnt, sizeof(*ends.at), compare_ends);
+		qsort(ends.at, ends.cnt, sizeof(*ends.at), ct_wait_end__compare);
 	for (u32 i = 0; i < ends.cnt; i++) {
 		const struct ct_wait *w = &m->waits.at[ends.at[i].wait];
 		struct open *o = open_for(h, w);

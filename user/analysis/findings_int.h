@@ -126,6 +126,12 @@ u32 ct_slice_find(const struct ct_thread *t, ct_ns at_ns); /* first that ends af
 /* The same; *near is where it is looked for, and what was found: O(log distance) forwards. */
 u32 ct_slice_find_near(const struct ct_thread *t, ct_ns at_ns, u32 *near);
 /* Do they do the same: one process, one creator, one start function, names alike? */
+/* A wait in the order in which waits ended; the same instant: as in the model. */
+struct ct_wait_end {
+	ct_ns end_ns;
+	u32 wait;
+};
+int ct_wait_end__compare(const void *a, const void *b); /* for qsort */
 bool ct_same_role(const struct ct_model *m, u32 a, u32 b);
 bool ct_is_outside(enum ct_state s); /* a sleep, a device, a network: no other thread ends it */
 

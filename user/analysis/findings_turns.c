@@ -124,20 +124,6 @@ static void give_away(struct key *k, const struct ct_wait *w)
 	add_slices(k, w->waker, from_ns, w->end_ns);
 }
 
-struct by_end {
-	ct_ns end_ns;
-	u32 wait;
-};
-
-static int compare_ends(const void *a, const void *b)
-{
-	const struct by_end *x = a, *y = b;
-
-	if (x->end_ns != y->end_ns)
-		return x->end_ns < y->end_ns ? -1 : 1;
-	return x->wait < y->wait ? -1 : x->wait > y->wait;
-}
-
 /* Most waits were ended by those who wait for it, too. */
 static bool is_used_as_lock(struct ct_search *s, const struct ct_lock *l)
 {
@@ -163,11 +149,12 @@ static void study_key(struct key *k)
 {
 	const struct ct_model *m = k->s->m;
 	const struct ct_lock *l = &m->locks.at[k->lock];
-	struct by_end *order = ct_alloc(((size_t)l->waits.cnt + 1) * sizeof(*order));
+	struct ct_wait_end *order = ct_alloc(((size_t)l->waits.cnt + 1) * sizeof(*order));
 
 	for (u32 i = 0; i < l->waits.cnt; i++)
-		order[i] = (struct by_end){ m->waits.at[l->waits.at[i]].end_ns, l->waits.at[i] };
-	qsort(order, l->waits.cnt, sizeof(*order), compare_ends);
+		order[i] = (struct ct_wait_end){ m->waits.at[l->waits.at[i]].end_ns,
+			l->waits.at[i] };
+	qsort(order, l->waits.cnt, sizeof(*order), ct_wait_end__compare);
 	for (u32 i = 0; i < l->waits.cnt; i++) {
 		const struct ct_wait *w = &m->waits.at[order[i].wait];
 		if ((w->flags & CT_WAIT_WOKEN) && !(w->flags & CT_WAIT_TIMED_OUT) &&

@@ -94,6 +94,7 @@ static const struct {
 	{ "find_priority_not", { HEALTHY }, 1 },
 	{ "find_loss", { { CT_FIND_LOCK_CONTENTION, INFO, 15 * MS, true } }, 1 },
 	{ "find_deadlock", { { CT_FIND_DEADLOCK, HIGH, 980 * MS, false } }, 1 },
+	{ "find_deadlock_loss", { { CT_FIND_DEADLOCK, INFO, 980 * MS, true } }, 1 },
 	{ "find_abandoned", { { CT_FIND_ABANDONED_LOCK, HIGH, 980 * MS, false } }, 1 },
 	{ "find_stuck", { { CT_FIND_STUCK, HIGH, 980 * MS, false } }, 1 },
 	{ "find_lost",

@@ -205,6 +205,9 @@ static void test_no_ring(void **state)
 	/* the ring is open: 103 holds what 102 wants, and sleeps */
 	check_none(HEAD AT(10, 1, 101) LOCK(0x5000, 102) AT(20, 2, 102) LOCK(0x6000, 103)
 			AT(30, 3, 103) SLEEP KILLED);
+	/* it closes half a millisecond before the kill: nobody can have seen it hang */
+	check_none(HEAD AT(10, 1, 101) LOCK(0x5000, 102)
+		"1999_500_000 2 block 102 state=S nr=" LOCK(0x6000, 101) KILLED);
 	/* a join that comes */
 	check_none(HEAD AT(10, 1, 101) JOIN(102) AT(20, 2, 102) SLEEP KILLED);
 	/* the lock was handed on while both queued: 102 let 101's lock go to 103, then wants
@@ -228,6 +231,9 @@ static void test_abandoned(void **state)
 	drop(&j);
 	/* the owner ends with all the others */
 	check_none(HEAD AT(10, 1, 101) LOCK(0x5000, 102) KILLED);
+	/* the owner lets it go, then ends; the thread that it woke gets no CPU until the kill */
+	check_none(HEAD AT(10, 1, 101) LOCK(0x5000, 102) AT(11, 3, 103) LOCK(
+		0x5000, 102) "12" M " 2 waking 103 waker=102 nr=futex\n" EXITS(20, 2, 102) KILLED);
 	/* somebody else lets it go */
 	check_none(HEAD AT(10, 1, 101) LOCK(0x5000, 102)
 			EXITS(20, 2, 102) "600" M " 1 waking 101 waker=103 nr=futex\n601" M

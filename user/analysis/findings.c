@@ -407,7 +407,8 @@ void ct_find_hangs(struct ct_search *s)
 		struct ct_finding *f =
 			ct_found__new(s, kinds[h->kind], h->until_ns - h->since_ns, true);
 
-		f->severity = CT_SEV_HIGH; /* for ever, however short the recording was */
+		/* for ever, however short the recording was; unless the end may have been lost */
+		f->severity = h->seen || !guesses(s) ? CT_SEV_HIGH : CT_SEV_INFO;
 		f->seen = h->seen;
 		f->hang = i;
 		for (u32 k = 0; k < h->members.cnt; k++) {

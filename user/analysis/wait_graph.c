@@ -27,6 +27,9 @@
 /* A thread that ends with a lock is seen to have left it behind when somebody waits that long: a
  * kill ends owner and waiter together. */
 #define ABANDONED_NS 100000000u
+/* A program that is killed may look as if it were in a ring for the moment in which its threads go:
+ * stress-ng's mutex workers once did for 13 us, in a recording that had lost events. */
+#define RING_NS 1000000u
 /* All threads may wait for each other for a moment while one of them is woken by a slow machine. */
 #define STUCK_NS 500000000u
 
@@ -69,16 +72,40 @@ static bool needs_a_thread(const struct ct_wait *w)
 	return w->state >= CT_LOCK && w->state <= CT_FUTEX_OTHER && !(w->flags & CT_WAIT_TIMED);
 }
 
+/* Has the thread that had the lock when w began let go of it since?  The one that it woke may need
+ * long for a CPU, and the one that let go may have ended meanwhile. */
+static bool let_go(const struct ct_lock *l, const struct ct_wait *w, ct_ns at_ns)
+{
+	u32 low = 0, high = l->holds.cnt;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (l->holds.at[mid].end_ns <= at_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	while (low-- > 0 && l->holds.at[low].end_ns >= w->start_ns)
+		if (l->holds.at[low].thread == w->owner &&
+			(l->holds.at[low].flags & CT_HOLD_END_SEEN))
+			return true;
+	return false;
+}
+
 static u32 owner_at(const struct ct_model *m, const struct ct_wait *w, ct_ns at_ns)
 {
 	const struct ct_hold *hold;
+	const struct ct_lock *l;
 
 	if (w->state == CT_JOIN)
 		return w->target;
 	if (w->lock == CT_NONE || (w->state != CT_LOCK && w->state != CT_RWLOCK))
 		return CT_NONE;
-	hold = ct_lock_holder(&m->locks.at[w->lock], at_ns);
-	return hold ? hold->thread : w->owner;
+	l = &m->locks.at[w->lock];
+	hold = ct_lock_holder(l, at_ns);
+	if (hold)
+		return hold->thread;
+	return w->owner == CT_NONE || let_go(l, w, at_ns) ? CT_NONE : w->owner;
 }
 
 void ct_wait_graph__compute(struct ct_wait_graph *g, const struct ct_model *m, ct_ns at_ns)
@@ -240,10 +267,14 @@ static void clear_hang(struct ct_hang *h)
 	ct_vec_free(&h->behind);
 }
 
-/* Takes h; a hang that an earlier moment showed, too, is one. */
-static void add_hang(struct search *s, struct ct_hang *h)
+/* Takes h, if it lasted that long; a hang that an earlier moment showed, too, is one. */
+static void add_hang(struct search *s, struct ct_hang *h, ct_ns at_least_ns)
 {
 	sum_up(s, h);
+	if (h->until_ns < h->since_ns + at_least_ns) {
+		clear_hang(h);
+		return;
+	}
 	for (u32 i = 0; i < h->members.cnt; i++)
 		s->hung[s->m->threads.at[h->members.at[i].thread].process] = true;
 	for (u32 i = 0; i < s->out->at.cnt; i++)
@@ -273,7 +304,7 @@ static void add_ring(struct search *s, u32 t)
 		before = t;
 		t = s->g.nodes[t].owner;
 	} while (t != first);
-	add_hang(s, &h);
+	add_hang(s, &h, RING_NS);
 }
 
 static bool can_follow(const struct search *s, u32 t)
@@ -331,7 +362,7 @@ static void find_abandoned(struct search *s)
 			add_member(s, &h, i, CT_NONE);
 			s->colour[i] = CT_NONE; /* told */
 		}
-		add_hang(s, &h);
+		add_hang(s, &h, 0);
 	}
 }
 
@@ -364,11 +395,7 @@ static void add_stuck(struct search *s, u32 process)
 		if (s->m->threads.at[t].process == process &&
 			lives_at(&s->m->threads.at[t], s->g.at_ns))
 			add_member(s, &h, t, CT_NONE);
-	sum_up(s, &h);
-	if (h.until_ns - h.since_ns >= STUCK_NS)
-		add_hang(s, &h);
-	else
-		clear_hang(&h);
+	add_hang(s, &h, STUCK_NS);
 }
 
 static void find_stuck(struct search *s)

@@ -29,8 +29,16 @@ static const enum ct_ink inks[CT_SEVERITIES] = { [CT_SEV_INFO] = CT_INK_DIM,
 
 char *ct_finding_title(const struct ct_facts *facts, const struct ct_finding *f)
 {
-	return f->hang == CT_NONE ? ct_strdup(f->title) :
-				    ct_hang_title(facts->m, &facts->hangs.at.at[f->hang]);
+	char *title, *doubted;
+
+	if (f->hang == CT_NONE)
+		return ct_strdup(f->title);
+	title = ct_hang_title(facts->m, &facts->hangs.at.at[f->hang]);
+	if (f->severity != CT_SEV_INFO)
+		return title;
+	doubted = ct_asprintf("it seems that %s", title);
+	free(title);
+	return doubted;
 }
 
 char *ct_finding_evidence(const struct ct_facts *facts, const struct ct_finding *f)

@@ -33,6 +33,18 @@ struct stack_words {
 	u64 at[CT_STACK_KEY_BYTES / 8];
 };
 
+/* Where a thread waited last, seen from one CPU (see stack.bpf.h).  Another thread with the same slot
+ * costs a look at the whole top of the stack, not truth. */
+#define STACK_MEMOS 512
+#define STACK_MEMO_WORDS 32
+struct stack_memo {
+	u64 mm, sp, ip;
+	u64 start, key; /* the fingerprint before the words, and all of it */
+	u64 code;	/* bit i: word i looked like code */
+	u32 tid, id; /* 0: none */
+	u64 bytes;   /* of the stack's top, up to the last of them */
+};
+
 struct tids_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, CT_TID_MAX / 64);
@@ -73,6 +85,12 @@ struct scratch_map {
 	__type(key, u32);
 	__type(value, struct stack_words);
 };
+struct stack_memos_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, STACK_MEMOS);
+	__type(key, u32);
+	__type(value, struct stack_memo);
+};
 struct doorbell_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -84,6 +102,7 @@ extern struct rings_map rings SEC(".maps");
 extern struct spans_map spans SEC(".maps");
 extern struct stack_keys_map stack_keys SEC(".maps");
 extern struct scratch_map scratch SEC(".maps");
+extern struct stack_memos_map stack_memos SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
 #define WATCH_PLACES 4096

@@ -7,6 +7,7 @@
  *   spans       where a process has library code (see stack.bpf.h)
  *   stack_keys  fingerprint of a stack -> its id
  *   scratch     room for one stack's top, per CPU
+ *   stack_memos where a thread waited last, per CPU
  *   doorbell    wakes the reader when a ring fills up; carries no data
  *   watch_places  instructions that touched a watched variable, their code sent already
  */
@@ -31,6 +32,7 @@ struct rings_map rings SEC(".maps");
 struct spans_map spans SEC(".maps");
 struct stack_keys_map stack_keys SEC(".maps");
 struct scratch_map scratch SEC(".maps");
+struct stack_memos_map stack_memos SEC(".maps");
 struct doorbell_map doorbell SEC(".maps");
 struct watch_places_map watch_places SEC(".maps");
 

@@ -432,7 +432,7 @@ static const char *say_turns(struct ct_search *s)
 
 	for (u32 t = 0; t < s->m->threads.cnt; t++)
 		cnt += ct_thread_kind(&s->m->threads.at[t]) == CT_WORK_CPU;
-	if (cnt < 2 || s->act.cpus > 1)
+	if (cnt < 2 || s->f->activity.cpus > 1)
 		return "";
 	return ct_say(s,
 		": %u of them took turns on one CPU, which is concurrency and not parallelism",
@@ -473,7 +473,7 @@ static const char *say_foreign(struct ct_search *s)
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
 		queue_ns += s->m->threads.at[t].state_ns[CT_RUNNABLE];
 		running_ns += s->m->threads.at[t].state_ns[CT_RUNNING];
-		own_ns += s->act.own_queue_ns[t];
+		own_ns += s->f->activity.own_queue_ns[t];
 	}
 	ct_ns foreign_ns = queue_ns > own_ns ? queue_ns - own_ns : 0;
 	if (!ct_worth(s, foreign_ns) ||
@@ -541,7 +541,6 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	};
 
 	*l = (struct ct_finding_list){ 0 };
-	ct_activity__compute(&s.act, s.m);
 	s.told = ct_alloc((size_t)s.m->waits.cnt + 1);
 	s.marks = ct_alloc((size_t)s.m->threads.cnt + 1);
 	link_waits(&s);
@@ -562,7 +561,6 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	free(s.told);
 	free(s.marks);
 	free(s.queues);
-	ct_activity__clear(&s.act);
 }
 
 void ct_findings__of_hangs(struct ct_finding_list *l, const struct ct_facts *f)

@@ -36,7 +36,7 @@ static const struct ct_line_wait *most_waits(const struct ct_search *s)
 
 void ct_find_storm(struct ct_search *s)
 {
-	const struct ct_activity *a = &s->act;
+	const struct ct_activity *a = &s->f->activity;
 	ct_ns cost_ns = a->switches * a->switch_ns;
 	const struct ct_line_wait *line = most_waits(s);
 
@@ -86,13 +86,13 @@ void ct_find_crowd(struct ct_search *s)
 		if (!wants_cpu(&m->threads.at[t]))
 			continue;
 		cnt++;
-		queue_ns += s->act.own_queue_ns[t];
+		queue_ns += s->f->activity.own_queue_ns[t];
 		wait_ns += m->threads.at[t].state_ns[CT_RUNNABLE];
 		on_cpu_ns += m->threads.at[t].state_ns[CT_RUNNING];
 		preempted += m->threads.at[t].involuntary;
 	}
 	if (cnt <= cpus * ct_threshold(CT_T_CROWD_PER_CPU) ||
-		!ct_is_share(s->act.crowded_ns, s->duration_ns, CT_T_CROWD_SHARE) ||
+		!ct_is_share(s->f->activity.crowded_ns, s->duration_ns, CT_T_CROWD_SHARE) ||
 		!ct_is_share(queue_ns, wait_ns, CT_T_CROWD_OWN_SHARE) ||
 		!ct_worth(s, queue_ns / cnt))
 		return;
@@ -107,7 +107,7 @@ void ct_find_crowd(struct ct_search *s)
 				  "threads ran for %s and stood in line behind its fellows for %s "
 				  "on average, and they "
 				  "were preempted %s times.",
-		ct_say_share(s, s->act.crowded_ns, s->duration_ns), ct_say_ratio(s, s->act.crowd),
+		ct_say_share(s, s->f->activity.crowded_ns, s->duration_ns), ct_say_ratio(s, s->f->activity.crowd),
 		cpus, cpus == 1 ? "" : "s", cnt, ct_say_ns(s, on_cpu_ns / cnt),
 		ct_say_ns(s, queue_ns / cnt), ct_say_count(s, preempted));
 	f->advice = ct_asprintf(
@@ -245,7 +245,7 @@ static ct_ns sum_gaps(const struct ct_search *s, const u32 *role_of, u32 role)
 		ct_ns from_ns = gaps.at[i].from_ns > at_ns ? gaps.at[i].from_ns : at_ns;
 		if (gaps.at[i].to_ns <= from_ns)
 			continue;
-		sum_ns += ct_activity__spare(&s->act, from_ns, gaps.at[i].to_ns);
+		sum_ns += ct_activity__spare(&s->f->activity, from_ns, gaps.at[i].to_ns);
 		at_ns = gaps.at[i].to_ns;
 	}
 	ct_vec_free(&gaps);
@@ -287,7 +287,7 @@ static void tell_imbalance(
 
 static void judge_role(struct ct_search *s, const u32 *role_of, u32 role, const struct role *r)
 {
-	u32 lanes = r->cnt < s->act.cpus ? r->cnt : s->act.cpus;
+	u32 lanes = r->cnt < s->f->activity.cpus ? r->cnt : s->f->activity.cpus;
 	ct_ns mean_ns = r->sum_ns / r->cnt, uneven_ns = r->most_ns - mean_ns, cost_ns;
 
 	if (r->cnt < ct_threshold(CT_T_ROLE_THREADS) || lanes < 2 || !ct_worth(s, uneven_ns) ||

@@ -78,7 +78,7 @@ static void add_hold(struct ct_queue *q, const struct ct_search *s, const struct
 		if (end_ns <= from_ns)
 			continue;
 		if (sl->state == CT_RUNNABLE && end_ns - from_ns > latency_ns)
-			q->delayed_ns += ct_activity__spare(&s->act, from_ns + latency_ns, end_ns);
+			q->delayed_ns += ct_activity__spare(&s->f->activity, from_ns + latency_ns, end_ns);
 		else if (is_elsewhere(sl->state))
 			add_blocked(q, s, h, sl, end_ns - from_ns);
 		from_ns = end_ns;
@@ -91,7 +91,7 @@ static void add_stretch(
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 
 	q->all_ns += to_ns - from_ns;
-	q->spare_ns += ct_activity__spare(&s->act, from_ns, to_ns);
+	q->spare_ns += ct_activity__spare(&s->f->activity, from_ns, to_ns);
 	while (*hold < l->holds.cnt && l->holds.at[*hold].end_ns <= from_ns)
 		*hold += 1;
 	for (u32 k = *hold; k < l->holds.cnt && l->holds.at[k].start_ns < to_ns; k++)

@@ -354,7 +354,7 @@ static void write_work(struct ct_report *r)
 		[CT_FIT_THREADS] = "threads fit",
 		[CT_FIT_PROCESSES] = "processes fit: its threads run one at a time",
 	};
-	if (!k->cpu_ns && !k->io_ns && !k->sleep_ns)
+	if ((!k->cpu_ns && !k->io_ns && !k->sleep_ns) || k->kind == CT_WORK_WAITING)
 		return;
 	char *text = ct_asprintf("the work as a whole is %s; %s", ct_work_kind_name(k->kind),
 		fits[k->fit]);

@@ -107,7 +107,8 @@ void ct_find_crowd(struct ct_search *s)
 				  "threads ran for %s and stood in line behind its fellows for %s "
 				  "on average, and they "
 				  "were preempted %s times.",
-		ct_say_share(s, s->f->activity.crowded_ns, s->duration_ns), ct_say_ratio(s, s->f->activity.crowd),
+		ct_say_share(s, s->f->activity.crowded_ns, s->duration_ns),
+		ct_say_ratio(s, s->f->activity.crowd),
 		cpus, cpus == 1 ? "" : "s", cnt, ct_say_ns(s, on_cpu_ns / cnt),
 		ct_say_ns(s, queue_ns / cnt), ct_say_count(s, preempted));
 	f->advice = ct_asprintf(

@@ -78,7 +78,8 @@ static void add_hold(struct ct_queue *q, const struct ct_search *s, const struct
 		if (end_ns <= from_ns)
 			continue;
 		if (sl->state == CT_RUNNABLE && end_ns - from_ns > latency_ns)
-			q->delayed_ns += ct_activity__spare(&s->f->activity, from_ns + latency_ns, end_ns);
+			q->delayed_ns += ct_activity__spare(
+				&s->f->activity, from_ns + latency_ns, end_ns);
 		else if (is_elsewhere(sl->state))
 			add_blocked(q, s, h, sl, end_ns - from_ns);
 		from_ns = end_ns;

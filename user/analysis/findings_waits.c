@@ -91,7 +91,8 @@ void ct_find_waits_in_sequence(struct ct_search *s)
 	struct ct_finding *f = ct_found__new(s, CT_FIND_WAITING_NOT_OVERLAPPED, cost_ns, true);
 	ct_found__thread(f, thread);
 	for (u32 t = 0; t < s->m->threads.cnt; t++)
-		if (s->f->activity.sole[t].ns * 10 >= s->f->activity.sole[thread].ns && main_wait(s, t))
+		if (s->f->activity.sole[t].ns * 10 >= s->f->activity.sole[thread].ns &&
+			main_wait(s, t))
 			ct_found__thread(f, t);
 	ct_found__frame(f, w->frame);
 	f->title = ct_asprintf("%s waits for one thing after another", who);

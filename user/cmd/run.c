@@ -926,6 +926,18 @@ static void finish_file(struct recording *r)
 	write_end(r);
 }
 
+/* Does anybody ask what the recording means?  Of a series, who sums it up reads the trace. */
+static bool is_asked_for(const struct recording *r)
+{
+	const struct ct_opts *o = r->opts;
+
+	return o->json || o->fail_on || o->verbose || r->wrote_badly ||
+	       (!o->in_series && (!o->quiet || !o->no_html));
+}
+
+/* What it means is worked out once, for the report, for --fail-on and for the page.  The model that
+ * names were made by (name_and_write_end) is not this one: it says which addresses are locks, and
+ * what they are called says, in turn, what a wait there is for. */
 static void finish_trace(struct recording *r)
 {
 	struct ct_source *source;
@@ -945,6 +957,10 @@ static void finish_trace(struct recording *r)
 	if (!source)
 		return;
 	r->wrote_badly |= !ct_source__complete(source);
+	if (!is_asked_for(r)) {
+		ct_source__free(source);
+		return;
+	}
 	m = ct_model__build(source, ct_source__names(source));
 	if (!m->event_cnt && r->wrote_badly) {
 		ct_error("nothing of the recording is in '%s': there was no room for it; name "
@@ -956,7 +972,7 @@ static void finish_trace(struct recording *r)
 	}
 	ct_facts__compute(&facts, m);
 	print_report(r, source, &facts);
-	if (r->watch && ct_watcher__seed(r->watch))
+	if (r->watch && ct_watcher__seed(r->watch) && !r->opts->in_series)
 		ct_info("shaken with seed %llu: %llu lost updates",
 			(unsigned long long)ct_watcher__seed(r->watch),
 			(unsigned long long)ct_sharing__lost(&facts.sharing));

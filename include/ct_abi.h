@@ -90,6 +90,8 @@ enum ct_file {
 #define CT_SWITCH_TIMED 2u     /* the futex wait has a timeout */
 #define CT_SWITCH_IOWAIT 4u    /* the kernel counts it as waiting for a disk */
 #define CT_SWITCH_NO_STACK 8u  /* a stack was wanted and could not be had (budget, fault) */
+#define CT_SWITCH_ON_STACK 16u /* from the probe alone: the futex word is on the thread's stack */
+#define CT_ON_STACK_BYTES 512u /* ... this close above its stack pointer */
 
 #define CT_WAKE_HARDIRQ 1u /* sent from a hardware interrupt: hdr's waker only happened to run */
 #define CT_WAKE_SOFTIRQ 2u /* from a soft interrupt */

@@ -38,6 +38,13 @@ struct ct_made { /* a finding of a run */
 	u32 kind;     /* enum ct_finding_kind */
 	u32 severity; /* enum ct_severity, the highest of its kind */
 };
+struct ct_watched_run { /* a variable of --watch */
+	char *name;
+	u32 sharing;   /* enum ct_sharing */
+	u32 lost;      /* updates */
+	bool complete; /* every access was seen: the two below are exact */
+	i64 last, expected;
+};
 struct ct_profile {
 	char *program; /* without its directory */
 	char *command; /* the same with the arguments */
@@ -51,6 +58,7 @@ struct ct_profile {
 	CT_VEC(char *) labels;
 	CT_VEC(struct ct_figure) figures; /* each (group, name, what) once */
 	CT_VEC(struct ct_made) made;	  /* each kind once, by kind */
+	CT_VEC(struct ct_watched_run) watched;
 };
 void ct_profile__compute(struct ct_profile *p, const struct ct_facts *f);
 void ct_profile__clear(struct ct_profile *p);

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include "ct_diff.h"
+#include "ct_outcomes.h"
 #include "ct_findings.h"
 #include "ct_rules.h"
 
@@ -53,9 +54,12 @@ int ct_diff__write_json(const struct ct_diff_in *in, FILE *out);
 /* A series of runs of one program (-r). */
 struct ct_series_in {
 	const struct ct_profile *runs;
+	const struct ct_outcomes *outcomes;
 	const char *const *names; /* of the traces */
 	u32 cnt, wanted;	  /* cnt < wanted: it was ended before */
-	bool interrupted;	  /* the last one was: it is listed, and no figure counts it */
+	/* the last one was: it is listed, and counted only among the outcomes, if it hung before */
+	bool interrupted;
+	const u64 *seeds;  /* [cnt] of --shake; NULL: not shaken */
 };
 int ct_series__write(const struct ct_series_in *in, const struct ct_report_opts *opts, FILE *out);
 int ct_series__write_json(const struct ct_series_in *in, FILE *out);

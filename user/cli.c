@@ -370,7 +370,8 @@ static const struct option_row rows[] = {
 	{ 'r', NULL, "N", RECORD, COMMON, .set = set_runs,
 		.meaning = "record N runs one after the other into\n"
 			   "PROGRAM.1.ctrace and on, and sum them up: for diff,\n"
-			   "and for what goes wrong only sometimes" },
+			   "and for what goes wrong only sometimes: in how many\n"
+			   "runs, and which one to look at" },
 	{ OPT_LABEL, "label", "KEY=VALUE", RECORD, COMMON, .set = set_label,
 		.meaning = "what the trace shall say about where it comes from;\n"
 			   "may be given several times" },
@@ -389,7 +390,7 @@ static const struct option_row rows[] = {
 	{ OPT_SHAKE, "shake", "SEED", RECORD, COMMON, .set = set_shake, .optional = true,
 		.meaning = "with --watch: short random delays at accesses and\n"
 			   "locks, so that a race shows sooner; a seed repeats\n"
-			   "them" },
+			   "them; with -r each run has its own, made of SEED" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },
@@ -930,7 +931,8 @@ static void help_run(FILE *out)
 	      "The exit status is the program's (128 + signal when one killed it); 90 when\n"
 	      "--fail-on names a finding that was made, 125 when ctrace failed, 126 when the\n"
 	      "program cannot be run, 127 when it does not exist. With -r it is that of the\n"
-	      "last run, and 90 when any run had the finding; Ctrl-C ends the series.\n",
+	      "first run that did not end with 0, and 90 when any run had the finding; Ctrl-C\n"
+	      "ends the series.\n",
 		out);
 }
 

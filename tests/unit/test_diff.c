@@ -408,34 +408,6 @@ static void test_findings_come_and_go(void **state)
 	}
 }
 
-/* ---- a series ---- */
-
-static void test_series(void **state)
-{
-	struct made m = RUNS(100, 300, 200, 50);
-	const char *names[] = { "1", "2", "3", "4" };
-	struct ct_series_in in = { m.at, names, 4, 5, .interrupted = true };
-	const struct ct_report_opts opts = { .width = 80 };
-	char *text;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	m.at[1].wait_status = 0x300;
-	*ct_vec_push(&m.at[1].made) = (struct ct_made){ CT_FIND_DEADLOCK, CT_SEV_HIGH };
-	*ct_vec_push(&m.at[3].made) = (struct ct_made){ CT_FIND_STUCK, CT_SEV_HIGH };
-	assert_int_equal(ct_series__write(&in, &opts, out), 0);
-	fclose(out);
-	assert_non_null(strstr(text, "p: 4 of 5 runs\n"));
-	/* the interrupted one is not counted */
-	assert_non_null(strstr(text, "200 ms (median), 100 ms to 300 ms"));
-	assert_non_null(strstr(text, "exit status 0 in 2 of 3 runs, exit status 3 in 1 of 3 runs"));
-	assert_non_null(strstr(text, "deadlock, high in 1 of 3 runs"));
-	assert_null(strstr(text, "stuck"));
-	assert_non_null(strstr(text, "interrupted"));
-	free(text);
-	clear_runs(&m);
-}
-
 /* ---- rules ---- */
 
 static void test_rules_hold_or_not(void **state)
@@ -526,7 +498,6 @@ int main(void)
 		cmocka_unit_test(test_causes),
 		cmocka_unit_test(test_lines_that_moved),
 		cmocka_unit_test(test_findings_come_and_go),
-		cmocka_unit_test(test_series),
 		cmocka_unit_test(test_rules_hold_or_not),
 		cmocka_unit_test(test_rules_that_are_none),
 	};

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "ct_findings.h"
+#include "analysis/search.h"
 
 #define PHASES_MIN 3u /* sleeps at barriers that make a habit */
 #define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
@@ -82,41 +83,13 @@ static bool is_plain_write(const struct ct_touch *t)
 
 /* ---- what came before what ---- */
 
-static u32 first_wake(const struct ct_model *m, ct_ns at_ns)
-{
-	u32 low = 0, high = m->wakes.cnt;
-
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (m->wakes.at[mid].ts < at_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static u32 first_wait(const struct ct_model *m, ct_ns at_ns)
-{
-	u32 low = 0, high = m->waits.cnt;
-
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (m->waits.at[mid].start_ns < at_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* Was what thread a did at from_ns over, for sure, when b did something at to_ns?  Too much counts
  * as over: a doubt never accuses. */
 static bool precedes(struct study *s, u32 a, ct_ns from_ns, u32 b, ct_ns to_ns)
 {
 	const struct ct_model *m = s->m;
 	const struct ct_thread *ta = &m->threads.at[a];
-	u32 first = first_wake(m, from_ns);
+	u32 first = CT_FIRST_AT(m->wakes, ts, from_ns);
 
 	if ((ta->flags & CT_THREAD_ENDED) && ta->end_ns <= to_ns)
 		return true;
@@ -141,7 +114,7 @@ static bool met_at_barrier(const struct study *s, u32 a, ct_ns from_ns, u32 b, c
 {
 	const struct ct_model *m = s->m;
 
-	for (u32 i = first_wait(m, from_ns); i < m->waits.cnt; i++) {
+	for (u32 i = CT_FIRST_AT(m->waits, start_ns, from_ns); i < m->waits.cnt; i++) {
 		const struct ct_wait *w = &m->waits.at[i];
 
 		if (w->start_ns > to_ns)

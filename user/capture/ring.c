@@ -127,6 +127,7 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 		}
 		s->stats.records++;
 		s->stats.bytes += size;
+		ct_parked__see(&s->parked, hdr);
 		if (s->alarm && hdr->kind != CT_HIT)
 			ct_alarm__see(s->alarm, hdr);
 		if (s->watch)

@@ -5,6 +5,7 @@
 
 #include "capture/alarm.h"
 #include "capture/capture.h"
+#include "capture/parked.h"
 #include "capture/watch.h"
 
 struct ct_images; /* images.c */
@@ -37,6 +38,7 @@ struct ct_session {
 	u64 *tids; /* the filter's bits, mapped */
 	size_t tids_size;
 	struct ct_images *images;
+	struct ct_parked parked;
 	struct ct_writer *writer;
 	struct ct_symbolizer *sym;
 	struct ct_alarm *alarm; /* sees every record; NULL: none */

@@ -234,11 +234,9 @@ static void set_budget(struct ct_watcher *w)
 
 /* ---- life ---- */
 
-static void choose_seed(struct ct_watcher *w)
+u64 ct_watch_any_seed(void)
 {
-	/* six digits: to be typed again */
-	if (w->opts.shake && !w->opts.seed)
-		w->opts.seed = ct_now_ns() / 1000 % 900000 + 100000;
+	return ct_now_ns() / 1000 % 900000 + 100000;
 }
 
 int ct_watcher__new(
@@ -268,7 +266,8 @@ int ct_watcher__new(
 	measure_price(w);
 	set_budget(w);
 	w->turn_len_ns = TURN_FIRST_NS;
-	choose_seed(w);
+	if (w->opts.shake && !w->opts.seed)
+		w->opts.seed = ct_watch_any_seed();
 	s->watch = w;
 	*out = w;
 	return 0;

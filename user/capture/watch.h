@@ -29,6 +29,7 @@ int ct_watcher__program(struct ct_watcher *w, u32 pid, int *status, char **why);
 int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why);
 /* One line for the user: what is watched, and what it costs. */
 char *ct_watcher__announce(const struct ct_watcher *w);
+u64 ct_watch_any_seed(void); /* of six digits: to be typed again */
 u64 ct_watcher__seed(const struct ct_watcher *w); /* of --shake; 0: not shaken */
 /* Pauses, turns: to be called again after so many ms. */
 int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns);

@@ -20,7 +20,7 @@ static int open_source(struct ct_source **source, const char *path)
 	return err;
 }
 
-/* Who records holds a lock on the file for as long as it lives (run.c). */
+/* Who records holds a lock on the file for as long as it lives (record_output.c). */
 static bool is_being_recorded(const char *path)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };

@@ -25,6 +25,13 @@ char *ct_figure_words(char buf[CT_FMT_LEN], u32 unit, double value);
 /* "exit status 3", "killed by signal 9", "did not end" */
 char *ct_outcome_words(const struct ct_profile *p);
 
+/* ---- a series (series.c, series_outcomes.c) ---- */
+u32 ct_series__counted(const struct ct_series_in *in); /* runs whose figures count */
+struct ct_spread ct_series__spread(const struct ct_series_in *in, const char *what); /* of them */
+/* "deadlock, then exit status 124", "interrupted" */
+char *ct_series__ending(const struct ct_series_in *in, u32 run);
+void ct_series__outcomes(struct ct_page *page, const struct ct_series_in *in, bool verbose);
+
 /* ---- JSON (diff_json.c) ---- */
 json_t *ct_spread__json(u32 unit, const struct ct_spread *s);
 json_t *ct_profile__json(const struct ct_profile *p, const char *name);

@@ -276,20 +276,6 @@ static u32 last_of_row(u32 first, u32 cnt)
 	return last < cnt ? last : cnt - 1;
 }
 
-static void draw_share(struct ct_page *page, u64 part, u64 whole, u32 columns)
-{
-	static const char *const eighths[] = { "", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
-		"\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89" };
-	u64 length = whole ? (u64)((unsigned __int128)part * columns * 8 / whole) : 0;
-	if (!length && part)
-		length = 1;
-	if (!page->unicode)
-		length = (length + 7) / 8 * 8;
-	for (u64 i = 0; i < length / 8; i++)
-		ct_page__ink(page, CT_INK_GREEN, false, page->unicode ? "\xe2\x96\x88" : "#");
-	ct_page__ink(page, CT_INK_GREEN, false, eighths[length % 8]);
-}
-
 static void write_histogram(struct ct_report *r)
 {
 	const struct ct_parallelism *p = &r->facts->parallelism;
@@ -306,7 +292,7 @@ static void write_histogram(struct ct_report *r)
 		ct_page__right(&r->page, 24,
 			ct_report__share(share, ns, p->duration_ns, r->lossy));
 		ct_page__stop(&r->page, 26);
-		draw_share(&r->page, ns, p->duration_ns, r->page.width < 100 ? 30 : 50);
+		ct_page__bar(&r->page, ns, p->duration_ns, r->page.width < 100 ? 30 : 50);
 		ct_page__end(&r->page);
 		free(label);
 		first = last + 1;

@@ -317,10 +317,12 @@ static void test_how_wide_the_noise_is(void **state)
 	/* twice the wider side's range; 2 % when that is narrow */
 	check_noise(RUNS(100, 101, 102), RUNS(200, 201, 206), 89, 113);
 	check_noise(RUNS(100, 100, 100), RUNS(50, 50, 50), 98, 102.041);
-	/* a factor of three counts however wide: then the floor alone, here 1 % of 900 */
-	check_noise(RUNS(100, 150, 190), RUNS(580, 900, 1500), 141, 159);
-	/* ranks: no band of their own */
-	check_noise(RUNS(100, 110, 120, 130, 140), RUNS(141, 150, 160, 170, 180), 117.6, 122.449);
+	/* a factor of three counts however wide: then A's own runs */
+	check_noise(RUNS(100, 150, 190), RUNS(580, 900, 1500), 100, 190);
+	/* ranks: the same, but where B's median is among them */
+	check_noise(RUNS(100, 110, 120, 130, 140), RUNS(141, 150, 160, 170, 180), 100, 140);
+	check_noise(RUNS(100, 110, 120, 130, 140, 150, 160, 172.6),
+		RUNS(170, 171, 172, 173, 174, 200), 100, 137.755);
 }
 
 /* Threads whose start was not seen are of the role whose start was; an array of locks is one. */

@@ -183,9 +183,9 @@ static bool is_large(const struct ct_diff *d, const struct ct_difference *r, dou
 	return r->unit == CT_UNIT_COUNT ? off >= least : off > least;
 }
 
-/* The part of the noise that can be drawn as a band: the floors, and what the ranges of the runs
- * ask for.  Of a difference that counts by another way (a factor, a rank test), no more than
- * reaches B. */
+/* The part of the noise that can be drawn as a band: the floors, A's own runs, and what the ranges
+ * of both ask for.  Of a difference that counts by another way (a factor, a rank test), no more
+ * than leaves B out. */
 static void set_noise(const struct ct_diff *d, struct ct_difference *r, double run_ns)
 {
 	double a = r->a.median, b = r->b.median, part = least_part(d, r);
@@ -196,6 +196,10 @@ static void set_noise(const struct ct_diff *d, struct ct_difference *r, double r
 		half = ranges;
 	r->noise_low = a * (1 - part) < a - half ? a * (1 - part) : a - half;
 	r->noise_high = a / (1 - part) > a + half ? a / (1 - part) : a + half;
+	if (r->a.least < r->noise_low && !(r->beyond && b < a && r->a.least <= b))
+		r->noise_low = r->a.least;
+	if (r->a.most > r->noise_high && !(r->beyond && b > a && r->a.most >= b))
+		r->noise_high = r->a.most;
 	if (r->noise_low < 0)
 		r->noise_low = 0;
 }

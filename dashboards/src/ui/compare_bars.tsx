@@ -85,7 +85,7 @@ export function Durations({ c }: { c: Compared }) {
 	return (
 		<section aria-labelledby="durations">
 			<h2 id="durations">How long</h2>
-			<div class="scroll" tabIndex={0} role="region" aria-labelledby="durations">
+			<div class="scroll" tabIndex={0} role="region" aria-label="Durations of all runs">
 				<table class="pairs durations">
 					<thead class="hidden">
 						<tr>
@@ -203,7 +203,7 @@ export function Changes({ c }: { c: Compared }) {
 					also what differs by no more than the noise{hidden > 0 && ` (${hidden} more)`}
 				</label>
 			</p>
-			<div class="scroll all" tabIndex={0} role="region" aria-labelledby="changes">
+			<div class="scroll all" tabIndex={0} role="region" aria-label="Figures of both sides">
 				<table class="pairs">
 					{groups.map(
 						(group) => group.rows.length > 0 && <Rows key={group.group} c={c} group={group} />,
@@ -224,7 +224,8 @@ function FindingCard({ c, finding }: { c: Compared; finding: FindingChange }) {
 			? drawn.store.model.data.meta.summary.findings[findingIn(c, side, finding.id)].title
 			: finding.id;
 	const severity = (finding.b_severity ?? finding.a_severity) || 'info';
-	const several = c.comparison.a.runs.length + c.comparison.b.runs.length > 2;
+	const { a, b } = c.comparison;
+	const several = a.runs.length + b.runs.length > 2;
 	const parts = [
 		finding.change === 'milder' || finding.change === 'worse'
 			? `${finding.change}: ${finding.b_severity}, was ${finding.a_severity}`
@@ -232,7 +233,7 @@ function FindingCard({ c, finding }: { c: Compared; finding: FindingChange }) {
 				? finding.change
 				: '',
 		several
-			? `${finding.a_runs} of ${c.comparison.a.runs.length} runs of A, ${finding.b_runs} of ${c.comparison.b.runs.length} of B`
+			? `${finding.a_runs} of ${a.runs.length} runs of A, ${finding.b_runs} of ${b.runs.length} of B`
 			: '',
 	].filter((words) => words);
 	const inside = (

@@ -104,7 +104,7 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 						<h3>
 							<b class={`badge ${side}`}>{side.toUpperCase()}</b>
 						</h3>
-						<Details store={drawnOf(c, side)?.store as Store} />
+						<Details store={drawnOf(c, side)?.store as Store} of={` in ${side.toUpperCase()}`} />
 					</div>
 				))}
 			</div>

@@ -201,6 +201,14 @@ async function evidence(browser, file) {
 		);
 		check(`${label}: leads to its place in both runs`, a.test(gotA) && b.test(gotB), `${gotA} | ${gotB}`);
 	}
+	const about = await page.textContent('.about');
+	check('what is lit up is named', /waiting for or holding big_lock: A 40\.0 ms, B 0 ns, gone/.test(about), about);
+	await page.click('.about button');
+	equal(
+		'and a button leads back to its row',
+		await page.evaluate(() => document.activeElement?.textContent),
+		'waiting for or holding big_lock',
+	);
 	const said = await page.textContent('#said');
 	check('and says it', /40\.0 ms.*0 ns/.test(said), said);
 	await page.click('.fates .gone .card .show');
@@ -210,6 +218,17 @@ async function evidence(browser, file) {
 	);
 	check('a finding leads to its wait in the run that has it', /big_lock/.test(wait), wait);
 	equal('and to nothing in the other', await chosen(page, 'b'), '');
+	await page.click('.pairs .link:text-is("main, running")');
+	await until(
+		() => chosen(page, 'b'),
+		(t) => t !== '',
+	);
+	await page.keyboard.press('Escape');
+	const left = await until(
+		() => page.locator('.both .details, .about, .pairs tr.lit').count(),
+		(n) => n === 0,
+	);
+	equal('Escape forgets it in both', left, 0);
 	equal('no error', page.errors.join('\n'), '');
 	await shut(page);
 }
@@ -251,6 +270,13 @@ async function together(browser, file) {
 		(t) => /worker-3/.test(t),
 	);
 	check('search is in the run with the focus', /worker-3/.test(found), found);
+	await page.keyboard.press('/');
+	await page.keyboard.press('Escape');
+	await until(
+		() => page.locator('.dialog').count(),
+		(n) => n === 0,
+	);
+	check('Escape that closes it forgets nothing', /worker-3/.test(await chosen(page, 'b')));
 	equal('no error', page.errors.join('\n'), '');
 	await shut(page);
 }

@@ -216,7 +216,16 @@ function take(c: Compared, read: Record<SideName, [Model, Names] | string>): voi
 	c.runs.value = runs;
 }
 
+// One selection of both: Escape forgets it whole, unless it closes what lies over the page.
+function forget(c: Compared): void {
+	if (storesOf(c).some((s) => s.help.value || s.search.value)) return;
+	storesOf(c).forEach(clearAll);
+	c.chosen.value = null;
+}
+
 function keysOf(c: Compared): void {
+	// before any dialog has closed itself
+	window.addEventListener('keydown', (e) => e.key === 'Escape' && forget(c), true);
 	listenKeys(() => (drawnOf(c, c.active.value) ?? drawnOf(c, 'a') ?? drawnOf(c, 'b'))?.store ?? null);
 	window.addEventListener('keydown', (e) => {
 		if (e.code !== 'KeyX' || e.ctrlKey || e.metaKey || e.altKey) return;

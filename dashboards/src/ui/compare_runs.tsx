@@ -41,6 +41,24 @@ function Tools({ store }: { store: Store }) {
 	);
 }
 
+// Which row it is about that is lit up: the table has been scrolled away.
+function About({ c }: { c: Compared }) {
+	const f = c.chosen.value;
+	const back = () => {
+		document.getElementById('changes')?.scrollIntoView({ block: 'start' });
+		document.querySelector<HTMLElement>('.pairs tr.lit .link')?.focus({ preventScroll: true });
+	};
+	if (!f) return null;
+	return (
+		<p class="about">
+			<b>{f.label}</b>: A {f.a_words}, B {f.b_words}, {f.beyond_noise ? f.change : 'which is noise'}{' '}
+			<button type="button" onClick={back}>
+				Back to the table
+			</button>
+		</p>
+	);
+}
+
 function SideInTime({ c, side, colours }: { c: Compared; side: SideName; colours: ReadonlySignal<Palette> }) {
 	const run = c.runs.value?.[side];
 	const { runs, shown } = c.comparison[side];
@@ -87,6 +105,7 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 	return (
 		<section class="time" aria-labelledby="in-time">
 			<h2 id="in-time">Both runs in time, from their starts, on one scale</h2>
+			<About c={c} />
 			{active && <Tools store={active} />}
 			{SIDES.map((side) => (
 				<SideInTime key={side} c={c} side={side} colours={colours} />

@@ -62,6 +62,9 @@ struct ct_profile {
 };
 void ct_profile__compute(struct ct_profile *p, const struct ct_facts *f);
 void ct_profile__clear(struct ct_profile *p);
+/* What the threads and the locks of a run are called in its figures; the caller's. */
+char *ct_profile__role(const struct ct_facts *f, u32 thread);
+char *ct_profile__lock(const struct ct_facts *f, u32 lock);
 /* 0 where the run has no such figure. */
 double ct_profile__get(
 	const struct ct_profile *p, enum ct_group group, const char *name, const char *what);
@@ -103,6 +106,9 @@ struct ct_difference {
 	const char *what;
 	struct ct_spread a, b;
 	bool beyond; /* the noise, and large enough to matter */
+	/* The noise around A's median, to be drawn: B's median between these does not count. What
+	 * lies outside need not either, where a rank test judges; what counts lies outside. */
+	double noise_low, noise_high;
 };
 struct ct_finding_change {
 	u32 kind;

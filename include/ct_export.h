@@ -50,6 +50,12 @@ struct ct_diff_in {
 };
 int ct_diff__write(const struct ct_diff_in *in, const struct ct_report_opts *opts, FILE *out);
 int ct_diff__write_json(const struct ct_diff_in *in, FILE *out);
+/* As a page, in this order: the comparison, which says of which run of each side (an index) the
+ * timeline follows; those of A and of B; the end.  0 or -errno; what is left out is said. */
+int ct_diff_html__begin(const struct ct_diff_in *in, FILE *out);
+u32 ct_diff_html__shown(const struct ct_diff *d, const struct ct_diff_side *side);
+int ct_diff_html__run(const struct ct_export_in *run, char side, FILE *out); /* 'a', then 'b' */
+int ct_diff_html__end(FILE *out);
 
 /* A series of runs of one program (-r). */
 struct ct_series_in {

@@ -340,6 +340,9 @@ static const struct option_row rows[] = {
 			   "ends with the program, or with -p at Ctrl-C; PROGRAM\n"
 			   "runs on, and ctrace then waits for it" },
 	{ 'f', NULL, "FORMAT", EXPORT, COMMON, .set = set_format, .meaning = "the form to write" },
+	{ 'f', NULL, "text|json|html", DIFF, COMMON, .set = set_format,
+		.meaning = "the form to write (default: text); html is a page\n"
+			   "for a browser" },
 	{ 'o', NULL, "FILE", RECORD, COMMON, .set = set_output,
 		.meaning = "the trace (default: PROGRAM.ctrace, in the working\n"
 			   "directory)" },
@@ -349,6 +352,9 @@ static const struct option_row rows[] = {
 	{ 'o', NULL, "FILE", VIEW, COMMON, .set = set_output,
 		.meaning = "where the page goes (default: TRACE with the suffix\n"
 			   ".html)" },
+	{ 'o', NULL, "FILE", DIFF, COMMON, .set = set_output,
+		.meaning = "where -f goes; - is standard output (default: there,\n"
+			   "and of html B with the suffix .diff.html)" },
 	{ OPT_JSON, "json", "FILE", RECORD, COMMON, .optional = true, .set = set_json,
 		.meaning = "the report as JSON: in FILE; without FILE on standard\n"
 			   "output, after whatever PROGRAM writes there" },
@@ -729,6 +735,11 @@ static void check_words(struct parse *p)
 		(split ? !o->split_idx || o->split_idx == o->word_cnt : o->word_cnt != 2))
 		p->why = ct_strdup("diff takes two sides: 'diff A B', or with several traces a "
 				   "side 'diff A1 A2 -- B1 B2'; try 'ctrace diff --help'");
+	else if (o->command == CT_CMD_DIFF && o->format && o->json)
+		p->why = ct_strdup("-f and --json both say what to write; leave out one of them");
+	else if (o->command == CT_CMD_DIFF && o->output && !o->format)
+		p->why = ct_strdup("-o is for -f: say what to write, such as 'diff A B -f html -o "
+				   "FILE'");
 	else if (o->command == CT_CMD_CHECK && !o->word_cnt)
 		p->why = ct_strdup("check of which trace? Try 'ctrace check --help'");
 	else if (o->command == CT_CMD_CHECK && !o->rule_cnt)

@@ -5,6 +5,7 @@ import { render } from 'preact';
 import { DataError } from './load';
 import { makeStore } from './store';
 import { App } from './ui/app';
+import { startComparison } from './ui/compare';
 import { paletteOf } from './ui/dark';
 import { listenKeys } from './ui/keys';
 import { keepLink } from './ui/link';
@@ -25,6 +26,7 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 }
 
 async function start(app: HTMLElement): Promise<void> {
+	if (document.querySelector('.ct-part')) return startComparison(app);
 	const notes = readNotes();
 	const chunks = takeChunks(document);
 	const original = keepOriginal(chunks);
@@ -34,8 +36,8 @@ async function start(app: HTMLElement): Promise<void> {
 	document.title = `ctrace: ${argv[0]?.slice(argv[0].lastIndexOf('/') + 1) ?? 'a run'}`;
 	app.textContent = '';
 	keepLink(store);
-	listenKeys(store);
-	render(<App store={store} colours={paletteOf(store)} original={original} />, app);
+	listenKeys(() => store);
+	render(<App store={store} colours={paletteOf(store.theme)} original={original} />, app);
 	document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 

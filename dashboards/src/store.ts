@@ -22,6 +22,8 @@ export const noLight = (): Lit => ({ threads: new Set(), locks: new Set(), frame
 
 export interface Store {
 	model: Model;
+	end: number; // ns: of what can be in view; the run's, or that of the longer of two
+	mostAlive: number; // threads in the strips, at least: two runs have one scale
 	view: Signal<View>;
 	selected: Signal<Ref | null>;
 	lockAt: Signal<{ lock: number; t: number } | null>; // a lock's lane was clicked
@@ -48,6 +50,8 @@ export function makeStore(model: Model): Store {
 	const end = Math.max(1, model.data.end);
 	return {
 		model,
+		end,
+		mostAlive: 0,
 		view: signal({ t0: 0, t1: end }),
 		selected: signal(null),
 		lockAt: signal(null),
@@ -71,7 +75,15 @@ export function makeStore(model: Model): Store {
 	};
 }
 
-export const runEnd = (store: Store): number => Math.max(1, store.model.data.end);
+// Two runs beside each other, aligned at their starts: what is in view and how it is shown is one, the
+// selection is each one's own.
+export function pairStores(a: Store, b: Store): void {
+	a.end = b.end = Math.max(a.end, b.end);
+	a.view.value = { t0: 0, t1: a.end };
+	Object.assign(b, { view: a.view, sort: a.sort, path: a.path, theme: a.theme, help: a.help });
+}
+
+export const runEnd = (store: Store): number => store.end;
 
 export function setView(store: Store, view: View): void {
 	store.view.value = clampView(view, runEnd(store));
@@ -84,7 +96,7 @@ export const lanesOf = (store: Store): Lane[] =>
 		only: store.onlyLit.value ? store.lit.value : undefined,
 	});
 
-function reveal(store: Store, thread: number): void {
+export function reveal(store: Store, thread: number): void {
 	let lane = lanesOf(store).find((l) => l.kind === 'thread' && l.index === thread);
 	if (!lane) {
 		store.filter.value = '';

@@ -319,6 +319,18 @@ void ct_profile__compute(struct ct_profile *p, const struct ct_facts *f)
 	take_watched(p, f);
 }
 
+char *ct_profile__role(const struct ct_facts *f, u32 thread)
+{
+	char **argv = f->m->run->argv;
+
+	return role_of(f->m, base_name(argv && argv[0] ? argv[0] : ""), thread);
+}
+
+char *ct_profile__lock(const struct ct_facts *f, u32 lock)
+{
+	return lock_name(f, lock);
+}
+
 void ct_profile__clear(struct ct_profile *p)
 {
 	free(p->program);

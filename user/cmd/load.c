@@ -49,7 +49,7 @@ static void warn_incomplete(struct ct_source *source, const char *path)
 			path);
 }
 
-int ct_study__open(struct ct_study *l, const char *path)
+static int open_study(struct ct_study *l, const char *path, bool again)
 {
 	int err;
 
@@ -58,9 +58,20 @@ int ct_study__open(struct ct_study *l, const char *path)
 	if (err)
 		return err;
 	l->model = ct_model__build(l->source, ct_source__names(l->source));
-	warn_incomplete(l->source, path);
+	if (!again)
+		warn_incomplete(l->source, path);
 	ct_facts__compute(&l->facts, l->model);
 	return 0;
+}
+
+int ct_study__open(struct ct_study *l, const char *path)
+{
+	return open_study(l, path, false);
+}
+
+int ct_study__open_again(struct ct_study *l, const char *path)
+{
+	return open_study(l, path, true);
 }
 
 void ct_study__close(struct ct_study *l)

@@ -194,7 +194,7 @@ static json_t *remark_list(const struct ct_diff *d)
 	return list;
 }
 
-int ct_diff__write_json(const struct ct_diff_in *in, FILE *out)
+json_t *ct_diff__json(const struct ct_diff_in *in)
 {
 	const struct ct_diff *d = in->diff;
 	json_t *root = json_object(), *figures = json_array(), *findings = json_array();
@@ -210,5 +210,10 @@ int ct_diff__write_json(const struct ct_diff_in *in, FILE *out)
 	set(root, "figures", figures);
 	set(root, "findings", findings);
 	set(root, "remarks", remark_list(d));
-	return ct_json__dump(root, out);
+	return root;
+}
+
+int ct_diff__write_json(const struct ct_diff_in *in, FILE *out)
+{
+	return ct_json__dump(ct_diff__json(in), out);
 }

@@ -37,6 +37,13 @@ void ct_pack__put(struct ct_pack *p, const void *bytes, size_t len);
 void ct_pack__section(struct ct_pack *p, const char tag[5], const void *bytes, size_t len);
 int ct_pack__end(struct ct_pack *p); /* 0 or -errno */
 
+/* ---- html.c ---- */
+/* The viewer up to its data, and from there on; -ENOSYS: it is not built in, and that was said. */
+int ct_html__begin(FILE *out);
+void ct_html__end(FILE *out);
+int ct_html__json(struct ct_pack *p, const char tag[5], json_t *value); /* and frees it */
+int ct_html__run(struct ct_pack *p, const struct ct_export_in *in);	/* META and the columns */
+
 /* ---- html_columns.c ---- */
 u64 ct_html__slice_cnt(const struct ct_model *m);
 void ct_html__columns(struct ct_pack *p, const struct ct_facts *facts);

@@ -139,10 +139,10 @@ function RangeDetails({ store }: { store: Store }) {
 	);
 }
 
-export function Details({ store }: { store: Store }) {
+export function Details({ store, of = '' }: { store: Store; of?: string }) {
 	const nothing = !store.selected.value && !store.range.value && !store.lockAt.value;
 	return (
-		<section class="details" aria-label="What is selected">
+		<section class="details" aria-label={`What is selected${of}`}>
 			{nothing && (
 				<p class="dim">
 					Click a slice to learn what it is, who ended it and where in the program it was; drag to sum up a

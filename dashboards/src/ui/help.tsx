@@ -23,7 +23,13 @@ export const KEYS: [keys: string, what: string][] = [
 	['?', 'this help'],
 ];
 
-export function Help({ store }: { store: Store }) {
+// Of two runs side by side.
+const KEYS_OF_TWO: typeof KEYS = [
+	...KEYS.filter(([keys]) => keys !== 'G'),
+	['X', 'to the other of the two runs: keys are for the one that has the focus'],
+];
+
+export function Help({ store, two = false }: { store: Store; two?: boolean }) {
 	const close = useRef<HTMLButtonElement>(null);
 	useLayoutEffect(() => {
 		if (store.help.value) close.current?.focus();
@@ -35,7 +41,14 @@ export function Help({ store }: { store: Store }) {
 				Close
 			</button>
 			<h2>How to read this page</h2>
-			<p>
+			{two && (
+				<p>
+					A is what was, B what is now. Of each pair of bars the upper one is A. The hatched part is the noise
+					around A: a B that ends in it says nothing. The thin line at a bar's end goes from the least to the
+					most of several runs. <b>A click on a row goes to the place in both timelines that shows it.</b>
+				</p>
+			)}
+			<p hidden={two}>
 				The sentence at the top is the verdict; each card under it is something that costs time, with the
 				lines of the program it points at.{' '}
 				<b>A click on a card goes to the place in the timeline that proves it.</b>
@@ -47,7 +60,7 @@ export function Help({ store }: { store: Store }) {
 			</p>
 			<table class="keys">
 				<tbody>
-					{KEYS.map(([keys, what]) => (
+					{(two ? KEYS_OF_TWO : KEYS).map(([keys, what]) => (
 						<tr key={keys}>
 							<th scope="row">
 								<kbd>{keys}</kbd>

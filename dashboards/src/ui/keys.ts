@@ -93,7 +93,7 @@ const IN_TIMELINE: Record<string, (store: Store) => void> = {
 	Enter: goOn,
 };
 
-export function listenKeys(store: Store): void {
+export function listenKeys(storeOf: () => Store | null): void {
 	window.addEventListener('keydown', (e) => {
 		const target = e.target as HTMLElement;
 		if (e.ctrlKey || e.metaKey || e.altKey) return;
@@ -101,8 +101,9 @@ export function listenKeys(store: Store): void {
 		const inTimeline = target.matches('canvas') || target === document.body;
 		const arrow = e.code.startsWith('Arrow');
 		if (arrow && !inTimeline) return;
+		const store = storeOf();
 		const act = (inTimeline && IN_TIMELINE[e.key]) || BY_SIGN[e.key] || BY_PLACE[e.code];
-		if (!act) return;
+		if (!act || !store) return;
 		e.preventDefault();
 		act(store);
 	});

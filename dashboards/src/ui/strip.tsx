@@ -37,6 +37,7 @@ function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
 	const g = fitCanvas(canvas, width, HEIGHT);
 	if (!g) return;
 	const strip = computeStrip(store.model, store.view.value, Math.max(1, Math.floor((width - left) / COLUMN)));
+	strip.most = Math.max(strip.most, store.mostAlive);
 	const most = Math.ceil(strip.most - 1e-9);
 	const { cpus } = store.model.data.meta.summary.run;
 	g.fillStyle = p.paper;
@@ -79,9 +80,11 @@ function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): 
 		const columns = Math.max(1, Math.floor((width - left) / COLUMN));
 		g.fillStyle = p.paper;
 		g.fillRect(0, 0, width, MAP_HEIGHT);
+		const strip = computeStrip(store.model, { t0: 0, t1: end }, columns);
+		strip.most = Math.max(strip.most, store.mostAlive);
 		drawStrip(
 			g,
-			computeStrip(store.model, { t0: 0, t1: end }, columns),
+			strip,
 			left,
 			3,
 			MAP_HEIGHT - 6,
@@ -90,7 +93,7 @@ function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): 
 		);
 		g.font = '12px system-ui, sans-serif';
 		g.fillStyle = p.text;
-		g.fillText(`Whole run, ${formatNs(end)}`, 8, 17, left - 14);
+		g.fillText(`Whole run, ${formatNs(store.model.data.end)}`, 8, 17, left - 14);
 	}
 	Object.assign(kept, { canvas, palette: p, width });
 	return canvas;

@@ -5,6 +5,7 @@ import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { css, makeTiles, type Palette } from '../draw/colours';
 import { paintTrack, type Raster } from '../draw/lanes';
+import { drawEnd } from '../draw/end';
 import * as overlay from '../draw/overlay';
 import { laneAt, lanesHeight, type Lane } from '../layout';
 import { LOCK_WORDS, CLASS_WORDS } from '../model';
@@ -136,6 +137,7 @@ class Painter {
 		g.clip();
 		overlay.drawNames(scene);
 		overlay.drawLit(scene, store.lit.value);
+		drawEnd(scene, runEnd(store));
 		overlay.drawLosses(scene);
 		overlay.drawCuts(scene);
 		if (store.path.value) overlay.drawPath(scene);

@@ -5,6 +5,7 @@
 for a while, what was recorded and what was lost add up, kind by kind and to the last event, to what
 a second program in the kernel counts on its own (prog/count.bpf.c)."""
 import os
+import re
 import signal
 import sys
 import time
@@ -20,8 +21,8 @@ KINDS = ("task_new", "task_name", "task_exec", "task_exit", "task_counts", "swit
 NAME = f"kinds{os.getpid() % 1000000}"
 PROGRAM = e2e.compile_c("kinds.c", NAME, "-O1", "-g")
 RUN_S, STOPPED_S = 0.5, 1
-# The sampling timer ran out, and the kernel did not run the program: on 6.18 one tick in a thousand,
-# besides those that the counter can explain (`refused`).
+# The sampling timer ran out, and the kernel did not run the program: on 6.18 one tick in a
+# thousand, besides those that the counter can explain (`refused`).
 UNSEEN_TICKS_SHARE = 0.01
 VISITS = 2000
 
@@ -110,9 +111,31 @@ def check_sums(name, recording, counted, kinds=KINDS, of_each=True):
         allowed = counted[kind] * UNSEEN_TICKS_SHARE if kind == "sample" else 0
         e2e.check(f"{name}: {kind}: {got} recorded and {missed} lost are {counted[kind]}",
                   counted[kind] > 0 and 0 <= unseen <= allowed, unseen)
+    check_marks(name, recording)
     if of_each:
         e2e.equal(f"{name}: some were lost of each kind", [k for k in kinds if not lost.get(k)], [])
     e2e.note(f"{name}: {counted['refused']} ticks at which the kernel would not sample")
+
+
+# In the report: a time, a share, a factor, without the mark.
+BARE = re.compile(r"(?<![~<>\w.,])[<>]?\d[\d,.]*(?: ?%| ns| us| ms| s|x)(?!\w)")
+
+
+def check_marks(name, recording):
+    """Whatever a loss may have changed says so: report and summary."""
+    report = e2e.run([e2e.CTRACE, "report", "-v", recording.trace]).stdout
+    head, tables = report.split("\nThreads ", 1)
+    # threads whose life no loss fell into have no mark, nor has the length of their axis
+    tables = tables.split("\nLost events", 1)[0].split("\n\n", 1)[-1]
+    e2e.check(f"{name}: the report's head is marked",
+              re.search(r"; ~[\d.]+\sof\s\d+\sCPUs?\s+used;\s+~[\d,]+\s+thread", head), head[:300])
+    own = [w for w in BARE.findall(tables.replace("would save 2 % of it", ""))]
+    e2e.check(f"{name}: the figures of the report's tables are marked", not own, (own, tables))
+    marked = recording.json
+    bare = [key for key, value in marked.items() if key not in ("schema", "loss", "threads")
+            for o in (value if isinstance(value, list) else [value]) if o.get("lossy") is not True]
+    e2e.equal(f"{name}: so are all parts of the summary", bare, [])
+    e2e.check(f"{name}: and its threads", any(t["lossy"] for t in marked["threads"]))
 
 
 def check_accesses():
@@ -137,8 +160,9 @@ def check_accesses():
     e2e.check("watched: the variable is marked",
               [v["complete"] for v in recording.json["watch"]] == [False], recording.json["watch"])
     report = e2e.run([e2e.CTRACE, "report", trace]).stdout
-    line = next((l for l in report.splitlines() if l.startswith("  counter")), "")
-    e2e.check("watched: in the report, too", "~" in line or "not every" in line, report)
+    e2e.check("watched: in the report, too", "a sample: some were lost" in report
+              and re.search(r"read ~[0-9,]+ and written ~[0-9,]+ times", report), report)
+    check_marks("watched", recording)
 
 
 counter_command = build_counter()

@@ -217,8 +217,8 @@ int call(__u64 *ctx)
 }
 
 /*
- * While bpf_prog_active is not 0 the kernel runs no program of a perf event on this CPU.  A variable
- * of each CPU, as the run queue is, to which the running thread leads.
+ * While bpf_prog_active is not 0 the kernel runs no program of a perf event on this CPU.  It is a
+ * variable of each CPU, as the run queue is, to which the running thread leads.
  */
 static __always_inline int is_refused(struct task_struct *current, __s64 from_rq)
 {

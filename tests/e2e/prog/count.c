@@ -74,8 +74,10 @@ int main(int argc, char **argv)
 	obj = bpf_object__open_file(argv[1], NULL);
 	if (!obj || bpf_object__load(obj))
 		return fail("cannot load");
-	if (active < 0 || rq < 0 || !config.tick || bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, "config"),
-				    &zero, &config, BPF_ANY))
+	if (active < 0 || rq < 0 || !config.tick)
+		return fail("this kernel does not tell where its timers are");
+	if (bpf_map_update_elem(
+		    bpf_object__find_map_fd_by_name(obj, "config"), &zero, &config, BPF_ANY))
 		return fail("cannot configure");
 	bpf_object__for_each_program(prog, obj)
 		if (!bpf_program__attach(prog))

@@ -673,16 +673,15 @@ static void mark_object(json_t *value)
  * Threads have their own mark: some were not touched. */
 static void mark_lossy(json_t *root)
 {
-	const char *key;
-	json_t *value, *element;
-	size_t i;
+	for (void *it = json_object_iter(root); it; it = json_object_iter_next(root, it)) {
+		const char *key = json_object_iter_key(it);
+		json_t *value = json_object_iter_value(it);
 
-	json_object_foreach(root, key, value) {
 		if (!strcmp(key, "loss") || !strcmp(key, "threads"))
 			continue;
 		mark_object(value);
-		json_array_foreach(value, i, element)
-			mark_object(element);
+		for (size_t i = 0; i < json_array_size(value); i++)
+			mark_object(json_array_get(value, i));
 	}
 }
 

@@ -5,7 +5,8 @@
 else records the same, the program is killed or is more than anybody planned for.
 
 Elsewhere: full disk and what a killed writer leaves, cut_short.py; stop and continue, signals.py;
-exec in a thread, programs_run.py; set-user-id, rights.py; losses by kind, loss.py; clock steps and a CPU that goes away, tests/vm/.
+exec in a thread, many.py; set-user-id, rights.py; losses by kind, loss.py; clock steps, a CPU that
+goes away and one that comes, tests/vm/.
 """
 import os
 import signal

@@ -216,15 +216,14 @@ static char *describe_replay(const struct ct_report *r)
 						: ct_asprintf(" on %" PRIu32 " CPU%s, as others "
 							      "seem to have had the rest",
 							  w->cpus, w->cpus == 1 ? "" : "s");
-	char *text =
-		ct_asprintf("replayed%s, the run takes %s%s", cpus, ct_report__ns(r, wall, w->baseline_ns),
-			w->usable ? ""
-				  : ": too far from what it took to "
-				    "predict anything");
-	char *longer = parts && w->usable ? ct_asprintf("%s, %s too %s, which is allowed for", text,
-						    ct_report__share(error, parts, 1000000, r->lossy),
-						    less ? "little" : "much")
-					  : ct_strdup(text);
+	char *text = ct_asprintf("replayed%s, the run takes %s%s", cpus,
+		ct_report__ns(r, wall, w->baseline_ns),
+		w->usable ? "" : ": too far from what it took to predict anything");
+	char *share = ct_report__share(error, parts, 1000000, r->lossy);
+	char *longer = parts && w->usable
+			       ? ct_asprintf("%s, %s too %s, which is allowed for", text, share,
+					 less ? "little" : "much")
+			       : ct_strdup(text);
 	free(text);
 	free(cpus);
 	return longer;

@@ -117,6 +117,7 @@ def check_sums(name, recording, counted, kinds=KINDS, of_each=True):
     e2e.note(f"{name}: {counted['refused']} ticks at which the kernel would not sample")
 
 
+HEAD = re.compile(r"; ~[\d.]+\s+of\s+\d+\s+CPUs?\s+used;\s+~[\d,]+\s+thread")
 # In the report: a time, a share, a factor, without the mark.
 BARE = re.compile(r"(?<![~<>\w.,])[<>]?\d[\d,.]*(?: ?%| ns| us| ms| s|x)(?!\w)")
 
@@ -128,7 +129,7 @@ def check_marks(name, recording):
     # threads whose life no loss fell into have no mark, nor has the length of their axis
     tables = tables.split("\nLost events", 1)[0].split("\n\n", 1)[-1]
     e2e.check(f"{name}: the report's head is marked",
-              re.search(r"; ~[\d.]+\sof\s\d+\sCPUs?\s+used;\s+~[\d,]+\s+thread", head), head[:300])
+              HEAD.search(head), head[:300])
     own = [w for w in BARE.findall(tables.replace("would save 2 % of it", ""))]
     e2e.check(f"{name}: the figures of the report's tables are marked", not own, (own, tables))
     marked = recording.json

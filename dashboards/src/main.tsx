@@ -32,7 +32,10 @@ async function start(app: HTMLElement): Promise<void> {
 	const original = keepOriginal(chunks);
 	const store = makeStore(await readModel(chunks));
 	store.notes.value = notes;
-	const { argv } = store.model.data.meta.summary.run;
+	const { run, loss } = store.model.data.meta.summary;
+	const { argv } = run;
+	// figures in tables get a ~ (style.css)
+	if (loss.events > 0) document.documentElement.dataset.lossy = '';
 	document.title = `ctrace: ${argv[0]?.slice(argv[0].lastIndexOf('/') + 1) ?? 'a run'}`;
 	app.textContent = '';
 	keepLink(store);

@@ -5,6 +5,9 @@ import type { Model } from './model';
 import { holdAt, holdsBefore, sliceAt } from './model';
 import { formatNs } from './time';
 
+// Before a figure that lost events may have changed; tables have it from style.css.
+export const about = (model: Model): string => (model.data.meta.summary.loss.events > 0 ? '~' : '');
+
 const WAIT_TIMED = 1;
 const WAIT_WOKEN = 2;
 const WAIT_TIMED_OUT = 8;

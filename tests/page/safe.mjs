@@ -129,6 +129,23 @@ async function damaged(browser, file) {
 	);
 }
 
+// What stands before the figures in the tables of all panels: each mark once.
+async function marksOf(page) {
+	const marks = new Set();
+	for (const panel of ['threads', 'lines', 'whatif']) {
+		await page.click(`#tab-${panel}`);
+		await until(
+			() => page.locator('td.number').count(),
+			(n) => n > 0,
+		);
+		for (const mark of await page.evaluate(() =>
+			[...document.querySelectorAll('td.number')].map((cell) => getComputedStyle(cell, '::before').content),
+		))
+			marks.add(mark);
+	}
+	return [...marks].join(' ');
+}
+
 await run(async (browser) => {
 	const file = makePage('find_contention');
 	await hostileNames(browser);
@@ -145,5 +162,10 @@ await run(async (browser) => {
 			),
 		),
 	);
+	check('each figure of the tables is marked then', (await marksOf(loss)) === '"~"', await marksOf(loss));
+	check('so is the first line', /; ~\s*2 threads/.test(await loss.textContent('header')));
 	await shut(loss);
+	const whole = await open(browser, file);
+	check('and none else', (await marksOf(whole)) === 'none', await marksOf(whole));
+	await shut(whole);
 });

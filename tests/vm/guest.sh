@@ -42,6 +42,10 @@ if [ "$(cat first.status)" -eq 0 ]; then
 		i=$((i + 1)); done'
 	record unplug -- sh -c 'race mutex & for on in 0 1 0 1; do echo $on; echo $on >/sys/devices/system/cpu/cpu1/online
 		sleep 0.05; done; wait'
+	# off when recording begins: the rings have no place for what happens on it
+	echo 0 >/sys/devices/system/cpu/cpu1/online
+	record plug -- sh -c 'race mutex & echo 1 >/sys/devices/system/cpu/cpu1/online
+		for i in 1 2 3 4 5; do taskset 2 sleep 0.02; done; wait'
 	cat /sys/devices/system/cpu/online >cpus
 	sh -c 'while :; do sleep 0.01; done' &
 	echo $! >attach.pid

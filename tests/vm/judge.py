@@ -110,6 +110,21 @@ def check_faults():
     e2e.equal("CPU unplugged: no event lost", trace.json["loss"]["events"], 0)
     e2e.check_states("CPU unplugged", trace.threads)
     e2e.check_counts("CPU unplugged", trace.threads)
+    check_plugged(recording("plug"))
+
+
+def check_plugged(trace):
+    """A CPU that is switched on while recording has no ring: what happens on it is counted."""
+    e2e.equal("CPU plugged in: exit status", trace.status, 0)
+    loss = trace.json["loss"]
+    e2e.equal("CPU plugged in: its events are lost, and no others", list(loss["by_cpu"]), ["1"])
+    e2e.check_states("CPU plugged in", trace.threads)
+    known = [t for t in trace.threads if t["kernel_switches"]]
+    kernel = sum(sum(t["kernel_switches"].values()) for t in known)
+    recorded = sum(sum(t["switches"].values()) for t in known)
+    lost = sum(n for kind, n in loss["by_kind"].items() if kind in ("switch", "block"))
+    e2e.check("CPU plugged in: recorded and lost are at least what the kernel counts",
+              recorded + lost >= kernel > 0, (recorded, lost, kernel))
 
 
 def check_attached():

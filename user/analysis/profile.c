@@ -93,7 +93,7 @@ static char *role_of(const struct ct_model *m, const char *program, u32 thread)
 /* "heap by push (queue.c:12)" -> "heap by push (queue.c)": lines move */
 static void strip_line(char *s)
 {
-	size_t len = strlen(s), at = len;
+	size_t len = strlen(s), at;
 
 	if (!len || s[len - 1] != ')')
 		return;

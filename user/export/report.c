@@ -103,6 +103,27 @@ char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by)
 	return buf;
 }
 
+const char *ct_report__about(const struct ct_report *r)
+{
+	return r->lossy ? "~" : "";
+}
+
+char *ct_report__ns(const struct ct_report *r, char buf[CT_FMT_LEN], ct_ns ns)
+{
+	char plain[CT_FMT_LEN];
+	snprintf(buf, CT_FMT_LEN, "%s%.*s", ct_report__about(r), CT_FMT_LEN - 2,
+		ct_fmt_ns(plain, ns));
+	return buf;
+}
+
+char *ct_report__count(const struct ct_report *r, char buf[CT_FMT_LEN], u64 n)
+{
+	char plain[CT_FMT_LEN];
+	snprintf(buf, CT_FMT_LEN, "%s%.*s", ct_report__about(r), CT_FMT_LEN - 2,
+		ct_fmt_count(plain, n));
+	return buf;
+}
+
 /* ---- what ran ---- */
 
 /* "a (pid 12), b (pid 34)": what was attached to.  Older traces know the first one's id only. */
@@ -192,11 +213,12 @@ static void write_run(struct ct_report *r)
 	ct_page__shorten(&r->page, program, r->page.width / 2);
 	char *where = m->processes.cnt < 2 ? ct_strdup("") :
 					     ct_asprintf(" in %s processes",
-						     ct_fmt_count(processes, m->processes.cnt));
+						     ct_report__count(r, processes,
+							     m->processes.cnt));
 	char *facts = ct_asprintf("%s; %s%s of %" PRIu32 " CPU%s used; %s thread%s%s",
-		end, r->lossy ? "~" : "",
+		end, ct_report__about(r),
 		ct_report__ratio(cpus, running_ns, m->end_ns - m->start_ns), m->run->cpus,
-		PLURAL(m->run->cpus), ct_fmt_count(threads, m->threads.cnt),
+		PLURAL(m->run->cpus), ct_report__count(r, threads, m->threads.cnt),
 		PLURAL(m->threads.cnt), where);
 	ct_page__ink(&r->page, CT_INK_STRONG, false, program);
 	ct_page__put(&r->page, ":");
@@ -362,7 +384,7 @@ static void write_parallelism(struct ct_report *r)
 	char *text = ct_asprintf(
 		"on average %s%s threads ran at once on %" PRIu32 " CPU%s; exactly one ran %s "
 		"of the time; some thread waited for a CPU %s of the time",
-		r->lossy ? "~" : "",
+		ct_report__about(r),
 		ct_report__ratio(mean, (u64)(p->mean_running * 1e6 + 0.5), 1000000),
 		r->m->run->cpus, PLURAL(r->m->run->cpus),
 		ct_report__share(one, p->cnt > 1 ? p->running_ns[1] : 0, p->duration_ns, r->lossy),
@@ -392,7 +414,7 @@ static void write_stolen(struct ct_report *r)
 	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s "
 				 "as theirs; switching, interrupts or the hypervisor took the "
 				 "rest",
-		ct_fmt_ns(on_cpu, on_cpu_ns), ct_fmt_ns(own, own_ns));
+		ct_report__ns(r, on_cpu, on_cpu_ns), ct_report__ns(r, own, own_ns));
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);

@@ -818,7 +818,7 @@ static int read_stack(struct text_reader *r)
 
 static int read_addr_key(struct text_reader *r, struct ct_addr_name *a)
 {
-	u64 kind;
+	u64 kind = 0;
 	if (!strcmp(key_of(r), "symbol"))
 		return parse_string(r, &a->symbol);
 	if (!strcmp(key_of(r), "module"))

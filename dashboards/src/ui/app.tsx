@@ -8,7 +8,7 @@ import type { SortBy } from '../layout';
 import { nextFinding, runEnd, setView, type Store, type Tab } from '../store';
 import { formatCount, formatNs } from '../time';
 import { zoomAt } from '../time_scale';
-import { describeSlice } from '../words';
+import { about, describeSlice } from '../words';
 import { Details } from './details';
 import { Findings } from './findings';
 import { FlameGraph } from './flame';
@@ -40,7 +40,8 @@ function Head({ store }: { store: Store }) {
 		<header>
 			<p class="run">
 				<b>{run.argv.join(' ') || 'a run'}</b> ran for {formatNs(run.duration_ns)}
-				{how}; {formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
+				{how}; {about(store.model)}
+				{formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
 				{run.cpus === 1 ? '' : 's'}
 				<span class="dim">
 					{' '}
@@ -66,7 +67,7 @@ function Head({ store }: { store: Store }) {
 			{(loss.events > 0 || loss.damage || !run.complete) && (
 				<p class="warning" role="note">
 					{loss.events > 0 &&
-						`${formatCount(loss.events)} events were lost: figures near the grey bands are approximate. `}
+						`${formatCount(loss.events)} events were lost: figures marked ~ may be off, most of all near the grey bands. `}
 					{loss.damage && `A part of the trace could not be read: ${loss.damage}. `}
 					{!run.complete && 'The recording was not finished: it shows what was written by then.'}
 				</p>

@@ -121,8 +121,8 @@ function RangeDetails({ store }: { store: Store }) {
 					{rows.map((r) => (
 						<tr key={r.state}>
 							<th scope="row">{stateWords(r.state)}</th>
-							<td>{formatNs(r.ns)}</td>
-							<td>{formatShare(r.ns, all)}</td>
+							<td class="number">{formatNs(r.ns)}</td>
+							<td class="number">{formatShare(r.ns, all)}</td>
 						</tr>
 					))}
 				</tbody>

@@ -3,7 +3,7 @@
 // The verdict and the findings as cards, the costliest first, with the lines of source they point at.
 import { showFinding, type Store } from '../store';
 import { formatNs, formatShare } from '../time';
-import { placeOf } from '../words';
+import { about, placeOf } from '../words';
 
 // The verdict in one sentence, as the report has it.
 export function verdictOf(store: Store): string {
@@ -13,7 +13,7 @@ export function verdictOf(store: Store): string {
 	if (findings.some((f) => f.id === 'healthy')) return 'Healthy: nothing here costs much time.';
 	const title = first.title.charAt(0).toUpperCase() + first.title.slice(1);
 	if (first.severity === 'info' || first.since_ns !== undefined) return `${title}.`;
-	return `${title}: up to ${formatNs(first.cost_ns)} of ${formatNs(run.duration_ns)} (${formatShare(first.cost_ns, run.duration_ns)}).`;
+	return `${title}: up to ${about(store.model)}${formatNs(first.cost_ns)} of ${formatNs(run.duration_ns)} (${about(store.model)}${formatShare(first.cost_ns, run.duration_ns)}).`;
 }
 
 export function SourcePiece({ store, frame }: { store: Store; frame: number }) {
@@ -75,7 +75,7 @@ function Card({ store, index }: { store: Store; index: number }) {
 				<span class="severity">{f.severity === 'info' ? 'note' : f.severity}</span>
 				<strong>{f.title}</strong>
 				<span class="cost">
-					{f.severity === 'info' ? '' : `${formatNs(f.cost_ns)}, ${formatShare(f.cost_ns, end)} of the run`}
+					{f.severity === 'info' ? '' : `${about(store.model)}${formatNs(f.cost_ns)}, ${about(store.model)}${formatShare(f.cost_ns, end)} of the run`}
 					{f.certainty === 'inferred' ? ' (inferred)' : ''}
 				</span>
 				{f.because_of && <span class="cost">follows from {f.because_of}</span>}

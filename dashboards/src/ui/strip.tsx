@@ -7,6 +7,7 @@ import { css, type Palette } from '../draw/colours';
 import { computeStrip, drawStrip } from '../draw/strip';
 import { runEnd, setView, type Store } from '../store';
 import { formatNs } from '../time';
+import { about } from '../words';
 import { onPrint } from './print';
 import { gutter } from './timeline';
 
@@ -180,7 +181,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 		paint.current();
 	});
 	const { mean_running: mean, alone_ns: alone } = store.model.data.meta.summary.parallelism;
-	const text = `On average ${mean.toFixed(2)} threads ran at once on ${store.model.data.meta.summary.run.cpus} CPUs; for ${formatNs(alone)} exactly one ran while a CPU was free and some thread waited.`;
+	const text = `On average ${about(store.model)}${mean.toFixed(2)} threads ran at once on ${store.model.data.meta.summary.run.cpus} CPUs; for ${about(store.model)}${formatNs(alone)} exactly one ran while a CPU was free and some thread waited.`;
 	return (
 		<div class="strips">
 			<canvas

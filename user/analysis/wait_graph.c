@@ -148,8 +148,8 @@ static bool is_call(const struct ct_model *m, u32 nr, const char *const *names)
 /* Ended with the thread or by a signal, not because somebody did what it waited for. */
 static bool ended_from_outside(const struct ct_model *m, const struct ct_wait *w)
 {
-	static const char *const killers[] = { "exit_group", "kill", "tkill", "tgkill",
-		"rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", NULL };
+	static const char *const killers[] = { "exit_group", "execve", "execveat", "kill", "tkill",
+		"tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", NULL };
 	bool shared = w->lock != CT_NONE && m->locks.at[w->lock].shared;
 
 	if (!(w->flags & CT_WAIT_WOKEN) || w->waker == CT_NONE)

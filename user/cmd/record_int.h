@@ -30,6 +30,7 @@ struct recording {
 	struct ct_watcher *watch; /* NULL: no --watch */
 	ct_ns mute_ns;		/* until then nothing is announced: the program was told to end */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
+	struct ct_suspicion suspicion; /* that it looks into */
 	struct ct_flight flight;
 	ct_ns from_ns;		/* -d counts from here: the program goes, or all are attached to */
 	bool done;

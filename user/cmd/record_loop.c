@@ -89,11 +89,17 @@ static bool tell_suspicion(struct recording *r, const struct ct_suspicion *s)
 	       ct_verdict__tell(&v, s->tid, r->run.attached);
 }
 
+/* The report is to say the same, and by then the program may have gone: whose memory it is that the
+ * threads wait at is looked up now. */
 static void settle_suspicion(struct recording *r, int status)
 {
+	bool right = WIFEXITED(status) && WEXITSTATUS(status) == CT_EXIT_FOUND;
+	ct_ns now = record_clock_ns(CLOCK_MONOTONIC);
+
 	r->looker = 0;
-	ct_alarm__settle(r->alarm, record_clock_ns(CLOCK_MONOTONIC),
-		WIFEXITED(status) && WEXITSTATUS(status) == CT_EXIT_FOUND);
+	ct_alarm__settle(r->alarm, now, right);
+	for (u32 i = 0; right && i < r->suspicion.pid_cnt; i++)
+		ct_symbolizer__scan(r->sym, now, r->suspicion.pids[i]);
 }
 
 /* A look at processes takes a while, and reading their symbols: the collector must not wait for it,
@@ -111,8 +117,10 @@ static void raise_alarm(struct recording *r)
 	pid = fork();
 	if (pid == 0) /* as urgent as the collector: a tenth of a second of CPU, once */
 		_exit(tell_suspicion(r, &s) ? CT_EXIT_FOUND : 0);
-	if (pid > 0)
+	if (pid > 0) {
 		r->looker = pid;
+		r->suspicion = s;
+	}
 }
 
 static void reap(struct recording *r)

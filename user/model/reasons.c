@@ -474,6 +474,18 @@ static void read_futex(struct build *b, u32 t, const struct sleep *s, struct fut
 	}
 }
 
+/* May another process use the futex, too?  A call that does not say PRIVATE leaves it open
+ * (std::atomic's wait, std::future); memory that is the process's own settles it. */
+bool model_is_shared(const struct build *b, u32 process, u64 addr, u32 op)
+{
+	const struct ct_addr_name *a;
+
+	if (op & OP_PRIVATE)
+		return false;
+	a = ct_names__addr(b->names, b->m->processes.at[process].pid, addr);
+	return !a || a->kind == CT_ADDR_UNKNOWN || a->kind == CT_ADDR_SHARED;
+}
+
 static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct reason *r)
 {
 	const struct futex_rule *rule = futex_rules;
@@ -484,7 +496,7 @@ static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct r
 		rule++;
 	r->state = rule->state;
 	r->lock_kind = rule->lock_kind;
-	r->shared = !w.private;
+	r->shared = model_is_shared(b, b->m->threads.at[t].process, s->arg0, s->arg1);
 	if (r->lock_kind == CT_LK_JOIN) {
 		if (w.val_is_tid)
 			r->target = model_thread(b, w.val);

@@ -57,9 +57,9 @@ static void find_clients(struct loop *l, struct ct_search *s)
 	const struct ct_model *m = s->m;
 
 	ct_marks__clear(s);
-	for (u32 i = 0; i < m->waits.cnt; i++) {
+	for (u32 i = s->first_ended[l->thread]; i != CT_NONE; i = s->next_ended[i]) {
 		const struct ct_wait *w = &m->waits.at[i];
-		if (w->waker != l->thread || w->thread == l->thread || w->state == CT_LOCK ||
+		if (w->thread == l->thread || w->state == CT_LOCK ||
 			w->state == CT_RWLOCK || w->state == CT_JOIN || w->state == CT_CHILD)
 			continue;
 		l->clients += ct_marks__set(s, w->thread);
@@ -76,13 +76,14 @@ static void find_clients(struct loop *l, struct ct_search *s)
 }
 
 /* Does one thread of another process, and nobody else, wake it from its rests? */
-static bool is_dialogue(const struct loop *l, const struct ct_model *m)
+static bool is_dialogue(const struct loop *l, const struct ct_search *s)
 {
+	const struct ct_model *m = s->m;
 	u32 only = CT_NONE;
 
-	for (u32 i = 0; i < m->waits.cnt; i++) {
+	for (u32 i = s->first[l->thread]; i != CT_NONE; i = s->next[i]) {
 		const struct ct_wait *w = &m->waits.at[i];
-		if (w->thread != l->thread || w->state != CT_POLL || !(w->flags & CT_WAIT_WOKEN))
+		if (w->state != CT_POLL || !(w->flags & CT_WAIT_WOKEN))
 			continue;
 		if (w->waker == CT_NONE || (only != CT_NONE && w->waker != only))
 			return false;
@@ -216,7 +217,7 @@ static bool is_loop(struct loop *l, struct ct_search *s, u32 thread)
 {
 	if (!polls(l, s->m, thread))
 		return false;
-	l->dialogue = is_dialogue(l, s->m);
+	l->dialogue = is_dialogue(l, s);
 	find_clients(l, s);
 	if (l->dialogue || (l->turns < ct_threshold(CT_T_LOOP_TURNS) && l->clients < 2))
 		return false;

@@ -351,6 +351,9 @@ struct ct_finding {
 	/* Text from the traced program passes through as it is: exporters make it harmless.  Hangs
 	 * have their words from whoever prints them (export/hang_text.c), here they are NULL. */
 	char *title, *evidence, *advice;
+	/* Of the searches: what is in the lists above, by list, once they are long; NULL. */
+	struct ct_table *known;
+	u32 known_cnt[3];
 };
 struct ct_finding_list {
 	/* most cost first, a consequence after its cause; info last */

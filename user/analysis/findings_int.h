@@ -74,9 +74,11 @@ struct ct_search {
 	const struct ct_model *m;
 	ct_ns duration_ns;
 	u8 *told;  /* [waits] another finding accounts for this wait already */
-	u8 *marks; /* [threads] of ct_marks */
+	u32 *marks; /* [threads] of ct_marks: in the set, if equal to mark */
+	u32 mark;
 	struct ct_queue *queues; /* [contentions] of findings_locks.c, when first asked for; NULL */
-	u32 *next; /* [waits] the same thread's next wait; CT_NONE */
+	u32 *first, *next; /* [threads], [waits]: a thread's waits, by start; CT_NONE */
+	u32 *first_ended, *next_ended; /* the same: the waits that a thread ended, by their start */
 	struct ct_finding_list *out;
 	CT_VEC(char *) scratch; /* of ct_say */
 };
@@ -89,6 +91,7 @@ void ct_found__frame(struct ct_finding *f, u32 frame);
 /* A set of threads, for a moment: set says whether it is new in it. */
 void ct_marks__clear(struct ct_search *s);
 bool ct_marks__set(struct ct_search *s, u32 thread);
+bool ct_marks__has(const struct ct_search *s, u32 thread);
 /* Is so much time worth being spoken of? */
 bool ct_worth(const struct ct_search *s, ct_ns cost_ns);
 bool ct_is_share(u64 part, u64 whole, enum ct_threshold_id percent);

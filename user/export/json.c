@@ -571,27 +571,22 @@ static void add_lock_id(json_t *locks, const struct ct_model *m, u32 lock)
 	if (lock == CT_NONE)
 		return;
 	snprintf(id, sizeof(id), "L%" PRIu32, m->locks.at[lock].id);
-	for (size_t i = 0; i < json_array_size(locks); i++)
-		if (!strcmp(json_string_value(json_array_get(locks, i)), id))
-			return;
 	json_array_append_new(locks, json_string(id));
 }
 
-/* "file.c:12"; a place without a line says nothing here */
-static void add_line(json_t *lines, const struct ct_model *m, u32 frame)
+/* "file.c:12", each once; a place without a line says nothing here */
+static void add_line(json_t *lines, struct ct_strtab *known, const struct ct_model *m, u32 frame)
 {
 	struct ct_place place = ct_frame_place(m->names, frame);
+	u32 cnt = ct_strtab__count(known);
 	char *line;
 
 	if (!*place.file || !place.line)
 		return;
 	line = ct_asprintf("%s:%" PRIu32, ct_base_name(place.file), place.line);
-	for (size_t i = 0; i < json_array_size(lines); i++)
-		if (!strcmp(json_string_value(json_array_get(lines, i)), line)) {
-			free(line);
-			return;
-		}
-	json_array_append_new(lines, text(line));
+	ct_strtab__add(known, line);
+	if (ct_strtab__count(known) > cnt)
+		json_array_append_new(lines, text(line));
 	free(line);
 }
 
@@ -603,10 +598,12 @@ static void set_owned(json_t *o, const char *key, char *value)
 
 static json_t *finding_places(const struct ct_model *m, const struct ct_finding *f)
 {
+	struct ct_strtab *known = ct_strtab__new();
 	json_t *lines = json_array();
 
 	for (u32 i = 0; i < f->frames.cnt; i++)
-		add_line(lines, m, f->frames.at[i]);
+		add_line(lines, known, m, f->frames.at[i]);
+	ct_strtab__free(known);
 	return lines;
 }
 

@@ -34,6 +34,7 @@ struct task_struct___x86 {
 #define REG_SP(r) ((r)->sp)
 #define REG_BP(r) ((r)->bp)
 #define REG_LR(r) 0ul
+#define CODE_BITS (~0ull)
 #define REG_ARG0(r) ((r)->di)
 #define REG_ARG1(r) ((r)->si)
 #define REG_ARG2(r) ((r)->dx)
@@ -59,7 +60,7 @@ struct perf_hit {
 
 #elif defined(__TARGET_ARCH_arm64)
 
-struct pt_regs___arm64 {
+struct pt_regs___aarch64 {
 	u64 regs[31];
 	u64 sp, pc, orig_x0;
 	i32 syscallno;
@@ -85,12 +86,13 @@ struct task_struct___arm64 {
  */
 #define HAS_WATCH 0
 
-#define REGS_TYPE struct pt_regs___arm64
+#define REGS_TYPE struct pt_regs___aarch64
 #define REG_NR(r) ((r)->syscallno)
 #define REG_IP(r) ((r)->pc)
 #define REG_SP(r) ((r)->sp)
 #define REG_BP(r) ((r)->regs[29])
 #define REG_LR(r) ((r)->regs[30])
+#define CODE_BITS ((1ull << 48) - 1) /* above: the signature of a pointer */
 #define REG_ARG0(r) ((r)->orig_x0)
 #define REG_ARG1(r) ((r)->regs[1])
 #define REG_ARG2(r) ((r)->regs[2])
@@ -157,7 +159,7 @@ static __always_inline bool task_is_queued(struct task_struct *task)
  * Since 7.3 bits 16 to 23 count how often interrupts were disabled, and those of the
  * interrupts themselves are above: hardirq_mask and nmi_mask, handed over likewise, say which.
  */
-struct task_thread_info___arm64 {
+struct task_struct___preempt {
 	struct {
 		struct {
 			u32 count;
@@ -191,7 +193,7 @@ static __always_inline u32 preempt_count_now(struct task_struct *current, i64 pr
 	bpf_probe_read_kernel(&count, sizeof(count), (void *)(rq + preempt_delta));
 	return count;
 #else
-	return ((struct task_thread_info___arm64 *)current)->thread_info.preempt.count;
+	return ((struct task_struct___preempt *)current)->thread_info.preempt.count;
 #endif
 }
 

@@ -51,7 +51,8 @@ static __always_inline struct ct_hdr *emit_begin(u32 kind, u32 bytes, u64 ts)
 	segment = bpf_map_lookup_elem(&rings, &key);
 	if (!segment) /* for the verifier */
 		return NULL;
-	hdr = segment + (pos & (CT_SEG_BYTES - 1));
+	/* the low bits are 0, but the verifier wants to see it: arm64 publishes by an atomic */
+	hdr = segment + (pos & (CT_SEG_BYTES - 8));
 	hdr->ts = ts;
 	return hdr;
 }

@@ -51,8 +51,10 @@ fi
 # a link that is not of ctrace's making: this kernel has nothing but what ran here
 bpftool prog list >left 2>&1
 bpftool map list >>left 2>&1
-stty -F /dev/ttyS1 raw -echo 2>/dev/null
-tar -cf - . | gzip -1 >/dev/ttyS1
+port=/dev/ttyS1
+[ "$(uname -m)" = x86_64 ] || port=/dev/ttyS0 # the log's port has another name there
+stty -F $port raw -echo 2>/dev/null
+tar -cf - . | gzip -1 >$port
 sync
 echo "@@ done"
 poweroff -f

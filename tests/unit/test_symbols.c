@@ -229,6 +229,7 @@ SAMPLE(cxx_O2_nofp_nopie, "cxx-O2-nofp-nopie", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(noplt, "c-O2-noplt", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(dwarf4, "c-dwarf4", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(clang, "c-clang", NO_DEBUG_ROOT, ALL, "glibc")
+SAMPLE(lld, "c-lld", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(statically, "c-static", NO_DEBUG_ROOT, ALL, "glibc")
 SAMPLE(musl_static, "c-musl-static", NO_DEBUG_ROOT, ALL, "musl")
 SAMPLE(debug_by_id, "c-by-id", NULL, ALL, "glibc")
@@ -974,6 +975,7 @@ int main(void)
 		cmocka_unit_test(test_noplt),
 		cmocka_unit_test(test_dwarf4),
 		cmocka_unit_test(test_clang),
+		cmocka_unit_test(test_lld),
 		cmocka_unit_test(test_statically),
 		cmocka_unit_test(test_musl_static),
 		cmocka_unit_test(test_debug_by_id),

@@ -48,12 +48,35 @@ static __always_inline u64 thread_pointer(struct task_struct *task)
 }
 
 /* arch/x86/include/uapi/asm/bpf_perf_event.h and ptrace.h: what a perf_event program is given. */
-#define HAS_WATCH 1
 struct perf_hit {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
 		cs, flags, sp, ss;
 	u64 sample_period, addr;
 };
+#define HIT_IP(c) ((c)->ip)
+#define HIT_CODE_END(ip) (ip) /* it stands behind the instruction */
+#define HIT_STACK CT_STACK_AFTER
+
+static __always_inline void copy_registers(struct ct_hit *h, const struct perf_hit *ctx)
+{
+	h->reg[0] = ctx->ax;
+	h->reg[1] = ctx->cx;
+	h->reg[2] = ctx->dx;
+	h->reg[3] = ctx->bx;
+	h->reg[4] = ctx->sp;
+	h->reg[5] = ctx->bp;
+	h->reg[6] = ctx->si;
+	h->reg[7] = ctx->di;
+	h->reg[8] = ctx->r8;
+	h->reg[9] = ctx->r9;
+	h->reg[10] = ctx->r10;
+	h->reg[11] = ctx->r11;
+	h->reg[12] = ctx->r12;
+	h->reg[13] = ctx->r13;
+	h->reg[14] = ctx->r14;
+	h->reg[15] = ctx->r15;
+	h->flags = ctx->flags;
+}
 
 /* x86 stores are not reordered with older stores: a plain one publishes a record. */
 #define publish(ptr, value) (*(volatile u64 *)(ptr) = (value))
@@ -76,15 +99,26 @@ struct task_struct___arm64 {
 	struct thread_struct___arm64 thread;
 } __attribute__((preserve_access_index));
 
-/*
- * Watchpoints of arm64 fire before the access, and the kernel steps over it with the watchpoint
- * off before it calls a handler that is not the default one.  A BPF program there sees the
- * registers from before: it would take the bytes of this instruction (not of the one before it),
- * the value read from memory instead of from the destination register, the value written from the
- * source register as it is, a second program on the step for what LDADD and the exclusive stores
- * leave behind, and a decoder of A64 in user/capture/decode.c.  Not written: never run on arm64.
- */
-#define HAS_WATCH 0
+/* struct user_pt_regs, arch/arm64/include/uapi/asm/ptrace.h: what a perf_event program is given.
+ * A watchpoint fires before the access, and the kernel then steps over it with the watchpoint off. */
+struct perf_hit {
+	u64 regs[31], sp, pc, pstate;
+	u64 sample_period, addr;
+};
+#define HIT_IP(c) ((c)->pc)
+#define HIT_CODE_END(ip) ((ip) + 4) /* it stands at the instruction */
+#define HIT_STACK 0
+
+static __always_inline void copy_registers(struct ct_hit *h, const struct perf_hit *ctx)
+{
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < 31; i++)
+		h->reg[i] = ctx->regs[i];
+	h->reg[31] = ctx->sp;
+	h->flags = ctx->pstate;
+}
 
 #define REGS_TYPE struct pt_regs___aarch64
 #define REG_NR(r) ((r)->syscallno)

@@ -248,11 +248,6 @@ int ct_watcher__new(
 	u64 word __attribute__((aligned(8))) = 0;
 	int fd;
 
-#ifndef __x86_64__
-	*why = ct_strdup("--watch works on x86-64 alone for now: this processor's watchpoints fire "
-			 "before the access");
-	return -ENOTSUP;
-#endif
 	fd = ct_watch_open(0, (u64)&word, 8, false);
 	if (fd < 0) {
 		*why = ct_watch_open_error(fd);

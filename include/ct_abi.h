@@ -114,6 +114,9 @@ enum ct_watch_on {
 #define CT_ACCESS_BEFORE 16u /* `before` is known from the instruction itself */
 /* the instruction does not tell the value: read from memory a moment later (arm64: earlier) */
 #define CT_ACCESS_LATE 32u
+/* a write that tells what this thread's last reading found, which was read from memory too early:
+ * that is in `before` */
+#define CT_ACCESS_FOUND 128u
 #define CT_ACCESS_BLIND 64u /* the value was not taken: shown as what was there before */
 
 /* An instruction that touched a watched variable, as the probe knows it, by CPU. */

@@ -21,6 +21,7 @@ struct ct_insn {
 	bool told; /* memory need not be read for the value */
 	bool spins; /* fails whenever it is watched, and the program then tries again */
 	i64 imm;   /* operand that is a number; of A64 the instruction */
+	u8 code[CT_WATCH_CODE_BYTES]; /* of A64: up to and with the instruction */
 };
 
 /* `code` ends with the instruction.  The variable's bytes are [addr, addr + size).  Cost: some
@@ -34,11 +35,23 @@ void ct_decode_x86__access(const struct ct_insn *insn, const struct ct_hit *hit,
 	struct ct_access *out);
 void ct_decode_a64__access(const struct ct_insn *insn, const struct ct_hit *hit, u64 addr, u32 size,
 	struct ct_access *out);
+/* What the instruction `load` at `ip` has found in the variable, from the registers of a later hit
+ * of its thread, `hit` at `at`; false: they do not tell.  Of use where hits come before accesses. */
+bool ct_decode_a64__found(const struct ct_insn *load, u64 ip, const struct ct_insn *at,
+	const struct ct_hit *hit, u32 size, u64 *value);
+
+static inline bool ct_decode_x86__found(const struct ct_insn *load, u64 ip,
+	const struct ct_insn *at, const struct ct_hit *hit, u32 size, u64 *value)
+{
+	return false;
+}
 
 #if defined(__aarch64__)
+#define ct_decode__found ct_decode_a64__found
 #define ct_decode__insn ct_decode_a64__insn
 #define ct_decode__access ct_decode_a64__access
 #else
+#define ct_decode__found ct_decode_x86__found
 #define ct_decode__insn ct_decode_x86__insn
 #define ct_decode__access ct_decode_x86__access
 #endif

@@ -9,6 +9,10 @@
  * instruction found, from which what it leaves is computed.  What a vector register writes nobody
  * knows until the next access (CT_ACCESS_BLIND).
  *
+ * That moment can be long: a thread may lose its CPU in it.  So when a thread that has read writes,
+ * the instructions between are followed, and where what was read is still in a register, or is but
+ * for a number added, that is what it has found (CT_ACCESS_FOUND).
+ *
  * A trap between a load-exclusive and its store-exclusive makes the store fail, and the program
  * tries again, for ever: such a variable cannot be watched (insn.spins, user/capture/watch.c).
  * Compilers use them for processors of before Armv8.1 only.
@@ -348,6 +352,79 @@ static bool holds_constant(const u8 *code, u32 len, u32 reg)
 	return false;
 }
 
+/* ---- what a load has found ---- */
+
+#define CODE_WORDS (CT_WATCH_CODE_BYTES / 4)
+
+struct trail {
+	u32 known;    /* bit per register: it has what was loaded, plus off */
+	u64 off[32];
+	bool narrow;  /* 32 bits tell the whole value */
+};
+
+static void put(struct trail *t, u32 to, u32 from, u64 add, bool fits)
+{
+	bool known = fits && t->known >> from & 1;
+
+	if (to == ZERO)
+		return;
+	t->off[to] = t->off[from] + add;
+	t->known = (t->known & ~(1u << to)) | (u32)known << to;
+}
+
+/* One instruction further; false: there is no telling where it came from. */
+static bool follow(struct trail *t, u32 code)
+{
+	bool fits = code >> 31 || t->narrow;
+	u64 imm = (u64)field(code, 10, 12) << (field(code, 22, 1) ? 12 : 0);
+
+	if ((code & 0x1f800000) == 0x11000000) { /* add and sub with a number */
+		put(t, field(code, 0, 5), field(code, 5, 5), code >> 30 & 1 ? -imm : imm,
+			fits && field(code, 5, 5) != ZERO);
+		return true;
+	}
+	if ((code & 0x7fe0ffe0) == 0x2a0003e0) { /* mov */
+		put(t, field(code, 0, 5), field(code, 16, 5), 0,
+			fits && field(code, 16, 5) != ZERO);
+		return true;
+	}
+	if (code >> 26 == 0x25 || (code & 0xfffffc1f) == 0xd63f0000) { /* calls: x19..x29 stay */
+		t->known &= 0x3ff80000;
+		return true;
+	}
+	if (!code || is_jump(code))
+		return false;
+	for (u32 reg = 0; reg < ZERO; reg++)
+		if (t->known >> reg & 1 && may_set(code, reg))
+			t->known &= ~(1u << reg);
+	return true;
+}
+
+bool ct_decode_a64__found(const struct ct_insn *load, u64 ip, const struct ct_insn *at,
+	const struct ct_hit *hit, u32 size, u64 *value)
+{
+	u64 words = (hit->ip - ip) / 4;
+	u32 code[CODE_WORDS];
+	struct trail t = { .narrow = size <= 4 };
+	struct a64 a;
+
+	memcpy(code, at->code, sizeof(code));
+	if (!words || words >= CODE_WORDS || code[CODE_WORDS - 1 - words] != (u32)load->imm ||
+		!read_code(&a, (u32)load->imm) || a.op != OP_LOAD || a.vector || a.cnt != 1 ||
+		a.reg[0] == ZERO || a.bytes < size)
+		return false;
+	t.known = 1u << a.reg[0];
+	for (u64 i = CODE_WORDS - words; i < CODE_WORDS - 1; i++)
+		if (!follow(&t, code[i]))
+			return false;
+	for (u32 reg = 0; reg < ZERO; reg++)
+		if (t.known >> reg & 1) {
+			*value = low_bytes(get(hit, reg) - t.off[reg], size);
+			return true;
+		}
+	return false;
+}
+
 /* ---- the face ---- */
 
 void ct_decode_a64__insn(struct ct_insn *insn, const u8 *code, u32 len, const struct ct_hit *hit,
@@ -367,6 +444,8 @@ void ct_decode_a64__insn(struct ct_insn *insn, const u8 *code, u32 len, const st
 	if (!touches(&a, at, addr, size))
 		return;
 	insn->imm = word;
+	if (len == sizeof(insn->code))
+		memcpy(insn->code, code, len);
 	insn->how = a.op == OP_LOAD ? CT_ACCESS_READ :
 		a.op == OP_STORE ? CT_ACCESS_WRITE : CT_ACCESS_READ | CT_ACCESS_WRITE;
 	insn->how |= a.atomic ? CT_ACCESS_ATOMIC : 0;

@@ -49,6 +49,12 @@ struct armed {
 	struct bpf_link *link;
 };
 
+struct reading {
+	u64 ip;
+	ct_ns ts;
+	u32 place; /* CT_NONE: what it found has been told, or is of no use any more */
+};
+
 struct ct_watcher {
 	struct ct_session *s;
 	struct ct_watch_opts opts;
@@ -61,6 +67,8 @@ struct ct_watcher {
 	struct ct_table *armed_by;   /* tid -> armed_ns */
 	struct ct_table *places;     /* (ip, tgid) -> insns */
 	CT_VEC(struct ct_insn) insns;
+	struct ct_table *readings_by; /* (tid, var) -> readings */
+	CT_VEC(struct reading) readings; /* the last of each thread whose value came too early */
 	struct bpf_link *lock_probes[2]; /* --shake */
 	u64 lock_addr[CT_WATCH_LOCKS];
 	u32 lock_cnt;
@@ -260,6 +268,7 @@ int ct_watcher__new(
 	w->automatic = !strcmp(opts->what, "auto");
 	w->armed_by = ct_table__new();
 	w->places = ct_table__new();
+	w->readings_by = ct_table__new();
 	measure_price(w);
 	set_budget(w);
 	w->turn_len_ns = TURN_FIRST_NS;
@@ -283,6 +292,8 @@ void ct_watcher__free(struct ct_watcher *w)
 	ct_watch_found__clear(&w->found);
 	ct_table__free(w->armed_by);
 	ct_table__free(w->places);
+	ct_table__free(w->readings_by);
+	ct_vec_free(&w->readings);
 	ct_vec_free(&w->armed);
 	ct_vec_free(&w->armed_ns);
 	ct_vec_free(&w->insns);
@@ -564,8 +575,40 @@ static void tell_place(struct ct_watcher *w, const struct ct_hit *hit)
 		bpf_map_update_elem(map, &place, &told, BPF_EXIST);
 }
 
-void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct ct_access *out)
+static struct reading *reading_of(struct ct_watcher *w, u32 tid, u32 var)
 {
+	u32 idx = ct_table__get(w->readings_by, tid, var);
+
+	if (idx == CT_NONE) {
+		idx = w->readings.cnt;
+		ct_table__set(w->readings_by, tid, var, idx);
+		ct_vec_push(&w->readings)->place = CT_NONE;
+	}
+	return &w->readings.at[idx];
+}
+
+/* A reading that was taken before it happened is corrected by the next write of its thread. */
+static void correct_reading(struct ct_watcher *w, const struct ct_hdr *hdr, u32 place, u32 size,
+	struct ct_access *out)
+{
+	const struct ct_hit *hit = (const void *)(hdr + 1);
+	struct reading *r = reading_of(w, hdr->tid, hit->var);
+
+	if (!(out->how & CT_ACCESS_WRITE)) {
+		*r = (struct reading){ hit->ip, hdr->ts, out->how & CT_ACCESS_LATE ? place :
+										     CT_NONE };
+		return;
+	}
+	if (r->place != CT_NONE && r->ts < hdr->ts && !(out->how & CT_ACCESS_READ) &&
+		ct_decode__found(&w->insns.at[r->place], r->ip, &w->insns.at[place], hit, size,
+			&out->before))
+		out->how |= CT_ACCESS_FOUND;
+	r->place = CT_NONE;
+}
+
+void ct_watcher__access(struct ct_watcher *w, const struct ct_hdr *hdr, struct ct_access *out)
+{
+	const struct ct_hit *hit = (const void *)(hdr + 1);
 	u32 place = ct_table__get(w->places, hit->ip, hit->tgid), size = 8;
 
 	if (hit->var && hit->var <= w->found.vars.cnt)
@@ -585,6 +628,8 @@ void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct c
 
 		out->locks |= slot < CT_WATCH_LOCKS ? 1ull << slot : 0;
 	}
-	if (place != CT_NONE)
-		ct_decode__access(&w->insns.at[place], hit, hit->addr, size, out);
+	if (place == CT_NONE)
+		return;
+	ct_decode__access(&w->insns.at[place], hit, hit->addr, size, out);
+	correct_reading(w, hdr, place, size, out);
 }

@@ -34,7 +34,8 @@ u64 ct_watcher__seed(const struct ct_watcher *w); /* of --shake; 0: not shaken *
 int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns);
 /* Every record that comes from the rings: locks are learnt from them. */
 void ct_watcher__see(struct ct_watcher *w, const struct ct_hdr *hdr);
-void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct ct_access *out);
+/* Of a CT_HIT, which follows its header. */
+void ct_watcher__access(struct ct_watcher *w, const struct ct_hdr *hdr, struct ct_access *out);
 /* "stats.misses" of a number in the trace; NULL: no such one. */
 const char *ct_watcher__name(const struct ct_watcher *w, u32 var);
 void ct_watcher__stop(struct ct_watcher *w); /* no more hits */

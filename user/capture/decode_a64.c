@@ -446,8 +446,9 @@ void ct_decode_a64__insn(struct ct_insn *insn, const u8 *code, u32 len, const st
 	insn->imm = word;
 	if (len == sizeof(insn->code))
 		memcpy(insn->code, code, len);
-	insn->how = a.op == OP_LOAD ? CT_ACCESS_READ :
-		a.op == OP_STORE ? CT_ACCESS_WRITE : CT_ACCESS_READ | CT_ACCESS_WRITE;
+	insn->how = a.op == OP_STORE ? CT_ACCESS_WRITE : CT_ACCESS_READ;
+	if (a.op > OP_STORE || (a.op == OP_LOAD && a.exclusive)) /* it loads to store */
+		insn->how |= CT_ACCESS_READ | CT_ACCESS_WRITE;
 	insn->how |= a.atomic ? CT_ACCESS_ATOMIC : 0;
 	insn->size = a.bytes * a.cnt;
 	insn->spins = a.exclusive;
@@ -502,8 +503,10 @@ void ct_decode_a64__access(const struct ct_insn *insn, const struct ct_hit *hit,
 	if (!insn->how || !read_code(&a, (u32)insn->imm))
 		return;
 	at = address_of(&a, hit);
-	if (a.op == OP_STORE)
+	if (a.op == OP_STORE && !a.exclusive)
 		known = apply_store(&a, at, hit, addr, size, out);
+	else if (a.exclusive)
+		known = false;
 	else if (a.op != OP_LOAD)
 		known = apply_update(&a, at, hit, addr, size, out);
 	if (!known) {

@@ -97,10 +97,20 @@ static void inject_watch(struct ct_watcher *w, u32 var, enum ct_watch_on on)
 	ct_session__inject(w->s, CT_WATCH, 0, ct_now_ns(), &ev);
 }
 
+static const struct ct_watch_var *var_in(const struct ct_watcher *w, u32 slot)
+{
+	return w->slot_var[slot] ? &w->found.vars.at[w->slot_var[slot] - 1] : NULL;
+}
+
+static bool is_barred(const struct ct_watcher *w, u32 slot)
+{
+	return var_in(w, slot) && var_in(w, slot)->barred;
+}
+
 static void inject_slots(struct ct_watcher *w, enum ct_watch_on on)
 {
 	for (u32 i = 0; i < CT_WATCH_SLOTS; i++)
-		if (w->slot_var[i])
+		if (w->slot_var[i] && !is_barred(w, i))
 			inject_watch(w, w->slot_var[i], on);
 }
 
@@ -140,8 +150,8 @@ static void learn_lock(struct ct_watcher *w, u64 addr, u32 op, u32 val)
 
 static int arm_slot(struct ct_watcher *w, u32 tid, u32 slot)
 {
-	const struct ct_watch_var *v = &w->found.vars.at[w->slot_var[slot] - 1];
-	int fd = ct_watch_open(tid, v->addr, v->size, !w->paused);
+	const struct ct_watch_var *v = var_in(w, slot);
+	int fd = ct_watch_open(tid, v->addr, v->size, !w->paused && !v->barred);
 	struct bpf_link *link;
 
 	if (fd < 0)
@@ -193,7 +203,7 @@ static void disarm_all(struct ct_watcher *w)
 static void switch_all(struct ct_watcher *w, bool on)
 {
 	for (u32 i = 0; i < w->armed.cnt; i++)
-		ioctl(w->armed.at[i].fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+		ioctl(w->armed.at[i].fd, on && !is_barred(w, w->armed.at[i].slot) ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
 }
 
 /* ---- price ---- */
@@ -499,7 +509,8 @@ static void next_turn(struct ct_watcher *w, ct_ns now_ns)
 		for (u32 i = 0; i < w->armed.cnt; i++)
 			if (w->armed.at[i].slot == slot)
 				ct_watch_move(w->armed.at[i].fd, w->found.vars.at[var - 1].addr,
-					w->found.vars.at[var - 1].size);
+					w->found.vars.at[var - 1].size,
+					!w->found.vars.at[var - 1].barred);
 		set_slot(w, slot, var);
 		w->next_var = (w->next_var + 1) % cnt;
 		if (!w->next_var && w->turn_len_ns < TURN_MOST_NS)
@@ -575,6 +586,23 @@ static void tell_place(struct ct_watcher *w, const struct ct_hit *hit)
 		bpf_map_update_elem(map, &place, &told, BPF_EXIST);
 }
 
+/* An instruction that fails whenever it is watched is tried again for ever: the program comes first. */
+static void bar(struct ct_watcher *w, u32 var)
+{
+	struct ct_watch_var *v = &w->found.vars.at[var - 1];
+
+	if (v->barred)
+		return;
+	for (u32 i = 0; i < w->armed.cnt; i++)
+		if (w->slot_var[w->armed.at[i].slot] == var)
+			ioctl(w->armed.at[i].fd, PERF_EVENT_IOC_DISABLE, 0);
+	inject_watch(w, var, CT_WATCH_OFF);
+	v->barred = true;
+	ct_warn("%s is no longer watched: the program changes it by exclusive loads and stores (ldxr, "
+		"stxr), which never succeed when a watchpoint comes between; compiled for Armv8.1 "
+		"or with -moutline-atomics it could be", v->name);
+}
+
 static struct reading *reading_of(struct ct_watcher *w, u32 tid, u32 var)
 {
 	u32 idx = ct_table__get(w->readings_by, tid, var);
@@ -631,5 +659,7 @@ void ct_watcher__access(struct ct_watcher *w, const struct ct_hdr *hdr, struct c
 	if (place == CT_NONE)
 		return;
 	ct_decode__access(&w->insns.at[place], hit, hit->addr, size, out);
+	if (w->insns.at[place].spins && hit->var && hit->var <= w->found.vars.cnt)
+		bar(w, hit->var);
 	correct_reading(w, hdr, place, size, out);
 }

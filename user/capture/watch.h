@@ -46,6 +46,7 @@ struct ct_watch_var {
 	char *name;
 	u64 addr;
 	u32 size; /* 1, 2, 4 or 8; addr is a multiple */
+	bool barred; /* the program cannot go on while it is watched */
 };
 struct ct_watch_found {
 	CT_VEC(struct ct_watch_var) vars;
@@ -62,7 +63,8 @@ char *ct_watch_find_libc(u32 pid);
 /* ---- debug registers (watch_perf.c) ---- */
 /* One register of one thread, and of what it will create.  A descriptor, or -errno. */
 int ct_watch_open(u32 tid, u64 addr, u32 size, bool enabled);
-int ct_watch_move(int fd, u64 addr, u32 size); /* the same, and its copies, elsewhere */
+/* The same, and its copies, elsewhere. */
+int ct_watch_move(int fd, u64 addr, u32 size, bool enabled);
 char *ct_watch_open_error(int err);	       /* one line for the user; free() it */
 
 #endif

@@ -100,7 +100,7 @@ struct task_struct___arm64 {
 } __attribute__((preserve_access_index));
 
 /* struct user_pt_regs, arch/arm64/include/uapi/asm/ptrace.h: what a perf_event program is given.
- * A watchpoint fires before the access, and the kernel then steps over it with the watchpoint off. */
+ * A watchpoint fires before the access; the kernel then steps over it with the watchpoint off. */
 struct perf_hit {
 	u64 regs[31], sp, pc, pstate;
 	u64 sample_period, addr;

@@ -12,8 +12,8 @@
  * another id. What "looks like code" is: inside the main program's text, or between lo and hi of
  * the process's spans entry (user space sets it from the mappings it is told of; before that, the
  * top of the mmap area). arm64 has the caller of a leaf in a register, which enters, too, and signs
- * return addresses in their high bits, which do not. A wrong guess costs a copy, never a wrong stack, but for two deep call
- * chains that agree in their top 512 bytes and in depth.
+ * return addresses in their high bits, which do not. A wrong guess costs a copy, never a wrong
+ * stack, but for two deep call chains that agree in their top 512 bytes and in depth.
  */
 #ifndef CTRACE_STACK_BPF_H
 #define CTRACE_STACK_BPF_H

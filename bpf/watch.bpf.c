@@ -2,9 +2,9 @@
 /*
  * The race witness: a debug register of the CPU stopped a thread that has just touched a watched
  * variable, or on arm64 is about to.  The registers are copied as they are, because they hold the
- * very value that was read or written (memory may have changed since), and the locks' owner words are compared with the
- * thread, so that no lock or unlock needs a probe.  What the instruction was is decided in
- * user/capture/decode.c from the code bytes, which are sent once for each place.
+ * very value that was read or written (memory may have changed since), and the locks' owner words
+ * are compared with the thread, so that no lock or unlock needs a probe.  What the instruction was
+ * is decided in user/capture/decode.c from the code bytes, which are sent once for each place.
  */
 #include "filter.bpf.h"
 #include "emit.bpf.h"

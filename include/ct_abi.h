@@ -133,9 +133,9 @@ struct ct_watch_place_state {
 
 /*
  * What a debug register's hit leaves in a ring, for the reader to make an ACCESS of (kind CT_HIT,
- * never in a trace): the registers, in the order of their numbers in instructions; code bytes follow
- * the record when the place is a new one, the instruction's own last.  x86 stops after the access
- * and shows what the instruction has left, arm64 before it.
+ * never in a trace): the registers, in the order of their numbers in instructions; code bytes
+ * follow the record when the place is a new one, the instruction's own last.  x86 stops after the
+ * access and shows what the instruction has left, arm64 before it.
  */
 #if defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
 #define CT_HIT_REGS 32 /* x0..x30 sp */
@@ -149,7 +149,7 @@ struct ct_hit {
 	u64 reg[CT_HIT_REGS];
 	u64 flags; /* pstate on arm64 */
 	u64 addr;  /* of the debug register */
-	/* memory at addr, a moment after the instruction (arm64: before it); 0: registers tell it */
+	/* memory at addr, a moment after the instruction (arm64: before); 0: registers tell it */
 	u64 value;
 	u64 locks; /* bit n: holds lock n */
 	u64 mutex; /* a locked mutex of this thread that a register or its stack leads to; 0 */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Instructions of A64 that are about to touch a variable, from their words and the registers before:
- * what each does, with which value, and what a load has found by the registers of a later store.
+ * Instructions of A64 that are about to touch a variable, from their words and the registers
+ * before: what each does, with which value, and what a load has found by the registers of a later store.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,10 +136,10 @@ static void test_found(void **state)
 		u64 found; /* 0: nobody knows */
 	} ways[] = {
 		{ { 0xf9400008, 0x91000508, 0xd503201f, 0xf9000008 }, 42, 0, 41 }, /* add 1 */
-		{ { 0xf9400008, 0xd1000d09, 0xd503201f, 0xf9000009 }, 42, 39, 42 }, /* sub x9, x8, 3 */
+		{ { 0xf9400008, 0xd1000d09, 0xd503201f, 0xf9000009 }, 42, 39, 42 }, /* sub x9, x8 */
 		{ { 0xf9400008, 0xaa0803e9, 0xd2800008, 0xf9000009 }, 0, 40, 40 }, /* mov x9, x8 */
 		{ { 0xf9400008, 0xb4000048, 0x91000508, 0xf9000008 }, 42, 0, 41 }, /* cbz between */
-		{ { 0xf9400008, 0x8b090108, 0xd503201f, 0xf9000008 }, 42, 1, 0 }, /* add x8, x8, x9 */
+		{ { 0xf9400008, 0x8b090108, 0xd503201f, 0xf9000008 }, 42, 1, 0 }, /* add x8, x9 */
 		{ { 0xf9400008, 0x94000010, 0xd503201f, 0xf9000008 }, 42, 0, 0 }, /* a call */
 		{ { 0xf9400008, 0x14000010, 0xd503201f, 0xf9000008 }, 42, 0, 0 }, /* a jump */
 		{ { 0xf9400008, 0x11000508, 0xd503201f, 0xf9000008 }, 42, 0, 0 }, /* w8: cut */

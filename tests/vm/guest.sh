@@ -26,6 +26,7 @@ record() {
 }
 
 uname -r >kernel
+uname -m >machine
 ctrace doctor >doctor 2>&1
 echo $? >doctor.status
 record first -- true
@@ -35,6 +36,8 @@ if [ "$(cat first.status)" -eq 0 ]; then
 	record switch --futex=switch --stack=off -- locks switch.log
 	record deadlock -- deadlock ab-ba 1
 	record race --cpu-samples=500 -- race mutex
+	record watch --watch counter -- race plain 300
+	[ ! -x /t/exclusive ] || record exclusive --watch counter -- exclusive
 	record io -- io event-loop
 	record processes -- sh -c 'i=0; while [ $i -lt 20 ]; do /bin/true; i=$((i + 1)); done'
 	record sleeper -- sleep 0.2

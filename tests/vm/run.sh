@@ -59,7 +59,7 @@ write_source() { # suite, file
 source_list() { # suite
 	case $arch in
 	amd64) echo "$VM/$1.list" ;;
-	*) echo "$VM/$arch$1.list" ;;
+	*) echo "$VM/$arch-${1#.}.list" ;;
 	esac
 }
 
@@ -68,7 +68,7 @@ apt_options() { # suite
 	[ "$1 $arch" = ". amd64" ] && return
 	printf '%s\n' -o "Dir::Etc::sourcelist=$(source_list "$1")" -o Dir::Etc::sourceparts=/dev/null \
 		-o "Dir::State::lists=$VM/lists" -o "Dir::Cache=$VM/cache" -o APT::Get::List-Cleanup=0
-	[ $arch = amd64 ] || printf '%s\n' -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" \
+	[ "$arch" = amd64 ] || printf '%s\n' -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" \
 		-o "Dir::State::status=$VM/nothing-installed"
 }
 
@@ -122,7 +122,7 @@ copy_libraries() { # program
 copy_program() { # program: with the libraries it is linked to
 	local library
 	cp "$1" "$root/t/"
-	[ $arch = amd64 ] || { copy_libraries "$1"; return; }
+	[ "$arch" = amd64 ] || { copy_libraries "$1"; return; }
 	for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*'); do
 		mkdir -p "$root$(dirname "$library")"
 		cp -L "$library" "$root$library"
@@ -157,7 +157,7 @@ make_initrd() {
 	local program
 	initrd=$VM/initrd-$arch.gz
 	[ -z "${made[$arch]:-}" ] || return "${made[$arch]}"
-	if [ $arch = amd64 ]; then use_own; else use_cross; fi
+	if [ "$arch" = amd64 ]; then use_own; else use_cross; fi
 	made[$arch]=$?
 	[ "${made[$arch]}" -eq 0 ] || return "${made[$arch]}"
 	root=$scratch/$arch
@@ -166,10 +166,14 @@ make_initrd() {
 	cp "$HERE/guest.sh" "$root/init"
 	chmod 755 "$root/init"
 	$compiler -g -pthread tests/e2e/prog/locks.c -o "$scratch/locks" || exit 99
+	if [ "$arch" = arm64 ]; then # as for a processor without instructions that add
+		$compiler -g -pthread -march=armv8-a -mno-outline-atomics tests/e2e/prog/exclusive.c \
+			-o "$root/t/exclusive" || exit 99
+	fi
 	for program in "$scratch/locks" "$build/ctrace" "$build"/demos/{deadlock,race,io} "$bpftool"; do
 		copy_program "$program"
 	done
-	[ $arch != amd64 ] || strip -g "$root/t/ctrace"
+	[ "$arch" != amd64 ] || strip -g "$root/t/ctrace"
 	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$initrd"
 }
 
@@ -196,7 +200,7 @@ machine() {
 # The serial port of the kernel's log comes first, that of the files second.
 boot() { # kernel, where its log and its files go
 	local console=ttyS0 port=isa-serial
-	[ $arch = amd64 ] || { console=ttyAMA0 port=pci-serial; }
+	[ "$arch" = amd64 ] || { console=ttyAMA0 port=pci-serial; }
 	# shellcheck disable=SC2046
 	timeout -k 5 "$BOOT_LIMIT_S" $(machine) -smp 2 -m 1G -nodefaults -no-user-config -display none \
 		-serial stdio -chardev "file,id=files,path=$2/out.tar.gz" -device "$port,chardev=files" \

@@ -400,9 +400,8 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 	if (!s->summed && (t->how & CT_ACCESS_BLIND))
 		return;
 	if (!s->summed) {
-		s->expected = ct_watched_value(s->w, writes(t) && (t->how & CT_ACCESS_BEFORE)
-							     ? t->before
-							     : t->after);
+		s->expected = ct_watched_value(
+			s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
 		s->out->first = s->expected;
 		s->summed = true;
 		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))

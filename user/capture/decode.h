@@ -36,7 +36,7 @@ void ct_decode_x86__access(const struct ct_insn *insn, const struct ct_hit *hit,
 void ct_decode_a64__access(const struct ct_insn *insn, const struct ct_hit *hit, u64 addr, u32 size,
 	struct ct_access *out);
 /* What the instruction `load` at `ip` has found in the variable, from the registers of a later hit
- * of its thread, `hit` at `at`; false: they do not tell.  Of use where hits come before accesses. */
+ * of its thread, `hit` at `at`; false: they do not tell.  For hits that come before accesses. */
 bool ct_decode_a64__found(const struct ct_insn *load, u64 ip, const struct ct_insn *at,
 	const struct ct_hit *hit, u32 size, u64 *value);
 

@@ -202,8 +202,11 @@ static void disarm_all(struct ct_watcher *w)
 
 static void switch_all(struct ct_watcher *w, bool on)
 {
-	for (u32 i = 0; i < w->armed.cnt; i++)
-		ioctl(w->armed.at[i].fd, on && !is_barred(w, w->armed.at[i].slot) ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+	for (u32 i = 0; i < w->armed.cnt; i++) {
+		bool arm = on && !is_barred(w, w->armed.at[i].slot);
+
+		ioctl(w->armed.at[i].fd, arm ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+	}
 }
 
 /* ---- price ---- */
@@ -586,7 +589,7 @@ static void tell_place(struct ct_watcher *w, const struct ct_hit *hit)
 		bpf_map_update_elem(map, &place, &told, BPF_EXIST);
 }
 
-/* An instruction that fails whenever it is watched is tried again for ever: the program comes first. */
+/* An instruction that fails whenever it is watched is tried again for ever: it is let go. */
 static void bar(struct ct_watcher *w, u32 var)
 {
 	struct ct_watch_var *v = &w->found.vars.at[var - 1];
@@ -598,9 +601,10 @@ static void bar(struct ct_watcher *w, u32 var)
 			ioctl(w->armed.at[i].fd, PERF_EVENT_IOC_DISABLE, 0);
 	inject_watch(w, var, CT_WATCH_OFF);
 	v->barred = true;
-	ct_warn("%s is no longer watched: the program changes it by exclusive loads and stores (ldxr, "
-		"stxr), which never succeed when a watchpoint comes between; compiled for Armv8.1 "
-		"or with -moutline-atomics it could be", v->name);
+	ct_warn("%s is no longer watched: the program changes it by exclusive loads and stores "
+		"(ldxr, stxr), which never succeed when a watchpoint comes between; compiled for "
+		"Armv8.1 or with -moutline-atomics it could be",
+		v->name);
 }
 
 static struct reading *reading_of(struct ct_watcher *w, u32 tid, u32 var)

@@ -105,7 +105,7 @@ static void correct_reading(struct build *b, const struct ct_watched *w, u32 thr
 			continue;
 		if (t->how & CT_ACCESS_WRITE)
 			return;
-		t->before = t->after = found;
+		t->after = found; /* and before it, what was there when it began */
 		t->how &= ~CT_ACCESS_LATE;
 		return;
 	}

@@ -18,9 +18,11 @@ static __always_inline u32 inner_tid(struct task_struct *task)
 
 	if (pid)
 		level = BPF_CORE_READ(pid, level);
+	/* at most 32 levels of 16 bytes; 6.1's verifier wants to see a bound of the product */
 	if (level && level <= 32)
 		bpf_core_read(&nr, sizeof(nr),
-			(void *)&pid->numbers[0].nr + level * bpf_core_type_size(struct upid));
+			(void *)&pid->numbers[0].nr +
+				(level * bpf_core_type_size(struct upid) & 1023));
 	/* one load of nr, from the stack: the verifier refuses one that may also be of the task */
 	return *(volatile u32 *)&nr;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Instructions of A64 that are about to touch a variable, from their words and the registers
- * before: what each does, with which value, and what a load has found by the registers of a later store.
+ * before: what each does, with which value, and what a load has found by the registers of a later
+ * store.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -145,7 +145,8 @@ use_cross() {
 		command -v $tool >/dev/null || { echo "$tool is not installed (make deps-test)"; return 77; }
 	done
 	update_suite . || { echo "no packages for arm64 in reach"; return 77; }
-	APT_OPTIONS=$(apt_options .) "$HERE/cross.sh" "$CROSS" build >"$CROSS.log" 2>&1 || return
+	APT_OPTIONS=$(apt_options .) "$HERE/cross.sh" "$CROSS" build >"$CROSS.log" 2>&1 ||
+		{ tool=$?; tail -n 1 "$CROSS.log"; return $tool; }
 	build=$CROSS/build
 	busybox=$CROSS/root/bin/busybox
 	bpftool=$CROSS/root/usr/sbin/bpftool
@@ -211,14 +212,13 @@ boot() { # kernel, where its log and its files go
 }
 
 check_kernel() { # name suite pattern verdict
-	local kernel why dir=$VM/$1 start=$EPOCHREALTIME arch=${3##*-}
+	local kernel dir=$VM/$1 start=$EPOCHREALTIME arch=${3##*-}
 	number=$((number + 1))
 	make_initrd >"$VM/why"
 	case $? in
 	0) ;;
 	77)
-		why=$(cat "$VM/why" "$CROSS.log" 2>/dev/null | tail -n 1)
-		echo "ok $number - $1 # SKIP $why"
+		echo "ok $number - $1 # SKIP $(cat "$VM/why")"
 		return
 		;;
 	*)

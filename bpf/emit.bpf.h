@@ -54,7 +54,8 @@ static __always_inline struct ct_hdr *emit_begin(u32 kind, u32 bytes, u64 ts)
 		count_loss(ctl, kind, ts);
 		return NULL;
 	}
-	hdr = segment + (pos & (CT_SEG_BYTES - 1));
+	/* the low bits are 0, but the verifier wants to see it: arm64 publishes by an atomic */
+	hdr = segment + (pos & (CT_SEG_BYTES - 8));
 	hdr->ts = ts;
 	return hdr;
 }

@@ -11,8 +11,9 @@
  * line waiting with other data keeps its id; another caller changes a return address and gets
  * another id. What "looks like code" is: inside the main program's text, or between lo and hi of
  * the process's spans entry (user space sets it from the mappings it is told of; before that, the
- * top of the mmap area). A wrong guess costs a copy, never a wrong stack, but for two deep call
- * chains that agree in their top 512 bytes and in depth.
+ * top of the mmap area). arm64 has the caller of a leaf in a register, which enters, too, and signs
+ * return addresses in their high bits, which do not. A wrong guess costs a copy, never a wrong
+ * stack, but for two deep call chains that agree in their top 512 bytes and in depth.
  */
 #ifndef CTRACE_STACK_BPF_H
 #define CTRACE_STACK_BPF_H
@@ -35,10 +36,11 @@ static __always_inline u64 program_identity(struct mm_struct *mm)
 }
 
 static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm_struct *mm,
-	const u64 *words, u32 cnt, u64 ip, u64 sp)
+	const u64 *words, u32 cnt, REGS_TYPE *regs)
 {
 	u64 text = mm->start_code, text_len = mm->end_code - text;
 	u64 lo = mm->mmap_base - LIBS_GUESS, len = LIBS_GUESS;
+	u64 sp = REG_SP(regs), ip = REG_IP(regs) ^ REG_LR(regs) << 1;
 	u64 hash = (ip ^ program_identity(mm)) * HASH_MUL ^ (sp - thread_pointer(task));
 	u32 slot = (u32)task->tgid % SPAN_SLOTS, i;
 	struct span *span = bpf_map_lookup_elem(&spans, &slot);
@@ -49,7 +51,7 @@ static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm
 	}
 #pragma unroll
 	for (i = 0; i < CT_STACK_KEY_BYTES / 8; i++) {
-		u64 word = words[i];
+		u64 word = words[i] & CODE_BITS;
 
 		if (i < cnt && (word - text < text_len ||
 				       (word - lo < len && word - sp >= STACK_REACH)))
@@ -131,7 +133,7 @@ static __always_inline u32 stack_id_of(struct task_struct *task, REGS_TYPE *regs
 		if (bpf_probe_read_user(words->at, 64, (void *)sp))
 			return 0;
 	}
-	key = stack_fingerprint(task, mm, words->at, cnt, REG_IP(regs), sp);
+	key = stack_fingerprint(task, mm, words->at, cnt, regs);
 	id = bpf_map_lookup_elem(&stack_keys, &key);
 	return id ? *id : copy_stack(task, mm, regs, ts, key, flags);
 }

@@ -205,7 +205,7 @@ struct ct_watch_span {
 
 /* One access, as it happened: those of a thread are found with ct_thread.touches. */
 struct ct_touch {
-	ct_ns ts; /* right after the instruction */
+	ct_ns ts; /* right after the instruction (arm64: before it) */
 	u64 ip;
 	u64 before; /* value before a write; valid with CT_ACCESS_BEFORE */
 	u64 after;  /* value read, or there after the write */

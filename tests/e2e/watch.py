@@ -18,8 +18,6 @@ probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("
                  "true"])
 if "debug registers" in probe.stderr:
     e2e.skip_all(f"no debug registers: {probe.stderr.strip()}")
-if "x86-64 alone" in probe.stderr:
-    e2e.skip_all("--watch is for x86-64")
 
 VISITS = 400
 BAD = ("lost-update", "unprotected-sharing")

@@ -59,6 +59,8 @@ struct study {
 	/* the sum of what everyone meant to add */
 	bool summed;
 	i64 expected;
+	bool early; /* the processor stops before an access */
+	bool vague; /* a value that counts may be another one than memory had then */
 };
 
 static const struct ct_touch *touch_at(const struct study *s, u32 seq)
@@ -79,6 +81,13 @@ static bool writes(const struct ct_touch *t)
 static bool is_plain_write(const struct ct_touch *t)
 {
 	return writes(t) && !(t->how & CT_ACCESS_ATOMIC);
+}
+
+/* Processors that stop before the access: what it found was read from memory before it happened,
+ * and others may have come in between. */
+static bool is_early(const struct study *s, const struct ct_touch *t)
+{
+	return (t->how & CT_ACCESS_LATE) && s->early;
 }
 
 /* ---- what came before what ---- */
@@ -320,7 +329,7 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 	if (u->read == CT_NONE || !is_plain_write(t) || reads(t) || (t->how & CT_ACCESS_CONST))
 		return;
 	r = touch_at(s, u->seq);
-	if ((t->flags | r->flags) & CT_TOUCH_PART)
+	if ((t->flags | r->flags) & CT_TOUCH_PART || is_early(s, r))
 		return;
 	from = u->seq + 1;
 	for (u32 i = from; i < seq; i++) /* what it has read tells which it had seen */
@@ -345,7 +354,18 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 
 /* ---- what the value should have been ---- */
 
-static void add_up(struct study *s, const struct ct_touch *t)
+/* An update that did not find what was there after the access before it; a write after a reading
+ * that is not certain. */
+static bool is_vague(const struct study *s, const struct ct_touch *t, u32 seq)
+{
+	const struct user *u = &s->users[t->thread];
+
+	if (reads(t))
+		return is_early(s, t) && seq && touch_at(s, seq - 1)->after != t->before;
+	return u->read != CT_NONE && is_early(s, touch_at(s, u->seq));
+}
+
+static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 {
 	const struct user *u = &s->users[t->thread];
 	i64 after = ct_watched_value(s->w, t->after);
@@ -353,9 +373,8 @@ static void add_up(struct study *s, const struct ct_touch *t)
 	if (!s->summed && (t->how & CT_ACCESS_BLIND))
 		return;
 	if (!s->summed) {
-		s->expected = ct_watched_value(s->w, writes(t) && (t->how & CT_ACCESS_BEFORE)
-							     ? t->before
-							     : t->after);
+		s->expected = ct_watched_value(
+			s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
 		s->out->first = s->expected;
 		s->summed = true;
 		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))
@@ -363,6 +382,7 @@ static void add_up(struct study *s, const struct ct_touch *t)
 	}
 	if (!writes(t))
 		return;
+	s->vague |= is_vague(s, t, seq);
 	if (reads(t) && (t->how & CT_ACCESS_BEFORE)) /* in one instruction */
 		s->expected += after - ct_watched_value(s->w, t->before);
 	else if (u->read != CT_NONE && !(t->how & CT_ACCESS_CONST))
@@ -405,7 +425,7 @@ static void step(struct study *s, u32 seq)
 		s->owner = t->thread;
 	step_state(s, t, touch);
 	find_lost(s, t, seq);
-	add_up(s, t);
+	add_up(s, t, seq);
 	u->last_ns = t->ts;
 	/* a reading that left no value takes none from the one before */
 	if (!(t->how & CT_ACCESS_BLIND) || writes(t)) {
@@ -445,7 +465,7 @@ static void study_variable(struct study *s)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
 	o->sharing = classify(s);
-	o->complete = !s->w->gaps && cnt && !o->unknown;
+	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
 	o->expected = s->expected;
 	if (cnt)
 		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
@@ -476,7 +496,8 @@ static void mark_unclear(u8 *unclear, const struct ct_model *m)
 
 void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)
 {
-	struct study base = { .m = m };
+	struct study base = { .m = m,
+		.early = m->run->arch && !strcmp(m->run->arch, "aarch64") };
 
 	*l = (struct ct_sharings){ 0 };
 	if (!m->watched.cnt)

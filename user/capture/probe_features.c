@@ -432,8 +432,6 @@ static void try_mappings(struct lab *lab, struct ct_feature *f)
 		yes(f, "perf mmap events");
 }
 
-#ifdef __x86_64__
-
 /* As --watch uses them.  All at once, since a debugger may have some. */
 static void try_registers(struct lab *lab, struct ct_feature *f)
 {
@@ -460,15 +458,6 @@ static void try_registers(struct lab *lab, struct ct_feature *f)
 	else
 		yes(f, "--watch can see %d variables at a time", cnt);
 }
-
-#else
-
-static void try_registers(struct lab *lab, struct ct_feature *f)
-{
-	no(f, "use an x86-64 machine", "--watch does not know this processor's yet");
-}
-
-#endif
 
 /* ---- processes and names ---- */
 

@@ -49,7 +49,7 @@ static int take_hit(struct ct_session *s, u32 cpu, const struct ct_hdr *hdr)
 
 	if (!s->watch || !s->writer)
 		return 0;
-	ct_watcher__access(s->watch, (const void *)(hdr + 1), &rec.access);
+	ct_watcher__access(s->watch, hdr, &rec.access);
 	return ct_writer__records(s->writer, cpu, &rec, sizeof(rec));
 }
 

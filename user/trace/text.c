@@ -115,6 +115,7 @@ static const struct word access_words[] = {
 	{ "before", CT_ACCESS_BEFORE },
 	{ "late", CT_ACCESS_LATE },
 	{ "blind", CT_ACCESS_BLIND },
+	{ "found", CT_ACCESS_FOUND },
 	{ NULL, 0 },
 };
 

@@ -59,6 +59,8 @@ static const struct {
 		CODE("\x48\x0f\xaf\xc1\x83\x3f\x00\x74\xf7\xc3"), 9, WORK },
 	{ "addsd xmm0, xmm1; cmp dword [rdi], 0; je: floating point",
 		CODE("\xf2\x0f\x58\xc1\x83\x3f\x00\x74\xf7\xc3"), 9, WORK },
+	{ "inc rcx; mov eax, [rdi+rcx*8]; cmp dword [rsi], 0; je: reads on until told",
+		CODE("\x48\xff\xc1\x8b\x04\xcf\x83\x3e\x00\x74\xf5\xc3"), 11, WORK },
 	{ "lock inc dword [rdi]; jne", CODE("\xf0\xff\x07\x75\xfb\xc3"), 5, WORK },
 	{ "mov eax, [rdi]; lea ecx, [rax+1]; lock cmpxchg [rdi], ecx; jne: one more",
 		CODE("\x8b\x07\x8d\x48\x01\xf0\x0f\xb1\x0f\x75\xf5\xc3"), 11, WORK },

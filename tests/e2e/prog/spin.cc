@@ -135,7 +135,7 @@ static long fractions(long n)
 static long collatz(long n)
 {
 	long c = 0;
-	for (unsigned long s = 1; s < (unsigned long)n / 100; s++)
+	for (unsigned long s = 1; s < (unsigned long)n / 300; s++)
 		for (unsigned long x = s; x != 1; c++)
 			x = x & 1 ? 3 * x + 1 : x / 2;
 	return c;
@@ -161,13 +161,13 @@ static long scan(long n)
 static std::atomic<long> total;
 static long add_up(long n)
 {
-	for (long i = 0; i < n / 8; i++)
+	for (long i = 0; i < n / 32; i++)
 		total.fetch_add(1);
 	return 0;
 }
 static long raise(long n)
 {
-	for (long i = 0; i < n / 16; i++) {
+	for (long i = 0; i < n / 64; i++) {
 		long was = total.load();
 		while (!total.compare_exchange_weak(was, was + 1)) { }
 	}
@@ -206,7 +206,7 @@ static void consume(long (*run)(long))
 
 static void work(const char *way, long (*run)(long))
 {
-	limit = 3000000;
+	limit = 12000000;
 	memset(text, 'a', sizeof(text) - 1);
 	for (int i = 0; i < 1024; i++)
 		chain[i].next = &chain[(i * 389 + 1) % 1024];
@@ -214,7 +214,7 @@ static void work(const char *way, long (*run)(long))
 	for (int i = 0; i <= JOBS; i++) {
 		std::unique_lock<std::mutex> lock(m);
 		not_full.wait(lock, [] { return jobs.size() < 16; });
-		jobs.push(i < JOBS ? 3000000 : 0);
+		jobs.push(i < JOBS ? 12000000 : 0);
 		if (i < JOBS)
 			not_empty.notify_one();
 		else

@@ -33,7 +33,7 @@ bpf/bpf_(helpers|tracing|core_read|endian)\.h | bpf
 bpf/(bpf|libbpf|btf)\.h                       | user/capture
 (lib|g)?elf\.h|dwarf\.h|elfutils/.*|dwfl\.h    | user/symbols
 (libiberty/)?demangle\.h|libiberty.*           | user/symbols
-Zydis/.*\.h                                   | user/capture
+Zydis/.*\.h                                   | user/capture user/symbols
 zlib\.h|zstd\.h                               | user/trace user/export
 jansson\.h                                    | user/export
 (google/)?protobuf-c/.*|protobuf-c.*           | user/export

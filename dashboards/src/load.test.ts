@@ -60,24 +60,23 @@ export const META = {
 const COLUMNS: Record<string, number[]> = {
 	TCNT: [1, 4],
 	TFST: [0, 0],
-	SDUR: [100, 10, 50, 10, 30],
-	SSTA: [0, 0, 2, 1, 0],
-	SFLG: [0, 0, 0, 0, 0],
-	SCPU: [0, 1, 1, 1, 1],
-	SWAI: [0, 0, 1, 1, 0],
-	WSTA: [2],
-	WFLG: [2],
-	WWFL: [0],
-	WFIL: [0],
-	WLCK: [1],
+	// state, flags, CPU, wait: the next one, that of the one before
+	SKND: [0, 0, 0, 0, /**/ 0, 0, 1, 0, /**/ 2, 0, 1, 1, /**/ 1, 0, 1, 2],
+	SKIN: [0, 1, 2, 3, 1],
+	SWAI: [],
+	SLOR: [100, 10, 30],
+	SMIR: [0, 0, 0],
+	SHIR: [0, 0, 0],
+	SLOW: [10],
+	SMIW: [0],
+	SHIW: [0],
+	SLOB: [50],
+	SMIB: [0],
+	SHIB: [0],
+	WKND: [2, 2, 0, 0, 1, 0, 1, 1, 203, 1, 203, 1, 0],
+	WKIN: [0],
 	WOWN: [1],
 	WWKR: [1],
-	WTGT: [0],
-	WSTK: [1],
-	WFRM: [1],
-	WNRS: [203, 1],
-	WWNR: [203, 1],
-	WFDS: [0],
 	WEXC: [],
 	LCNT: [2],
 	HGAP: [5, 0],
@@ -134,9 +133,31 @@ test('slices, waits and holds come back', () => {
 		[0, 0, 0, -1],
 	);
 	assert.equal(data.waits.nr[0], 202, '203, two bytes, + 1');
+	assert.deepEqual([...data.slices[1].state], [0, 2, 1, 0]);
+	assert.deepEqual([...data.slices[1].cpu], [1, 1, 1, 1]);
+	assert.deepEqual([data.waits.state[0], data.waits.stack[0], data.waits.frame[0]], [2, 1, 1]);
 	assert.deepEqual([...data.holds[0].start], [5, 60]);
 	assert.deepEqual([...data.holds[0].end], [60, 80]);
 	assert.deepEqual([...data.path.start], [0, 60, 100]);
+});
+
+test('durations of more than two bytes, and of more than three', () => {
+	const long = { SLOR: [4, 10, 30], SMIR: [3, 0, 0], SHIR: [2, 0, 0x80, 1], SLOB: [50], SMIB: [1] };
+	const data = parse(page({ ...COLUMNS, ...long }));
+	assert.deepEqual([...data.slices[0].start], [0, 2 * 65536 + 3 * 256 + 4]);
+	assert.deepEqual([...data.slices[1].start], [0, 10, 316, 326, 326 + 128 * 65536 + 30]);
+});
+
+test('which wait is whose: the next, the same, one that is listed', () => {
+	const kinds = [...COLUMNS.SKND, 2, 0, 1, 3];
+	const three = { WKND: COLUMNS.WKND, WKIN: [0, 0, 0], WOWN: [1, 0, 2], WWKR: [1, 1, 1] };
+	const more = { TCNT: [1, 5], SLOB: [50, 7, 8], SMIB: [0, 0, 0], SHIB: [0, 0, 0], SLOR: [100, 10] };
+	const less = { SMIR: [0, 0], SHIR: [0, 0], SKIN: [0, 1, 2, 3, 4, 2], SKND: kinds, SWAI: [2] };
+	const data = parse(page({ ...COLUMNS, ...three, ...more, ...less }));
+	assert.deepEqual([...data.slices[1].wait], [-1, 0, 0, 2, 1]);
+	assert.deepEqual([...data.waits.start], [10, 77, 70]);
+	assert.deepEqual([...data.waits.end], [60, 85, 77]);
+	assert.deepEqual([...data.waits.owner], [0, -1, 1]);
 });
 
 test('a wait that is not as its slices say', () => {
@@ -253,12 +274,14 @@ test('what is broken is said, whatever is broken', () => {
 	assert.throws(() => parse(new Uint8Array()), /another version/);
 	assert.throws(() => parse(page(COLUMNS, META, false)), /ends early/);
 	assert.throws(() => splitSections(page().subarray(0, 200)), /ends early/);
-	assert.throws(() => parse(page({ ...COLUMNS, SSTA: [0, 0, 9, 1, 0] })), /state that is not known/);
-	assert.throws(() => parse(page({ ...COLUMNS, SWAI: [0, 0, 3, 1, 0] })), /not there/);
-	assert.throws(() => parse(page({ ...COLUMNS, WLCK: [2] })), /not there/);
-	assert.throws(() => parse(page({ ...COLUMNS, SFLG: [0] })), /1 entries instead of 5/);
-	assert.throws(() => parse(page({ ...COLUMNS, SDUR: [1, 2, 3] })), /too few/);
-	assert.throws(() => parse(page({ ...COLUMNS, SDUR: [1, 2, 3, 4, 5, 6] })), /too many/);
+	assert.throws(() => parse(page({ ...COLUMNS, SKND: [...COLUMNS.SKND, 9, 0, 0, 0] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, SKIN: [0, 1, 2, 2, 1] })), /entries/);
+	assert.throws(() => parse(page({ ...COLUMNS, SKIN: [0, 1, 2, 4, 1] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, WKND: [2, 2, 0, 0, 2, ...COLUMNS.WKND.slice(5)] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, WKIN: [], WOWN: [], WWKR: [] })), /not there/, 'no such wait');
+	assert.throws(() => parse(page({ ...COLUMNS, SKIN: [0] })), /1 entries instead of 5/);
+	assert.throws(() => parse(page({ ...COLUMNS, SHIR: [0, 0, 128] })), /too few/);
+	assert.throws(() => parse(page({ ...COLUMNS, SHIR: [0, 0, 0, 0] })), /too many/);
 	assert.throws(() => parse(page(COLUMNS, { ...META, locks: undefined })), /not as this viewer knows/);
 	assert.throws(() => parse(page(COLUMNS, null)), /cannot be read/);
 	const { LCNT: _, ...less } = COLUMNS;

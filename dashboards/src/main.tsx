@@ -9,7 +9,6 @@ import { paletteOf } from './ui/dark';
 import { listenKeys } from './ui/keys';
 import { keepLink } from './ui/link';
 import { keepOriginal, readNotes } from './ui/notes';
-import { takeChunks } from './unpack';
 import { readModel, serve } from './worker';
 
 function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
@@ -25,11 +24,11 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 }
 
 async function start(app: HTMLElement): Promise<void> {
-	const notes = readNotes();
-	const chunks = takeChunks(document);
-	const original = keepOriginal(chunks);
-	const store = makeStore(await readModel(chunks));
-	store.notes.value = notes;
+	const original = keepOriginal();
+	const { model, texts } = await readModel(document);
+	const store = makeStore(model);
+	original.texts = texts;
+	store.notes.value = readNotes();
 	const { argv } = store.model.data.meta.summary.run;
 	document.title = `ctrace: ${argv[0]?.slice(argv[0].lastIndexOf('/') + 1) ?? 'a run'}`;
 	app.textContent = '';

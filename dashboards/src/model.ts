@@ -77,12 +77,60 @@ export interface Model {
 	threadNames: string[];
 }
 
+// Some sorted lists, one after the other, as one: merged two by two.  `value` gives what is compared.
+function mergeLists<T extends Float64Array | Uint32Array>(
+	list: T,
+	listEnds: number[],
+	value: Float64Array | null, // of the list's entries; null: the entries themselves
+): T {
+	let from = list;
+	let to = list.slice() as T;
+	let ends = listEnds;
+	while (ends.length > 1) {
+		const merged: number[] = [];
+		for (let k = 0, low = 0; k < ends.length; k += 2) {
+			const middle = ends[k];
+			const high = ends[k + 1] ?? middle;
+			let [a, b, i] = [low, middle, low];
+			while (a < middle && b < high) {
+				const [x, y] = [from[a], from[b]];
+				if (value ? value[x] <= value[y] : x <= y) {
+					to[i++] = x;
+					a++;
+				} else {
+					to[i++] = y;
+					b++;
+				}
+			}
+			if (a < middle) to.set(from.subarray(a, middle), i);
+			else if (b < high) to.set(from.subarray(b, high), i);
+			merged.push(high);
+			low = high;
+		}
+		[from, to] = [to, from];
+		ends = merged;
+	}
+	return from;
+}
+
+// Times of some waits in order.  Waits of one thread mostly are already.
+function sortedTimes(times: Float64Array, waits: Int32Array): Float64Array {
+	const out = new Float64Array(waits.length);
+	const ends: number[] = [];
+	for (let i = 0; i < waits.length; i++) {
+		out[i] = times[waits[i]];
+		if (i && out[i] < out[i - 1]) ends.push(i);
+	}
+	ends.push(waits.length);
+	return mergeLists(out, ends, null);
+}
+
 // Who has the lock and how many want it, over the whole run: a merge of three sorted lists, the starts and
 // ends of waits and the holds.
 export function lockLane(data: Data, lock: number, waits: Int32Array): LockLane {
 	const holds = data.holds[lock];
-	const starts = Float64Array.from(waits, (w) => data.waits.start[w]).sort();
-	const ends = Float64Array.from(waits, (w) => data.waits.end[w]).sort();
+	const starts = sortedTimes(data.waits.start, waits);
+	const ends = sortedTimes(data.waits.end, waits);
 	const most = 2 * (waits.length + holds.n) + 2;
 	const start = new Float64Array(most);
 	const of = new Uint8Array(most);
@@ -121,54 +169,36 @@ interface Runs {
 }
 
 function collectRuns(data: Data, running: number): Map<number, Runs> {
-	const counts = new Map<number, number>();
-	for (const s of data.slices)
-		for (let i = 0; i < s.n; i++)
-			if (s.state[i] === running) counts.set(s.cpu[i], (counts.get(s.cpu[i]) ?? 0) + 1);
 	const all = new Map<number, Runs>();
-	for (const [cpu, cnt] of counts)
+	const kinds = data.slices[0]?.kinds;
+	if (!kinds) return all;
+	const counts = new Uint32Array(kinds.n);
+	for (const { kind, n } of data.slices) for (let i = 0; i < n; i++) counts[kind[i]]++;
+	const cnt = new Map<number, number>();
+	for (let k = 0; k < kinds.n; k++)
+		if (kinds.state[k] === running && counts[k])
+			cnt.set(kinds.cpu[k], (cnt.get(kinds.cpu[k]) ?? 0) + counts[k]);
+	for (const [cpu, n] of cnt)
 		all.set(cpu, {
 			n: 0,
-			begin: new Float64Array(cnt),
-			end: new Float64Array(cnt),
-			thread: new Int32Array(cnt),
+			begin: new Float64Array(n),
+			end: new Float64Array(n),
+			thread: new Int32Array(n),
 			ends: [],
 		});
-	data.slices.forEach((s, t) => {
-		for (let i = 0; i < s.n; i++) {
-			if (s.state[i] !== running) continue;
-			const runs = all.get(s.cpu[i]) as Runs;
-			runs.begin[runs.n] = s.start[i];
-			runs.end[runs.n] = s.start[i + 1];
+	const runsOf = Array.from(kinds.cpu, (cpu, k) => (kinds.state[k] === running && all.get(cpu)) || null);
+	data.slices.forEach(({ kind, start, n }, t) => {
+		for (let i = 0; i < n; i++) {
+			const runs = runsOf[kind[i]];
+			if (!runs) continue;
+			runs.begin[runs.n] = start[i];
+			runs.end[runs.n] = start[i + 1];
 			runs.thread[runs.n++] = t;
 		}
 		for (const runs of all.values())
 			if (runs.n > (runs.ends[runs.ends.length - 1] ?? 0)) runs.ends.push(runs.n);
 	});
 	return all;
-}
-
-// The order of all runs by time: the threads' lists merged two by two.
-function mergeRuns(runs: Runs): Uint32Array {
-	const { begin, n } = runs;
-	let from = new Uint32Array(n).map((_, i) => i);
-	let to = new Uint32Array(n);
-	let ends = runs.ends;
-	while (ends.length > 1) {
-		const merged: number[] = [];
-		for (let k = 0, low = 0; k < ends.length; k += 2) {
-			const middle = ends[k];
-			const high = ends[k + 1] ?? middle;
-			for (let i = low, a = low, b = middle; i < high; i++)
-				to[i] = b >= high || (a < middle && begin[from[a]] <= begin[from[b]]) ? from[a++] : from[b++];
-			if (high === middle) to.set(from.subarray(low, middle), low);
-			merged.push(high);
-			low = high;
-		}
-		[from, to] = [to, from];
-		ends = merged;
-	}
-	return from;
 }
 
 // Runs of one CPU in order of time, gaps between them as idle.
@@ -181,7 +211,9 @@ function cpuLane(data: Data, runs: Runs): CpuLane {
 		start[n] = t;
 		thread[n++] = who;
 	};
-	for (const i of mergeRuns(runs)) {
+	const order = new Uint32Array(runs.n);
+	for (let i = 0; i < runs.n; i++) order[i] = i;
+	for (const i of mergeLists(order, runs.ends, runs.begin)) {
 		if (runs.begin[i] > now) add(now, -1);
 		add(Math.max(runs.begin[i], now), runs.thread[i]);
 		now = Math.max(now, runs.end[i]);
@@ -194,12 +226,18 @@ function cpuLane(data: Data, runs: Runs): CpuLane {
 }
 
 function groupWaits(data: Data): Int32Array[] {
-	const { lock, n } = data.waits;
+	const { kind, kinds, n } = data.waits;
 	const counts = new Int32Array(data.meta.locks.length);
-	for (let w = 0; w < n; w++) if (lock[w] >= 0) counts[lock[w]]++;
+	for (let w = 0; w < n; w++) {
+		const lock = kinds.lock[kind[w]];
+		if (lock >= 0) counts[lock]++;
+	}
 	const groups = Array.from(counts, (cnt) => new Int32Array(cnt));
 	counts.fill(0);
-	for (let w = 0; w < n; w++) if (lock[w] >= 0) groups[lock[w]][counts[lock[w]]++] = w;
+	for (let w = 0; w < n; w++) {
+		const lock = kinds.lock[kind[w]];
+		if (lock >= 0) groups[lock][counts[lock]++] = w;
+	}
 	return groups;
 }
 
@@ -212,7 +250,8 @@ export function threadNames(rows: { name: string; tid: number }[]): string[] {
 
 function threadTrack(s: Slices, classes: Uint8Array): Track {
 	const of = new Uint8Array(s.n);
-	for (let i = 0; i < s.n; i++) of[i] = classes[s.state[i]];
+	const byKind = Uint8Array.from(s.kinds.state, (state) => classes[state]);
+	for (let i = 0; i < s.n; i++) of[i] = byKind[s.kind[i]];
 	return makeTrack(s.start, of, CLASS_WORDS.length);
 }
 

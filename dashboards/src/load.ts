@@ -25,6 +25,7 @@ export interface SliceKinds {
 }
 const WAIT_NEXT = 1; // 0: none, 2: the one before
 const WAIT_LISTED = 3;
+const MARK = 64;
 
 // What a thread did: slice k is [start[k], start[k + 1]).  Only what every picture needs is there from the
 // start; the rest is spelled out for the threads that somebody asks about.
@@ -38,7 +39,48 @@ export class Slices {
 		readonly kinds: SliceKinds,
 		private readonly firstWait: number,
 		private readonly listed: Int32Array, // its part of SWAI
+		private readonly waitMarks: Int32Array, // how it stands with the waits before every MARK slices
 	) {}
+
+	stateAt(slice: number): number {
+		return this.kinds.state[this.kind[slice]];
+	}
+
+	flagsAt(slice: number): number {
+		return this.kinds.flags[this.kind[slice]];
+	}
+
+	cpuAt(slice: number): number {
+		return this.kinds.cpu[this.kind[slice]];
+	}
+
+	// -1: none
+	waitAt(slice: number): number {
+		if (!this.kinds.wait[this.kind[slice]]) return -1;
+		const mark = Math.floor(slice / MARK);
+		const [next, last, l] = this.waitMarks.subarray(3 * mark, 3 * mark + 3);
+		return this.followWaits(mark * MARK, slice + 1, next, last, l, null);
+	}
+
+	// From a slice on, the wait of each; gives the last one.
+	private followWaits(
+		from: number,
+		until: number,
+		next: number,
+		last: number,
+		l: number,
+		out: Int32Array | null,
+	): number {
+		const { kind, kinds, listed } = this;
+		for (let i = from; i < until; i++) {
+			const how = kinds.wait[kind[i]];
+			if (!how) continue;
+			if (how === WAIT_NEXT) last = next++;
+			else if (how === WAIT_LISTED) last = listed[l++];
+			if (out) out[i] = last;
+		}
+		return last;
+	}
 
 	private look<T extends Uint8Array | Uint16Array>(out: T, of: T): T {
 		for (let i = 0; i < this.n; i++) out[i] = of[this.kind[i]];
@@ -61,15 +103,7 @@ export class Slices {
 	get wait(): Int32Array {
 		if (this.spelled.wait) return this.spelled.wait;
 		const out = (this.spelled.wait = new Int32Array(this.n).fill(-1));
-		let next = this.firstWait;
-		let last = -1;
-		for (let i = 0, l = 0; i < this.n; i++) {
-			const how = this.kinds.wait[this.kind[i]];
-			if (!how) continue;
-			if (how === WAIT_NEXT) last = next++;
-			else if (how === WAIT_LISTED) last = this.listed[l++];
-			out[i] = last;
-		}
+		this.followWaits(0, this.n, this.firstWait, -1, 0, out);
 		return out;
 	}
 }
@@ -104,6 +138,10 @@ export class Waits {
 		readonly start: Float64Array,
 		readonly end: Float64Array,
 	) {}
+
+	at(field: WaitField, wait: number): number {
+		return this.kinds[field][this.kind[wait]];
+	}
 
 	private look(field: WaitField): Int32Array {
 		const known = this.spelled[field];
@@ -428,6 +466,7 @@ function readThread(r: SliceReader, thread: number, kind: Numbers, start: Float6
 	const n = kind.length;
 	const listed: number[] = [];
 	const firstWait = r.next;
+	const marks = new Int32Array(3 * Math.ceil(n / MARK));
 	let now = first;
 	let last = -1;
 	for (let i = 0; i < n; i++) {
@@ -435,6 +474,12 @@ function readThread(r: SliceReader, thread: number, kind: Numbers, start: Float6
 		const group = state[k] < 2 ? state[k] : 2;
 		const p = at[group]++;
 		const top = high[group][highAt[group]];
+		if (i % MARK === 0) {
+			const m = (3 * i) / MARK;
+			marks[m] = r.next;
+			marks[m + 1] = last;
+			marks[m + 2] = listed.length;
+		}
 		start[i] = now;
 		now += low[group][p] + middle[group][p] * 256;
 		if (top < 128) {
@@ -452,7 +497,7 @@ function readThread(r: SliceReader, thread: number, kind: Numbers, start: Float6
 		waits.end[last] = now;
 	}
 	start[n] = now;
-	return new Slices(n, start, kind, kinds, firstWait, Int32Array.from(listed));
+	return new Slices(n, start, kind, kinds, firstWait, Int32Array.from(listed), marks);
 }
 
 function readSlices(s: Sections, meta: Meta, waits: Waits): Slices[] {

@@ -3,7 +3,7 @@
 // Start-up: find the data, build the store, mount.  What goes wrong with the data is said in its place.
 import { render } from 'preact';
 import { DataError } from './load';
-import { makeStore } from './store';
+import { addLanes, makeStore } from './store';
 import { App } from './ui/app';
 import { paletteOf } from './ui/dark';
 import { listenKeys } from './ui/keys';
@@ -25,7 +25,7 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 
 async function start(app: HTMLElement): Promise<void> {
 	const original = keepOriginal();
-	const { model, texts } = await readModel(document);
+	const { model, lanes, texts } = await readModel(document);
 	const store = makeStore(model);
 	original.texts = texts;
 	store.notes.value = readNotes();
@@ -35,7 +35,15 @@ async function start(app: HTMLElement): Promise<void> {
 	keepLink(store);
 	listenKeys(store);
 	render(<App store={store} colours={paletteOf(store)} original={original} />, app);
-	document.documentElement.dataset.ready = String(Math.round(performance.now()));
+	const { dataset } = document.documentElement;
+	const now = () => String(Math.round(performance.now()));
+	dataset.ready = now();
+	try {
+		if (lanes) addLanes(store, await lanes);
+	} catch (error) {
+		store.said.value = error instanceof Error ? error.message : String(error);
+	}
+	dataset.whole = now();
 }
 
 // The same script is the worker that reads the data.

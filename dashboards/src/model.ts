@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Pure: what is worked out once from the data: lanes of threads, locks and CPUs as tracks, and names.
-import type { Data, Slices } from './load';
-import { findSlice, makeTrack, type Track } from './visible';
+import type { Data, Holds, Slices } from './load';
+import { eachColumn, findSlice, makeTrack, type Track } from './visible';
 
 // ---- classes of states: what has a colour of its own ----
 export const RUNNING = 0;
@@ -67,12 +67,27 @@ export interface CpuLane extends Track {
 
 export const CPU_COLOURS = 4; // tints of running, so that neighbours differ
 
-export interface Model {
-	data: Data;
-	threads: Track[];
+// How many threads did what in each of some equal parts of the run.
+export interface Strip {
+	width: number;
+	// mean number of threads in each column
+	running: Float64Array;
+	runnable: Float64Array;
+	blocked: Float64Array;
+	most: number; // alive at once, at most
+}
+
+// Lanes that are put together from several threads: they come later.
+export interface MergedLanes {
 	locks: LockLane[];
 	cpus: CpuLane[];
 	cpuNumbers: number[]; // of cpus
+}
+
+export interface Model extends MergedLanes {
+	data: Data;
+	threads: Track[];
+	overview: Strip; // the whole run
 	waitsOfLock: Int32Array[];
 	threadNames: string[];
 }
@@ -113,8 +128,13 @@ function mergeLists<T extends Float64Array | Uint32Array>(
 	return from;
 }
 
-// Times of some waits in order.  Waits of one thread mostly are already.
-function sortedTimes(times: Float64Array, waits: Int32Array): Float64Array {
+// Times of some waits, and where each stretch of them that is in order ends: those of one thread mostly are.
+interface Times {
+	times: Float64Array;
+	ends: number[];
+}
+
+function timesOf(times: Float64Array, waits: Int32Array): Times {
 	const out = new Float64Array(waits.length);
 	const ends: number[] = [];
 	for (let i = 0; i < waits.length; i++) {
@@ -122,16 +142,22 @@ function sortedTimes(times: Float64Array, waits: Int32Array): Float64Array {
 		if (i && out[i] < out[i - 1]) ends.push(i);
 	}
 	ends.push(waits.length);
-	return mergeLists(out, ends, null);
+	return { times: out, ends };
+}
+
+interface LockParts {
+	holds: Holds;
+	starts: Times;
+	ends: Times;
 }
 
 // Who has the lock and how many want it, over the whole run: a merge of three sorted lists, the starts and
 // ends of waits and the holds.
-export function lockLane(data: Data, lock: number, waits: Int32Array): LockLane {
-	const holds = data.holds[lock];
-	const starts = sortedTimes(data.waits.start, waits);
-	const ends = sortedTimes(data.waits.end, waits);
-	const most = 2 * (waits.length + holds.n) + 2;
+function lockLane(parts: LockParts, end: number): LockLane {
+	const { holds } = parts;
+	const starts = mergeLists(parts.starts.times, parts.starts.ends, null);
+	const ends = mergeLists(parts.ends.times, parts.ends.ends, null);
+	const most = 2 * (starts.length + holds.n) + 2;
 	const start = new Float64Array(most);
 	const of = new Uint8Array(most);
 	const holder = new Int32Array(most).fill(-1);
@@ -153,7 +179,7 @@ export function lockLane(data: Data, lock: number, waits: Int32Array): LockLane 
 		waiters[n - 1] = cnt;
 		of[n - 1] = who < 0 ? (cnt > 0 ? WANTED : FREE) : cnt > 0 ? HELD_WANTED : HELD;
 	}
-	start[n] = Math.max(data.end, start[n - 1]);
+	start[n] = Math.max(end, start[n - 1]);
 	const track = makeTrack(start.slice(0, n + 1), of.slice(0, n), 4);
 	return { ...track, holder: holder.slice(0, n), waiters: waiters.slice(0, n) };
 }
@@ -202,7 +228,7 @@ function collectRuns(data: Data, running: number): Map<number, Runs> {
 }
 
 // Runs of one CPU in order of time, gaps between them as idle.
-function cpuLane(data: Data, runs: Runs): CpuLane {
+function cpuLane(runs: Runs, end: number): CpuLane {
 	const start = new Float64Array(2 * runs.n + 2);
 	const thread = new Int32Array(2 * runs.n + 1);
 	let n = 0;
@@ -218,8 +244,8 @@ function cpuLane(data: Data, runs: Runs): CpuLane {
 		add(Math.max(runs.begin[i], now), runs.thread[i]);
 		now = Math.max(now, runs.end[i]);
 	}
-	if (data.end > now) add(now, -1);
-	start[n] = Math.max(now, data.end);
+	if (end > now) add(now, -1);
+	start[n] = Math.max(now, end);
 	const of = new Uint8Array(n);
 	for (let i = 0; i < n; i++) of[i] = thread[i] < 0 ? 0 : 1 + (thread[i] % CPU_COLOURS);
 	return { ...makeTrack(start.slice(0, n + 1), of, CPU_COLOURS + 1), thread: thread.slice(0, n) };
@@ -255,20 +281,121 @@ function threadTrack(s: Slices, classes: Uint8Array): Track {
 	return makeTrack(s.start, of, CLASS_WORDS.length);
 }
 
-export function buildModel(data: Data): Model {
-	const classes = Uint8Array.from(data.meta.states, classOf);
-	const waitsOfLock = groupWaits(data);
-	const runs = collectRuns(data, data.meta.states.indexOf('running'));
+const OVERVIEW = 1024; // columns
+
+function overviewOf(threads: Track[], end: number): Strip {
+	const sum = new StripSum(threads, 0, Math.max(1, end), OVERVIEW);
+	sum.add(Infinity);
+	return sum.strip();
+}
+
+// Adds up a strip lane by lane, as far as there is time.
+export class StripSum {
+	private next = 0; // lane
+	private readonly of: [Float64Array, Float64Array, Float64Array];
+
+	constructor(
+		private readonly threads: Track[],
+		private readonly t0: number,
+		private readonly t1: number,
+		private readonly width: number,
+	) {
+		this.of = [new Float64Array(width), new Float64Array(width), new Float64Array(width)];
+	}
+
+	// Until then, by performance.now(); true once all lanes are in.
+	add(until: number): boolean {
+		const [running, runnable, blocked] = this.of;
+		const perColumn = (this.t1 - this.t0) / this.width;
+		for (; this.next < this.threads.length; this.next++) {
+			if (until !== Infinity && performance.now() > until) return false;
+			const track = this.threads[this.next];
+			eachColumn(track, this.t0, this.t1, this.width, (x, whole, time) => {
+				if (whole >= 0) {
+					const c = track.of[whole];
+					(c === RUNNING ? running : c === RUNNABLE ? runnable : blocked)[x] += 1;
+					return;
+				}
+				running[x] += time[RUNNING] / perColumn;
+				runnable[x] += time[RUNNABLE] / perColumn;
+				for (let c = 2; c < time.length; c++) blocked[x] += time[c] / perColumn;
+			});
+		}
+		return true;
+	}
+
+	strip(): Strip {
+		const [running, runnable, blocked] = this.of;
+		let most = 1;
+		for (let x = 0; x < this.width; x++) most = Math.max(most, running[x] + runnable[x] + blocked[x]);
+		return { width: this.width, running, runnable, blocked, most };
+	}
+}
+
+// What the merged lanes are made of, taken out of the data: those may be handed over meanwhile.
+interface Parts {
+	end: number;
+	locks: LockParts[];
+	runs: Map<number, Runs>;
+}
+
+const copyHolds = (h: Holds): Holds => ({
+	...h,
+	start: h.start.slice(),
+	end: h.end.slice(),
+	thread: h.thread.slice(),
+});
+
+function takeParts(data: Data, waitsOfLock: Int32Array[]): Parts {
+	const { waits, holds, meta, end } = data;
+	return {
+		end,
+		locks: waitsOfLock.map((list, lock) => ({
+			holds: copyHolds(holds[lock]),
+			starts: timesOf(waits.start, list),
+			ends: timesOf(waits.end, list),
+		})),
+		runs: collectRuns(data, meta.states.indexOf('running')),
+	};
+}
+
+function mergeLanes({ end, locks, runs }: Parts): MergedLanes {
 	const cpuNumbers = [...runs.keys()].sort((a, b) => a - b);
 	return {
+		locks: locks.map((parts) => lockLane(parts, end)),
+		cpus: cpuNumbers.map((cpu) => cpuLane(runs.get(cpu) as Runs, end)),
+		cpuNumbers,
+	};
+}
+
+const emptyLane = (): LockLane => ({
+	...makeTrack(new Float64Array(1), new Uint8Array(0), LOCK_WORDS.length),
+	holder: new Int32Array(0),
+	waiters: new Uint16Array(0),
+});
+
+// The model without the merged lanes, and a function that makes those, for when the model has been handed on.
+export function beginModel(data: Data): { model: Model; merge: () => MergedLanes } {
+	const classes = Uint8Array.from(data.meta.states, classOf);
+	const waitsOfLock = groupWaits(data);
+	const parts = takeParts(data, waitsOfLock);
+	const threads = data.slices.map((s) => threadTrack(s, classes));
+	const model = {
 		data,
 		waitsOfLock,
-		cpuNumbers,
-		threads: data.slices.map((s) => threadTrack(s, classes)),
-		locks: data.meta.locks.map((_, l) => lockLane(data, l, waitsOfLock[l])),
-		cpus: cpuNumbers.map((cpu) => cpuLane(data, runs.get(cpu) as Runs)),
+		threads,
+		overview: overviewOf(threads, data.end),
+		locks: data.meta.locks.map(emptyLane),
+		cpus: [],
+		cpuNumbers: [],
 		threadNames: threadNames(data.meta.summary.threads),
 	};
+	return { model, merge: () => mergeLanes(parts) };
+}
+
+export function buildModel(data: Data): Model {
+	const { model, merge } = beginModel(data);
+	return Object.assign(model, merge());
 }
 
 // The slice of a thread at time t, or -1.

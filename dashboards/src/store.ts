@@ -4,7 +4,7 @@
 // One object; what can be worked out from it is not in it.
 import { signal, type Signal } from '@preact/signals';
 import { makeLanes, type Lane, type SortBy } from './layout';
-import type { Model } from './model';
+import type { MergedLanes, Model } from './model';
 import { proofOf, type Range } from './sums';
 import { around, clampView, type View } from './time_scale';
 import { follow, type Ref } from './words';
@@ -42,6 +42,7 @@ export interface Store {
 	notes: Signal<string>;
 	said: Signal<string>; // for the live region
 	showLane: Signal<Lane | null>; // the timeline scrolls there
+	lanesRead: Signal<number>; // grows when the model has got more lanes
 }
 
 export function makeStore(model: Model): Store {
@@ -68,7 +69,13 @@ export function makeStore(model: Model): Store {
 		notes: signal(''),
 		said: signal(''),
 		showLane: signal(null),
+		lanesRead: signal(0),
 	};
+}
+
+export function addLanes(store: Store, lanes: MergedLanes): void {
+	Object.assign(store.model, lanes);
+	store.lanesRead.value++;
 }
 
 export const runEnd = (store: Store): number => Math.max(1, store.model.data.end);
@@ -77,12 +84,18 @@ export function setView(store: Store, view: View): void {
 	store.view.value = clampView(view, runEnd(store));
 }
 
-export const lanesOf = (store: Store): Lane[] =>
-	makeLanes(store.model, {
-		sort: store.sort.value,
-		filter: store.filter.value,
-		only: store.onlyLit.value ? store.lit.value : undefined,
-	});
+// Asked for in every frame, and the same in most.
+const lanesKept = new WeakMap<Store, { key: unknown[]; lanes: Lane[] }>();
+
+export function lanesOf(store: Store): Lane[] {
+	const only = store.onlyLit.value ? store.lit.value : undefined;
+	const key = [store.lanesRead.value, store.sort.value, store.filter.value, only];
+	const kept = lanesKept.get(store);
+	if (kept && key.every((part, i) => part === kept.key[i])) return kept.lanes;
+	const lanes = makeLanes(store.model, { sort: store.sort.value, filter: store.filter.value, only });
+	lanesKept.set(store, { key, lanes });
+	return lanes;
+}
 
 function reveal(store: Store, thread: number): void {
 	let lane = lanesOf(store).find((l) => l.kind === 'thread' && l.index === thread);

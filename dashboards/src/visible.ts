@@ -12,18 +12,22 @@ export interface Track {
 	of: Uint8Array;
 	classes: number;
 	sums: Float64Array; // [block * classes + class]: time before the block's first slice
+	marks: Float64Array; // [block]: start of its first slice, so that a search stays in few cache lines
 }
 
 export function makeTrack(start: Float64Array, of: Uint8Array, classes: number): Track {
 	const n = of.length;
-	const sums = new Float64Array((Math.ceil(n / BLOCK) + 1) * classes);
+	const blocks = Math.ceil(n / BLOCK);
+	const sums = new Float64Array(blocks * classes);
+	const marks = new Float64Array(blocks);
 	const total = new Float64Array(classes);
-	for (let i = 0; i < n; i++) {
-		if (i % BLOCK === 0) sums.set(total, (i / BLOCK) * classes);
-		total[of[i]] += start[i + 1] - start[i];
+	for (let block = 0, i = 0; block < blocks; block++) {
+		const end = Math.min(n, i + BLOCK);
+		for (let c = 0; c < classes; c++) sums[block * classes + c] = total[c];
+		marks[block] = start[i];
+		for (; i < end; i++) total[of[i]] += start[i + 1] - start[i];
 	}
-	if (n % BLOCK === 0) sums.set(total, (n / BLOCK) * classes);
-	return { n, start, of, classes, sums };
+	return { n, start, of, classes, sums, marks };
 }
 
 // The slice that holds time t: the last one that starts at or before it; -1 before the first, n at or
@@ -47,19 +51,43 @@ export function findSlice(track: { n: number; start: Float64Array }, t: number, 
 	return lo;
 }
 
+// The last of some sorted times that is at or before t, which the first one is.
+function lastBefore(times: Float64Array, t: number, hint: number): number {
+	let lo = times[hint] <= t ? hint : 0;
+	let hi = lo + 1;
+	for (let step = 1; hi < times.length && times[hi] <= t; step *= 2) {
+		lo = hi;
+		hi += step;
+	}
+	if (hi > times.length) hi = times.length;
+	while (hi - lo > 1) {
+		const middle = (lo + hi) >> 1;
+		if (times[middle] <= t) lo = middle;
+		else hi = middle;
+	}
+	return lo;
+}
+
 // Time in each class before t, into out; returns the slice at t, a hint for the next call.
 export function timeBefore(track: Track, t: number, hint: number, out: Float64Array): number {
 	const { start, of, classes, sums, n } = track;
-	const at = findSlice(track, t, hint);
-	if (at < 0) {
+	if (!n || t < start[0]) {
 		out.fill(0);
-		return at;
+		return -1;
 	}
-	const block = Math.floor(at / BLOCK);
-	for (let c = 0; c < classes; c++) out[c] = sums[block * classes + c];
-	for (let i = block * BLOCK; i < at; i++) out[of[i]] += start[i + 1] - start[i];
-	if (at < n) out[of[at]] += t - start[at];
-	return at;
+	const block = lastBefore(track.marks, t, hint > 0 && hint < n ? Math.floor(hint / BLOCK) : 0);
+	for (let c = 0, at = block * classes; c < classes; c++) out[c] = sums[at + c];
+	let i = block * BLOCK;
+	let from = start[i];
+	// the next block begins after t: this ends within the block
+	for (; i < n; i++) {
+		const until = start[i + 1];
+		if (until > t) break;
+		out[of[i]] += until - from;
+		from = until;
+	}
+	if (i < n) out[of[i]] += t - from;
+	return i;
 }
 
 // Calls paint for each of `width` columns of [t0, t1): the time in each class, and the slice that fills
@@ -95,8 +123,10 @@ export function eachColumn(
 		}
 		const next = timeBefore(track, until, Math.max(hint, 0), after);
 		if (next < 0) continue;
-		for (let c = 0; c < track.classes; c++) time[c] = after[c] - before[c];
-		before.set(after);
+		for (let c = 0; c < track.classes; c++) {
+			time[c] = after[c] - before[c];
+			before[c] = after[c];
+		}
 		known = until;
 		paint(x, -1, time);
 		hint = next;

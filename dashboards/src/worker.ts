@@ -4,18 +4,19 @@
 // worker, which gets the texts of the data elements as they come and gives back the model.  Where there are
 // no workers it is read in place.
 import { DataError, parse, Slices, Waits } from './load';
-import { buildModel, type Model } from './model';
+import { beginModel, type MergedLanes, type Model } from './model';
 import { takeElements, Unpacker } from './unpack';
 
 type Question = { text: string } | { end: true };
-type Answer = { model: Model } | { wrong: string };
+type Answer = { model: Model } | { lanes: MergedLanes } | { wrong: string };
 
-const finish = async (unpacker: Unpacker): Promise<Model> => buildModel(parse(await unpacker.finish()));
+const finish = async (unpacker: Unpacker) => beginModel(parse(await unpacker.finish()));
 
-function readInPlace(texts: string[]): Promise<Model> {
+async function readInPlace(texts: string[]): Promise<Model> {
 	const unpacker = new Unpacker();
 	for (const text of texts) unpacker.add(text);
-	return finish(unpacker);
+	const { model, merge } = await finish(unpacker);
+	return Object.assign(model, merge());
 }
 
 // All memory behind typed arrays in a value: it is handed over, not copied.
@@ -51,10 +52,13 @@ export function serve(): void {
 			unpacker ??= new Unpacker();
 			if ('text' in data) unpacker.add(data.text);
 			else
-				finish(unpacker).then(
-					(model) => scope.postMessage({ model } satisfies Answer, [...buffersIn(model)]),
-					fail,
-				);
+				finish(unpacker)
+					.then(({ model, merge }) => {
+						scope.postMessage({ model } satisfies Answer, [...buffersIn(model)]);
+						const lanes = merge();
+						scope.postMessage({ lanes } satisfies Answer, [...buffersIn(lanes)]);
+					})
+					.catch(fail);
 		} catch (error) {
 			fail(error);
 		}
@@ -71,19 +75,50 @@ function startWorker(): Worker | null {
 	}
 }
 
-// The model of the page's data, and the data's texts.
-export async function readModel(document: Document): Promise<{ model: Model; texts: string[] }> {
+export interface Reading {
+	model: Model; // without the merged lanes
+	lanes: Promise<MergedLanes> | null; // null: the model has them
+	texts: string[]; // of the data elements
+}
+
+// What a worker says, in order.
+class Answers {
+	private readonly got: (Answer | null)[] = [];
+	private waiting: ((answer: Answer | null) => void) | null = null;
+
+	take(answer: Answer | null): void {
+		if (this.waiting) this.waiting(answer);
+		else this.got.push(answer);
+		this.waiting = null;
+	}
+
+	next(): Promise<Answer | null> {
+		if (this.got.length) return Promise.resolve(this.got.shift() as Answer | null);
+		return new Promise((done) => (this.waiting = done));
+	}
+}
+
+async function nextLanes(worker: Worker, answers: Answers): Promise<MergedLanes> {
+	const got = await answers.next();
+	worker.terminate();
+	if (got && 'lanes' in got) return got.lanes;
+	throw new DataError(
+		got && 'wrong' in got ? got.wrong : 'There is not enough memory for the lanes of locks and CPUs.',
+	);
+}
+
+export async function readModel(document: Document): Promise<Reading> {
 	const worker = startWorker();
 	const texts: string[] = [];
-	let failed = false; // as a worker: it may be all right in place
-	const answer = new Promise<Answer | null>((done) => {
-		if (!worker) return done(null);
-		worker.onmessage = ({ data }: MessageEvent<Answer>) => done(data);
+	const answers = new Answers(); // null: it failed as a worker, and may be all right in place
+	let failed = !worker;
+	if (worker) {
+		worker.onmessage = ({ data }: MessageEvent<Answer>) => answers.take(data);
 		worker.onerror = () => {
 			failed = true;
-			done(null);
+			answers.take(null);
 		};
-	});
+	} else answers.take(null);
 	const cnt = await takeElements(document, (text) => {
 		texts.push(text);
 		if (!failed) worker?.postMessage({ text } satisfies Question);
@@ -93,9 +128,10 @@ export async function readModel(document: Document): Promise<{ model: Model; tex
 		throw new DataError('There is no data in this page. Make one with: ctrace export TRACE -f html');
 	}
 	worker?.postMessage({ end: true } satisfies Question);
-	const got = await answer;
+	const got = await answers.next();
+	if (worker && got && 'model' in got)
+		return { model: revive(got.model), lanes: nextLanes(worker, answers), texts };
 	worker?.terminate();
-	if (!got) return { model: await readInPlace(texts), texts };
-	if ('wrong' in got) throw new DataError(got.wrong);
-	return { model: revive(got.model), texts };
+	if (got && 'wrong' in got) throw new DataError(got.wrong);
+	return { model: await readInPlace(texts), lanes: null, texts };
 }

@@ -70,7 +70,7 @@ async function measure(slices) {
 		}).observe({ type: 'longtask', buffered: true });
 	});
 	await page.goto(pathToFileURL(html).href, { timeout: 300_000 });
-	await page.waitForSelector('html[data-ready], .broken', { state: 'attached', timeout: 300_000 });
+	await page.waitForSelector('html[data-whole], .broken', { state: 'attached', timeout: 300_000 });
 	const ready = Number(await page.evaluate(() => document.documentElement.dataset.ready));
 	await page.waitForTimeout(1000);
 	const longestOpening = Math.max(0, ...(await page.evaluate(() => window.blocked.splice(0))));

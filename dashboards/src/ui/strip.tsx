@@ -4,14 +4,16 @@
 import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { css, type Palette } from '../draw/colours';
-import { computeStrip, drawStrip } from '../draw/strip';
+import { drawStrip } from '../draw/strip';
+import { StripSum, type Strip } from '../model';
 import { runEnd, setView, type Store } from '../store';
 import { formatNs } from '../time';
 import { onPrint } from './print';
 import { gutter } from './timeline';
 
 const COLUMN = 2; // px; all threads count in each
-const SLOW_MS = 5; // a strip that takes longer waits until the view stands still
+const SLOW_MS = 4; // in one frame: a strip that takes longer waits until the view stands still, and goes on
+// in the next frame
 const CALM_MS = 90;
 const HEIGHT = 64;
 const MAP_HEIGHT = 26;
@@ -31,12 +33,18 @@ function fitCanvas(
 
 const inks = (p: Palette) => [css(p.states[0]), css(p.states[1]), css(p.states[5])];
 
-function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
+function beginStrip(store: Store, canvas: HTMLCanvasElement): StripSum {
+	const width = canvas.clientWidth;
+	const { t0, t1 } = store.view.value;
+	const columns = Math.max(1, Math.floor((width - gutter(width)) / COLUMN));
+	return new StripSum(store.model.threads, t0, t1, columns);
+}
+
+function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement, strip: Strip): void {
 	const width = canvas.clientWidth;
 	const left = gutter(width);
 	const g = fitCanvas(canvas, width, HEIGHT);
 	if (!g) return;
-	const strip = computeStrip(store.model, store.view.value, Math.max(1, Math.floor((width - left) / COLUMN)));
 	const most = Math.ceil(strip.most - 1e-9);
 	const { cpus } = store.model.data.meta.summary.run;
 	g.fillStyle = p.paper;
@@ -76,18 +84,10 @@ function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): 
 	const left = gutter(width);
 	const end = runEnd(store);
 	if (g) {
-		const columns = Math.max(1, Math.floor((width - left) / COLUMN));
+		const { overview } = store.model;
 		g.fillStyle = p.paper;
 		g.fillRect(0, 0, width, MAP_HEIGHT);
-		drawStrip(
-			g,
-			computeStrip(store.model, { t0: 0, t1: end }, columns),
-			left,
-			3,
-			MAP_HEIGHT - 6,
-			inks(p),
-			COLUMN,
-		);
+		drawStrip(g, overview, left, 3, MAP_HEIGHT - 6, inks(p), (width - left) / overview.width);
 		g.font = '12px system-ui, sans-serif';
 		g.fillStyle = p.text;
 		g.fillText(`Whole run, ${formatNs(end)}`, 8, 17, left - 14);
@@ -141,12 +141,24 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 		if (!a || !b) return;
 		const kept: MapPicture = {};
 		let asked = 0;
-		let took = 0;
+		let slow = false;
 		let timer = 0;
-		const drawView = () => {
-			const begin = performance.now();
-			drawMain(store, colours.value, a);
-			took = performance.now() - begin;
+		let sum: StripSum | null = null;
+		const goOn = () => {
+			if (!sum) return;
+			if (sum.add(performance.now() + SLOW_MS)) {
+				drawMain(store, colours.value, a, sum.strip());
+				sum = null;
+			} else {
+				slow = true;
+				requestAnimationFrame(goOn);
+			}
+		};
+		const begin = () => {
+			const idle = !sum;
+			slow = false;
+			sum = beginStrip(store, a);
+			if (idle) goOn();
 		};
 		paint.current = () => {
 			if (asked) return;
@@ -154,14 +166,16 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 				asked = 0;
 				drawMap(store, colours.value, b, kept);
 				clearTimeout(timer);
-				if (took > SLOW_MS) timer = window.setTimeout(drawView, CALM_MS);
-				else drawView();
+				if (slow) timer = window.setTimeout(begin, CALM_MS);
+				else begin();
 			});
 		};
 		dragMap(store, b);
 		const now = () => {
+			const whole = beginStrip(store, a);
+			whole.add(Infinity);
 			drawMap(store, colours.value, b, kept);
-			drawMain(store, colours.value, a);
+			drawMain(store, colours.value, a, whole.strip());
 		};
 		const stopPrint = onPrint(now, now);
 		const sizes = new ResizeObserver(() => paint.current());

@@ -75,7 +75,8 @@ u64 ct_html__slice_cnt(const struct ct_model *m)
 static void put_hold(struct ct_buf b[4], const struct ct_model *m, const struct ct_hold *h,
 	ct_ns *end_ns)
 {
-	ct_ns start = ct_html__since_start(m, h->start_ns), end = ct_html__since_start(m, h->end_ns);
+	ct_ns start = ct_html__since_start(m, h->start_ns);
+	ct_ns end = ct_html__since_start(m, h->end_ns);
 
 	ct_html__number(&b[0], start > *end_ns ? start - *end_ns : 0);
 	ct_html__number(&b[1], end > start ? end - start : 0);
@@ -118,7 +119,8 @@ static void put_path(struct ct_pack *p, const struct ct_facts *facts, struct ct_
 		ct_html__number(&b[4], s->frame);
 	}
 	ct_html__number(first,
-		path->segments.cnt ? ct_html__since_start(facts->m, path->segments.at[0].start_ns) : 0);
+		path->segments.cnt ? ct_html__since_start(facts->m, path->segments.at[0].start_ns)
+				   : 0);
 	ct_html__emit(p, "PFST", first);
 	for (u32 i = 0; i < 5; i++) {
 		ct_html__emit(p, tags[i], &b[i]);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The slices of all threads and their waits as columns, for the page: most of its data.  Numbers are
- * LEB128, "+1" has 0 for none, times are ns from the run's start, as in html_columns.c.
+ * The slices of all threads and their waits as columns, for the page: most of its data.  Numbers
+ * are LEB128, "+1" has 0 for none, times are ns from the run's start, as in html_columns.c.
  *
  * Few combinations of state, CPU and flags occur, so a slice has the number of its combination; the
- * same goes for what a wait was for.  The commonest have the lowest numbers.  Waits are numbered as
- * the threads' slices name them, one thread after the other, so that a slice need not say which.
- * Durations of one kind of state resemble each other, and their low bytes resemble nothing: each kind
- * of state has its own columns, and each byte of them, too.
+ * same goes for what a wait was for.  The commonest have the lowest numbers.  Waits are numbered
+ * as the threads' slices name them, one thread after the other, so that a slice need not say which.
+ * Durations of one kind of state resemble each other, and their low bytes resemble nothing: each
+ * kind of state has its own columns, and each byte of them, too.
  *
  *     for each thread in turn, its slices by time
  *     TCNT  slices of the thread              TFST  start of its first slice

@@ -160,6 +160,86 @@ test('which wait is whose: the next, the same, one that is listed', () => {
 	assert.deepEqual([...data.waits.owner], [0, -1, 1]);
 });
 
+// Three threads that take turns on one CPU, many times: who does not run waits, half of the times for L1.
+function takingTurns(turns: number) {
+	const leb = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...leb(Math.floor(n / 128))]);
+	const lengths = Array.from({ length: turns }, (_, i) => 1 + ((i * 7919) % 100_000));
+	const kinds = { run: 0, wait: 1, idle: 2 };
+	const threads = [0, 1, 2].map(() => [] as { kind: number; ns: number }[]);
+	lengths.forEach((ns, turn) =>
+		threads.forEach((list, t) => {
+			const kind = turn % 3 === t ? kinds.run : Math.floor(turn / 3) % 2 ? kinds.wait : kinds.idle;
+			const last = list[list.length - 1];
+			if (last?.kind === kind) last.ns += ns;
+			else list.push({ kind, ns });
+		}),
+	);
+	const all = threads.flat();
+	const waits = all.filter((s) => s.kind === kinds.wait).length;
+	const of = (group: number, byte: (ns: number) => number[]) =>
+		all.filter((s) => Math.min(s.kind, 1) === group).flatMap((s) => byte(s.ns));
+	const columns = Object.fromEntries(
+		['R', 'B'].flatMap((letter, group) => [
+			[`SLO${letter}`, of(group, (ns) => [ns % 256])],
+			[`SMI${letter}`, of(group, (ns) => [Math.floor(ns / 256) % 256])],
+			[`SHI${letter}`, of(group, (ns) => leb(Math.floor(ns / 65536)))],
+		]),
+	);
+	const end = lengths.reduce((sum, ns) => sum + ns, 0);
+	const summary = {
+		...META.summary,
+		run: { ...META.summary.run, duration_ns: end },
+		threads: [...META.summary.threads, META.summary.threads[0]],
+	};
+	const meta = { ...META, summary, threads: [...META.threads, META.threads[0]] };
+	const bytes = page(
+		{
+			...COLUMNS,
+			...columns,
+			TCNT: threads.flatMap((list) => leb(list.length)),
+			TFST: [0, 0, 0],
+			SKND: [0, 0, 0, 0, /**/ 2, 0, 0, 1, /**/ 3, 0, 0, 0],
+			SKIN: all.map((s) => s.kind),
+			...{ SLOW: [], SMIW: [], SHIW: [] },
+			...{ WKIN: new Array(waits).fill(0), WOWN: new Array(waits).fill(1), WWKR: new Array(waits).fill(1) },
+			...{ LCNT: [0], HGAP: [], HDUR: [], HTHR: [], HFLG: [] },
+		},
+		meta,
+	);
+	return { data: parse(bytes), lengths, threads, end, waits };
+}
+
+test('the wait of one slice is found without spelling out the others', () => {
+	const { data, waits } = takingTurns(900);
+	let next = 0;
+	for (const s of data.slices) {
+		const alone = Array.from({ length: s.n }, (_, i) => s.waitAt(i));
+		assert.deepEqual(alone, [...s.wait]);
+		for (const w of alone) if (w >= 0) assert.equal(w, next++);
+		assert.ok(s.n > 128, 'more than two marks');
+	}
+	assert.equal(next, waits);
+});
+
+test('lanes made of many lists: every turn of the CPU in order, and how many want the lock', () => {
+	const { data, lengths, threads, end } = takingTurns(900);
+	const model = buildModel(data);
+	assert.deepEqual([...model.cpus[0].thread], lengths.map((_, turn) => turn % 3));
+	let now = 0;
+	assert.deepEqual([...model.cpus[0].start], [0, ...lengths.map((ns) => (now += ns))]);
+	const waited = threads.flat().reduce((sum, s) => sum + (s.kind === 1 ? s.ns : 0), 0);
+	const lane = model.locks[0];
+	let wanted = 0;
+	for (let i = 0; i < lane.n; i++) wanted += lane.waiters[i] * (lane.start[i + 1] - lane.start[i]);
+	assert.equal(wanted, waited, 'to the nanosecond');
+	// the strip of the whole run: what all columns hold is what all threads did
+	const { overview } = model;
+	const column = end / overview.width;
+	const sum = (of: Float64Array) => of.reduce((all, n) => all + n * column, 0);
+	assert.ok(Math.abs(sum(overview.running) - end) < 1);
+	assert.ok(Math.abs(sum(overview.blocked) - 2 * end) < 1);
+});
+
 test('a wait that is not as its slices say', () => {
 	const data = parse(page({ ...COLUMNS, WEXC: [0, 1, 12, 40] }));
 	assert.deepEqual([data.waits.start[0], data.waits.end[0]], [12, 52]);

@@ -2,8 +2,8 @@
 // The parser on a page made here by hand, and on the same page broken in every way a byte can be.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Column, DataError, parse, splitSections } from './load';
-import { buildModel, FREE, HELD, HELD_WANTED, threadNames } from './model';
+import { Column, DataError, parse, parseHead, splitSections } from './load';
+import { sketchModel, buildModel, FREE, HELD, HELD_WANTED, threadNames } from './model';
 import { inRing, offCpuFlame, proofOf, sumStates, waitEdges } from './sums';
 import { makeLanes } from './layout';
 import { describeSlice, follow, placeOf } from './words';
@@ -238,6 +238,27 @@ test('lanes made of many lists: every turn of the CPU in order, and how many wan
 	const sum = (of: Float64Array) => of.reduce((all, n) => all + n * column, 0);
 	assert.ok(Math.abs(sum(overview.running) - end) < 1);
 	assert.ok(Math.abs(sum(overview.blocked) - 2 * end) < 1);
+});
+
+test('a first picture of a long trace: shares by column, before anything else is there', () => {
+	// two columns of 50 ns: ann runs in both; bob runs 1/5 and waits 4/5, then waits 1/5, has no CPU 1/5, runs
+	const over = [2, 1, 0, 255, 1, 1, 0, 255, 1, 2, 0, 51, 2, 204, 1, 3, 2, 51, 1, 51, 0, 153, 1];
+	const { TCNT, ...rest } = COLUMNS;
+	const bytes = page({ OVER: over, TCNT, ...rest });
+	const end = bytes.length - section('END ', new Uint8Array()).length;
+	const headEnd = 8 + 16 + new TextEncoder().encode(JSON.stringify(META)).length + 16 + over.length;
+	assert.equal(parseHead(bytes.subarray(0, headEnd - 1)), null, 'not yet');
+	assert.equal(parseHead(page().subarray(0, end)), false, 'a short trace has none');
+	const head = parseHead(bytes.subarray(0, headEnd));
+	assert.ok(head);
+	assert.deepEqual([...head.sketches[1].start], [0, 10, 50, 60, 70, 100]);
+	assert.deepEqual([...head.sketches[1].state], [0, 2, 2, 1, 0]);
+	const model = sketchModel(head.meta, head.sketches);
+	assert.equal(model.threads[1].n, 5);
+	assert.equal(model.data.slices[1].n, 0);
+	assert.deepEqual(parse(bytes).slices[1].n, 4, 'the rest is as without it');
+	const cut = page({ OVER: over.slice(0, -1), TCNT, ...rest });
+	assert.throws(() => parseHead(cut), DataError);
 });
 
 test('a wait that is not as its slices say', () => {

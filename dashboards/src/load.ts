@@ -637,10 +637,81 @@ function readSamples(s: Sections, meta: Meta): Samples {
 	};
 }
 
+// A first picture of a thread: in each column its states one after the other, as if they were slices.
+export interface Sketch {
+	start: Float64Array; // n + 1
+	state: Uint8Array;
+}
+
+// What a long trace begins with; null while it is not there yet, false when there is no such thing.
+export function parseHead(bytes: Uint8Array): { meta: Meta; sketches: Sketch[] } | null | false {
+	const sections = new Map<string, Uint8Array>();
+	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	for (let at = 8, i = 0; i < 2; i++) {
+		if (at + 16 > bytes.length) return null;
+		const tag = String.fromCharCode(...bytes.subarray(at, at + 4));
+		const length = Number(view.getBigUint64(at + 8, true));
+		if (tag !== ['META', 'OVER'][i]) return false;
+		if (at + 16 + length > bytes.length) return null;
+		sections.set(tag, bytes.subarray(at + 16, at + 16 + length));
+		at += 16 + length;
+	}
+	const s = new Sections(sections);
+	const meta = readMeta(s);
+	return { meta, sketches: readSketches(s.column('OVER'), meta) };
+}
+
+function readSketches(column: Column, meta: Meta): Sketch[] {
+	const columns = column.below(1 << 16);
+	const width = meta.summary.run.duration_ns / columns;
+	const sketches = meta.threads.map(() => {
+		const start: number[] = [];
+		const state: number[] = [];
+		let end = 0;
+		for (let c = 0; c < columns; c++) {
+			let now = c * width;
+			for (let k = column.below(meta.states.length + 1); k > 0; k--) {
+				// time in which there was no such thread is left to the state before
+				start.push(now);
+				state.push(column.below(meta.states.length));
+				now += (column.below(256) / 255) * width;
+				end = Math.min(now, (c + 1) * width);
+			}
+		}
+		return { start: Float64Array.from([...start, end]), state: Uint8Array.from(state) };
+	});
+	column.finish();
+	return sketches;
+}
+
+// Data of which nothing but the description is known.
+export function emptyData(meta: Meta): Data {
+	const numbers = () => new Int32Array(0);
+	const kinds = { n: 0, state: new Uint8Array(0), flags: new Uint8Array(0), cpu: new Uint16Array(0) };
+	const sliceKinds: SliceKinds = { ...kinds, wait: new Uint8Array(0) };
+	const fields = Object.fromEntries(WAIT_FIELDS.map((field) => [field, numbers()]));
+	const waitKinds = { n: 0, ...fields } as WaitKinds;
+	const times = () => new Float64Array(0);
+	const none = { n: 0, thread: numbers(), flags: new Uint8Array(0), state: new Uint8Array(0) };
+	return {
+		meta,
+		end: meta.summary.run.duration_ns,
+		slices: meta.threads.map(
+			() => new Slices(0, new Float64Array(1), new Uint8Array(0), sliceKinds, 0, numbers(), numbers()),
+		),
+		waits: new Waits(0, new Uint8Array(0), waitKinds, numbers(), numbers(), numbers(), times(), times()),
+		holds: meta.locks.map(() => ({ ...none, start: times(), end: times() })),
+		path: { ...none, start: new Float64Array(1), lock: numbers(), frame: numbers() },
+		samples: { ...none, time: times(), stack: numbers(), nr: numbers(), cpu: new Uint16Array(0) },
+		extra: new Map(),
+	};
+}
+
 export function parse(bytes: Uint8Array): Data {
 	const all = splitSections(bytes);
 	const s = new Sections(all);
 	const meta = readMeta(s);
+	all.delete('OVER'); // shown meanwhile
 	const waits = readWaits(s, meta);
 	const slices = readSlices(s, meta, waits);
 

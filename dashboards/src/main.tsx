@@ -3,7 +3,8 @@
 // Start-up: find the data, build the store, mount.  What goes wrong with the data is said in its place.
 import { render } from 'preact';
 import { DataError } from './load';
-import { addLanes, makeStore } from './store';
+import { sketchModel, type Model } from './model';
+import { addLanes, makeStore, setModel, type Store } from './store';
 import { App } from './ui/app';
 import { paletteOf } from './ui/dark';
 import { listenKeys } from './ui/keys';
@@ -25,18 +26,29 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 
 async function start(app: HTMLElement): Promise<void> {
 	const original = keepOriginal();
-	const { model, lanes, texts } = await readModel(document);
-	const store = makeStore(model);
-	original.texts = texts;
-	store.notes.value = readNotes();
-	const { argv } = store.model.data.meta.summary.run;
-	document.title = `ctrace: ${argv[0]?.slice(argv[0].lastIndexOf('/') + 1) ?? 'a run'}`;
-	app.textContent = '';
-	keepLink(store);
-	listenKeys(store);
-	render(<App store={store} colours={paletteOf(store)} original={original} />, app);
 	const { dataset } = document.documentElement;
 	const now = () => String(Math.round(performance.now()));
+	let store: Store | null = null;
+	const show = (model: Model): Store => {
+		const made = makeStore(model);
+		const { argv } = model.data.meta.summary.run;
+		document.title = `ctrace: ${argv[0]?.slice(argv[0].lastIndexOf('/') + 1) ?? 'a run'}`;
+		app.textContent = '';
+		listenKeys(made);
+		render(<App store={made} colours={paletteOf(made)} original={original} />, app);
+		return made;
+	};
+	const { model, lanes, texts } = await readModel(document, ({ meta, sketches }) => {
+		store = show(sketchModel(meta, sketches));
+		store.reading.value = true;
+		dataset.sketch = now();
+	});
+	original.texts = texts;
+	const notes = readNotes();
+	if (store) setModel(store, model);
+	store ??= show(model);
+	store.notes.value = notes || store.notes.value;
+	keepLink(store);
 	dataset.ready = now();
 	try {
 		if (lanes) addLanes(store, await lanes);

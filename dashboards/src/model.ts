@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Pure: what is worked out once from the data: lanes of threads, locks and CPUs as tracks, and names.
-import type { Data, Holds, Slices } from './load';
+import { emptyData, type Data, type Holds, type Sketch, type Slices } from './load';
+import type { Meta } from './meta';
 import { eachColumn, findSlice, makeTrack, type Track } from './visible';
 
 // ---- classes of states: what has a colour of its own ----
@@ -391,6 +392,20 @@ export function beginModel(data: Data): { model: Model; merge: () => MergedLanes
 		threadNames: threadNames(data.meta.summary.threads),
 	};
 	return { model, merge: () => mergeLanes(parts) };
+}
+
+// A model for the time in which the data are still being read: pictures of threads, and nothing to select.
+export function sketchModel(meta: Meta, sketches: Sketch[]): Model {
+	const { model } = beginModel(emptyData(meta));
+	const classes = Uint8Array.from(meta.states, classOf);
+	const threads = sketches.map(({ start, state }) =>
+		makeTrack(
+			start,
+			state.map((code) => classes[code]),
+			CLASS_WORDS.length,
+		),
+	);
+	return { ...model, threads, overview: overviewOf(threads, model.data.end) };
 }
 
 export function buildModel(data: Data): Model {

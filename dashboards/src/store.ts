@@ -42,6 +42,7 @@ export interface Store {
 	notes: Signal<string>;
 	said: Signal<string>; // for the live region
 	showLane: Signal<Lane | null>; // the timeline scrolls there
+	reading: Signal<boolean>; // the model is a sketch as yet
 	lanesRead: Signal<number>; // grows when the model has got more lanes
 }
 
@@ -69,8 +70,16 @@ export function makeStore(model: Model): Store {
 		notes: signal(''),
 		said: signal(''),
 		showLane: signal(null),
+		reading: signal(false),
 		lanesRead: signal(0),
 	};
+}
+
+// The whole model in place of its sketch.
+export function setModel(store: Store, model: Model): void {
+	Object.assign(store.model, model);
+	store.reading.value = false;
+	store.lanesRead.value++;
 }
 
 export function addLanes(store: Store, lanes: MergedLanes): void {
@@ -119,6 +128,7 @@ function bringIntoView(store: Store, t0: number, t1: number): void {
 }
 
 export function select(store: Store, ref: Ref | null, move = true): void {
+	if (ref && store.reading.value) return;
 	store.selected.value = ref;
 	store.lockAt.value = null;
 	if (!ref) return;

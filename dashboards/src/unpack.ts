@@ -64,7 +64,8 @@ export class Unpacker {
 	private readonly read: Promise<void>;
 	private wrong: DataError | null = null;
 
-	constructor() {
+	// Calls onStart with the bytes so far, whenever there are more, until it gives true.
+	constructor(private onStart: ((bytes: Uint8Array) => boolean) | null = null) {
 		if (typeof DecompressionStream === 'undefined')
 			throw new DataError('This browser is too old for this page: it cannot decompress.');
 		const gzip = new DecompressionStream('gzip');
@@ -75,6 +76,7 @@ export class Unpacker {
 				const { value, done } = await reader.read();
 				if (done) break;
 				this.parts.push(value);
+				if (this.onStart?.(join(this.parts))) this.onStart = null;
 			}
 		})();
 		this.read.catch(() => {}); // finish() tells

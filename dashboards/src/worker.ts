@@ -3,12 +3,17 @@
 // Reading a trace off the main thread, so that the page stays alive meanwhile: the same script once more as a
 // worker, which gets the texts of the data elements as they come and gives back the model.  Where there are
 // no workers it is read in place.
-import { DataError, parse, Slices, Waits } from './load';
+import { DataError, parse, parseHead, Slices, Waits, type Sketch } from './load';
+import type { Meta } from './meta';
 import { beginModel, type MergedLanes, type Model } from './model';
 import { takeElements, Unpacker } from './unpack';
 
 type Question = { text: string } | { end: true };
-type Answer = { model: Model } | { lanes: MergedLanes } | { wrong: string };
+export interface Head {
+	meta: Meta;
+	sketches: Sketch[];
+}
+type Answer = { head: Head } | { model: Model } | { lanes: MergedLanes } | { wrong: string };
 
 const finish = async (unpacker: Unpacker) => beginModel(parse(await unpacker.finish()));
 
@@ -35,6 +40,8 @@ function revive(model: Model): Model {
 	return model;
 }
 
+const HEAD_MOST = 16 << 20; // bytes; what is longer is not worth waiting for
+
 export function serve(): void {
 	// as a worker's types would have it; those of a document do not go with them
 	const scope = globalThis as unknown as {
@@ -46,10 +53,16 @@ export function serve(): void {
 			error instanceof DataError ? error.message : `The page could not be read: ${String(error)}`;
 		scope.postMessage({ wrong } satisfies Answer);
 	};
+	const sayHead = (bytes: Uint8Array): boolean => {
+		if (bytes.length > HEAD_MOST) return true;
+		const head = parseHead(bytes);
+		if (head) scope.postMessage({ head } satisfies Answer);
+		return head !== null;
+	};
 	let unpacker: Unpacker | null = null;
 	scope.onmessage = ({ data }) => {
 		try {
-			unpacker ??= new Unpacker();
+			unpacker ??= new Unpacker(sayHead);
 			if ('text' in data) unpacker.add(data.text);
 			else
 				finish(unpacker)
@@ -107,13 +120,17 @@ async function nextLanes(worker: Worker, answers: Answers): Promise<MergedLanes>
 	);
 }
 
-export async function readModel(document: Document): Promise<Reading> {
+// Calls onHead once the start of a long trace is there.
+export async function readModel(document: Document, onHead: (head: Head) => void): Promise<Reading> {
 	const worker = startWorker();
 	const texts: string[] = [];
 	const answers = new Answers(); // null: it failed as a worker, and may be all right in place
 	let failed = !worker;
 	if (worker) {
-		worker.onmessage = ({ data }: MessageEvent<Answer>) => answers.take(data);
+		worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+			if ('head' in data) onHead(data.head);
+			else answers.take(data);
+		};
 		worker.onerror = () => {
 			failed = true;
 			answers.take(null);

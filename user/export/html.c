@@ -30,6 +30,7 @@ static int write_data(const struct ct_export_in *in, FILE *out)
 	ct_pack__begin(&p, out);
 	ct_pack__section(&p, "META", text, strlen(text));
 	free(text);
+	ct_html__overview(&p, in->facts->m);
 	ct_html__columns(&p, in->facts);
 	return ct_pack__end(&p);
 }

@@ -54,6 +54,10 @@ void ct_html__threads(struct ct_pack *p, const struct ct_model *m);
 /* By index in the model: the number of the wait in the page; free() it. */
 u32 *ct_html__wait_numbers(const struct ct_model *m);
 
+/* ---- html_overview.c ---- */
+/* Right after META; nothing for a short trace. */
+void ct_html__overview(struct ct_pack *p, const struct ct_model *m);
+
 /* ---- html_meta.c ---- */
 json_t *ct_html__meta(const struct ct_export_in *in);
 json_t *ct_html__text(const char *s); /* any bytes; what is no UTF-8 becomes "\xNN" */

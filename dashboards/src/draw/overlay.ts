@@ -148,6 +148,8 @@ export function drawNames(s: Scene): void {
 				: lane.kind === 'lock'
 					? model.locks[lane.index]
 					: model.cpus[lane.index];
+		// a sketch has no names
+		if (lane.kind === 'thread' && model.data.slices[lane.index].n !== track.n) continue;
 		for (const { i, x0, x1 } of wideSlices(s, track)) {
 			const inks =
 				lane.kind === 'thread' ? palette.states : lane.kind === 'lock' ? palette.locks : palette.cpus;

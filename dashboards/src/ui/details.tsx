@@ -143,7 +143,12 @@ export function Details({ store }: { store: Store }) {
 	const nothing = !store.selected.value && !store.range.value && !store.lockAt.value;
 	return (
 		<section class="details" aria-label="What is selected">
-			{nothing && (
+			{nothing && store.reading.value && (
+				<p class="dim" role="status">
+					A first picture; the trace is still being read. In a moment slices can be selected and zoomed into.
+				</p>
+			)}
+			{nothing && !store.reading.value && (
 				<p class="dim">
 					Click a slice to learn what it is, who ended it and where in the program it was; drag to sum up a
 					stretch; <kbd>?</kbd> shows all keys.

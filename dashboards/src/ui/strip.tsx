@@ -74,17 +74,18 @@ function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement, strip: St
 interface MapPicture {
 	canvas?: HTMLCanvasElement;
 	palette?: Palette;
+	of?: Strip;
 	width?: number;
 }
 
 function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): HTMLCanvasElement {
-	if (kept.canvas && kept.palette === p && kept.width === width) return kept.canvas;
+	const { overview } = store.model;
+	if (kept.canvas && kept.of === overview && kept.palette === p && kept.width === width) return kept.canvas;
 	const canvas = document.createElement('canvas');
 	const g = fitCanvas(canvas, width, MAP_HEIGHT);
 	const left = gutter(width);
 	const end = runEnd(store);
 	if (g) {
-		const { overview } = store.model;
 		g.fillStyle = p.paper;
 		g.fillRect(0, 0, width, MAP_HEIGHT);
 		drawStrip(g, overview, left, 3, MAP_HEIGHT - 6, inks(p), (width - left) / overview.width);
@@ -92,7 +93,7 @@ function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): 
 		g.fillStyle = p.text;
 		g.fillText(`Whole run, ${formatNs(end)}`, 8, 17, left - 14);
 	}
-	Object.assign(kept, { canvas, palette: p, width });
+	Object.assign(kept, { canvas, of: overview, palette: p, width });
 	return canvas;
 }
 
@@ -187,6 +188,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 	}, [store]);
 	useSignalEffect(() => {
 		void store.view.value;
+		void store.lanesRead.value;
 		void colours.value;
 		paint.current();
 	});

@@ -6,6 +6,7 @@ import { Column, DataError, parse, parseHead, splitSections } from './load';
 import { sketchModel, buildModel, FREE, HELD, HELD_WANTED, threadNames } from './model';
 import { inRing, offCpuFlame, proofOf, sumStates, waitEdges } from './sums';
 import { makeLanes } from './layout';
+import { eachColumn } from './visible';
 import { describeSlice, follow, placeOf } from './words';
 
 const STATES = ['running', 'runnable', 'lock', 'join'];
@@ -251,10 +252,13 @@ test('a first picture of a long trace: shares by column, before anything else is
 	assert.equal(parseHead(page().subarray(0, end)), false, 'a short trace has none');
 	const head = parseHead(bytes.subarray(0, headEnd));
 	assert.ok(head);
-	assert.deepEqual([...head.sketches[1].start], [0, 10, 50, 60, 70, 100]);
-	assert.deepEqual([...head.sketches[1].state], [0, 2, 2, 1, 0]);
+	const [, bob] = head.sketches;
+	assert.deepEqual([[...bob.column], [...bob.state]], [[0, 0, 1, 1, 1], [0, 2, 2, 1, 0]]);
+	assert.deepEqual([...bob.ns], [10, 40, 10, 10, 30]);
 	const model = sketchModel(head.meta, head.sketches);
-	assert.equal(model.threads[1].n, 5);
+	const shares: number[][] = [];
+	eachColumn(model.threads[1], 0, 100, 4, (_, __, time) => shares.push([...time.subarray(0, 3)]));
+	assert.deepEqual(shares, [[5, 0, 20], [5, 0, 20], [15, 5, 5], [15, 5, 5]], 'evenly within a column');
 	assert.equal(model.data.slices[1].n, 0);
 	assert.deepEqual(parse(bytes).slices[1].n, 4, 'the rest is as without it');
 	const cut = page({ OVER: over.slice(0, -1), TCNT, ...rest });

@@ -637,10 +637,12 @@ function readSamples(s: Sections, meta: Meta): Samples {
 	};
 }
 
-// A first picture of a thread: in each column its states one after the other, as if they were slices.
+// A first picture of a thread: how long it was in which state in each of some equal parts of the run.
 export interface Sketch {
-	start: Float64Array; // n + 1
+	columns: number;
+	column: Uint16Array; // which part, ascending
 	state: Uint8Array;
+	ns: Float64Array;
 }
 
 // What a long trace begins with; null while it is not there yet, false when there is no such thing.
@@ -665,20 +667,16 @@ function readSketches(column: Column, meta: Meta): Sketch[] {
 	const columns = column.below(1 << 16);
 	const width = meta.summary.run.duration_ns / columns;
 	const sketches = meta.threads.map(() => {
-		const start: number[] = [];
-		const state: number[] = [];
-		let end = 0;
-		for (let c = 0; c < columns; c++) {
-			let now = c * width;
-			for (let k = column.below(meta.states.length + 1); k > 0; k--) {
-				// time in which there was no such thread is left to the state before
-				start.push(now);
-				state.push(column.below(meta.states.length));
-				now += (column.below(256) / 255) * width;
-				end = Math.min(now, (c + 1) * width);
-			}
-		}
-		return { start: Float64Array.from([...start, end]), state: Uint8Array.from(state) };
+		const rows: [number, number, number][] = [];
+		for (let c = 0; c < columns; c++)
+			for (let k = column.below(meta.states.length + 1); k > 0; k--)
+				rows.push([c, column.below(meta.states.length), (column.below(256) / 255) * width]);
+		return {
+			columns,
+			column: Uint16Array.from(rows, (row) => row[0]),
+			state: Uint8Array.from(rows, (row) => row[1]),
+			ns: Float64Array.from(rows, (row) => row[2]),
+		};
 	});
 	column.finish();
 	return sketches;

@@ -3,7 +3,7 @@
 // Pure: what is worked out once from the data: lanes of threads, locks and CPUs as tracks, and names.
 import { emptyData, type Data, type Holds, type Sketch, type Slices } from './load';
 import type { Meta } from './meta';
-import { eachColumn, findSlice, makeTrack, type Track } from './visible';
+import { eachColumn, findSlice, makeMixture, makeTrack, type Track } from './visible';
 
 // ---- classes of states: what has a colour of its own ----
 export const RUNNING = 0;
@@ -398,13 +398,10 @@ export function beginModel(data: Data): { model: Model; merge: () => MergedLanes
 export function sketchModel(meta: Meta, sketches: Sketch[]): Model {
 	const { model } = beginModel(emptyData(meta));
 	const classes = Uint8Array.from(meta.states, classOf);
-	const threads = sketches.map(({ start, state }) =>
-		makeTrack(
-			start,
-			state.map((code) => classes[code]),
-			CLASS_WORDS.length,
-		),
-	);
+	const threads = sketches.map(({ columns, column, state, ns }) => {
+		const of = state.map((code) => classes[code]);
+		return makeMixture(meta.summary.run.duration_ns, columns, CLASS_WORDS.length, { column, of, ns });
+	});
 	return { ...model, threads, overview: overviewOf(threads, model.data.end) };
 }
 

@@ -13,6 +13,7 @@ export interface Track {
 	classes: number;
 	sums: Float64Array; // [block * classes + class]: time before the block's first slice
 	marks: Float64Array; // [block]: start of its first slice, so that a search stays in few cache lines
+	mixed?: number; // ns: there are no slices; blocks of this length, each with a mixture of classes
 }
 
 export function makeTrack(start: Float64Array, of: Uint8Array, classes: number): Track {
@@ -28,6 +29,35 @@ export function makeTrack(start: Float64Array, of: Uint8Array, classes: number):
 		for (; i < end; i++) total[of[i]] += start[i + 1] - start[i];
 	}
 	return { n, start, of, classes, sums, marks };
+}
+
+// A track of which only the sums in equal parts of the run are known.
+export function makeMixture(
+	end: number,
+	columns: number,
+	classes: number,
+	entries: { column: Uint16Array; of: Uint8Array; ns: Float64Array },
+): Track {
+	const sums = new Float64Array((columns + 1) * classes);
+	entries.column.forEach((c, i) => (sums[(c + 1) * classes + entries.of[i]] += entries.ns[i]));
+	for (let i = classes; i < sums.length; i++) sums[i] += sums[i - classes];
+	return {
+		n: 1,
+		start: Float64Array.from([0, end]),
+		of: new Uint8Array(1),
+		classes,
+		sums,
+		marks: new Float64Array(1),
+		mixed: end / columns,
+	};
+}
+
+function mixedBefore({ sums, classes }: Track, length: number, t: number, out: Float64Array): void {
+	const last = sums.length / classes - 2;
+	const block = Math.min(Math.max(0, Math.floor(t / length)), last);
+	const part = Math.min(Math.max(0, t / length - block), 1);
+	for (let c = 0, at = block * classes; c < classes; c++)
+		out[c] = sums[at + c] + part * (sums[at + classes + c] - sums[at + c]);
 }
 
 // The slice that holds time t: the last one that starts at or before it; -1 before the first, n at or
@@ -102,6 +132,18 @@ export function eachColumn(
 	const step = (t1 - t0) / width;
 	const [before, after] = [new Float64Array(track.classes), new Float64Array(track.classes)];
 	const time = new Float64Array(track.classes);
+	if (track.mixed) {
+		mixedBefore(track, track.mixed, t0, before);
+		for (let x = 0; x < width; x++) {
+			mixedBefore(track, track.mixed, t0 + (x + 1) * step, after);
+			for (let c = 0; c < track.classes; c++) {
+				time[c] = after[c] - before[c];
+				before[c] = after[c];
+			}
+			paint(x, -1, time);
+		}
+		return;
+	}
 	let hint = timeBefore(track, t0, 0, before);
 	let known = t0; // the time that `before` is about
 	if (hint >= track.n) return;

@@ -668,9 +668,16 @@ function readSketches(column: Column, meta: Meta): Sketch[] {
 	const width = meta.summary.run.duration_ns / columns;
 	const sketches = meta.threads.map(() => {
 		const rows: [number, number, number][] = [];
-		for (let c = 0; c < columns; c++)
-			for (let k = column.below(meta.states.length + 1); k > 0; k--)
-				rows.push([c, column.below(meta.states.length), (column.below(256) / 255) * width]);
+		for (let c = 0; c < columns; c++) {
+			const first = rows.length;
+			let sum = 0;
+			for (let k = column.below(meta.states.length + 1); k > 0; k--) {
+				rows.push([c, column.below(meta.states.length), column.below(256)]);
+				sum += rows[rows.length - 1][2];
+			}
+			// rounded up together they may be more than there is
+			for (let i = first; i < rows.length; i++) rows[i][2] *= width / Math.max(255, sum);
+		}
 		return {
 			columns,
 			column: Uint16Array.from(rows, (row) => row[0]),

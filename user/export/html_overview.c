@@ -11,7 +11,7 @@
 #include "html_int.h"
 
 #define COLUMNS 700u /* two pixels each on a large screen */
-#define FROM_SLICES 1000000u
+#define FROM_SLICES 3000000u
 #define WHOLE 255u
 
 /* ns in each state, by column. */

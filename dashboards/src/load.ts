@@ -6,6 +6,7 @@
 import type { Meta } from './meta';
 
 export class DataError extends Error {}
+export class MemoryError extends Error {} // the browser has not enough of it
 
 export type Numbers = Uint8Array | Uint16Array | Uint32Array;
 export type Indices = Int16Array | Int32Array; // -1: none

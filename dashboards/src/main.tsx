@@ -2,7 +2,7 @@
 //
 // Start-up: find the data, build the store, mount.  What goes wrong with the data is said in its place.
 import { render } from 'preact';
-import { DataError } from './load';
+import { DataError, MemoryError } from './load';
 import { sketchModel, type Model } from './model';
 import { addLanes, makeStore, setModel, type Store } from './store';
 import { App } from './ui/app';
@@ -10,7 +10,7 @@ import { paletteOf } from './ui/dark';
 import { listenKeys } from './ui/keys';
 import { keepLink } from './ui/link';
 import { keepOriginal, readNotes } from './ui/notes';
-import { readModel, serve } from './worker';
+import { readModel, serve, type Reading } from './worker';
 
 function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 	const text = error instanceof DataError ? error.message : `The page could not be shown: ${String(error)}`;
@@ -28,7 +28,7 @@ async function start(app: HTMLElement): Promise<void> {
 	const original = keepOriginal();
 	const { dataset } = document.documentElement;
 	const now = () => String(Math.round(performance.now()));
-	let store: Store | null = null;
+	const sketch: { store?: Store } = {};
 	const show = (model: Model): Store => {
 		const made = makeStore(model);
 		const { argv } = model.data.meta.summary.run;
@@ -38,15 +38,24 @@ async function start(app: HTMLElement): Promise<void> {
 		render(<App store={made} colours={paletteOf(made)} original={original} />, app);
 		return made;
 	};
-	const { model, lanes, texts } = await readModel(document, ({ meta, sketches }) => {
-		store = show(sketchModel(meta, sketches));
-		store.reading.value = true;
-		dataset.sketch = now();
-	});
+	let reading: Reading;
+	try {
+		reading = await readModel(document, ({ meta, sketches }) => {
+			sketch.store = show(sketchModel(meta, sketches));
+			sketch.store.reading.value = true;
+			dataset.sketch = now();
+		});
+	} catch (error) {
+		if (!sketch.store || !(error instanceof MemoryError)) throw error;
+		sketch.store.tooLarge.value = true;
+		dataset.whole = now();
+		return;
+	}
+	const { model, lanes, texts } = reading;
 	original.texts = texts;
 	const notes = readNotes();
-	if (store) setModel(store, model);
-	store ??= show(model);
+	if (sketch.store) setModel(sketch.store, model);
+	const store = sketch.store ?? show(model);
 	store.notes.value = notes || store.notes.value;
 	keepLink(store);
 	dataset.ready = now();

@@ -42,7 +42,9 @@ export interface Store {
 	notes: Signal<string>;
 	said: Signal<string>; // for the live region
 	showLane: Signal<Lane | null>; // the timeline scrolls there
-	reading: Signal<boolean>; // the model is a sketch as yet
+	// the model is a sketch: as yet, or for ever
+	reading: Signal<boolean>;
+	tooLarge: Signal<boolean>;
 	lanesRead: Signal<number>; // grows when the model has got more lanes
 }
 
@@ -71,6 +73,7 @@ export function makeStore(model: Model): Store {
 		said: signal(''),
 		showLane: signal(null),
 		reading: signal(false),
+		tooLarge: signal(false),
 		lanesRead: signal(0),
 	};
 }

@@ -3,7 +3,7 @@
 // Reading a trace off the main thread, so that the page stays alive meanwhile: the same script once more as a
 // worker, which gets the texts of the data elements as they come and gives back the model.  Where there are
 // no workers it is read in place.
-import { DataError, parse, parseHead, Slices, Waits, type Sketch } from './load';
+import { DataError, MemoryError, parse, parseHead, Slices, Waits, type Sketch } from './load';
 import type { Meta } from './meta';
 import { beginModel, type MergedLanes, type Model } from './model';
 import { takeElements, Unpacker } from './unpack';
@@ -13,7 +13,7 @@ export interface Head {
 	meta: Meta;
 	sketches: Sketch[];
 }
-type Answer = { head: Head } | { model: Model } | { lanes: MergedLanes } | { wrong: string };
+type Answer = { head: Head } | { model: Model } | { lanes: MergedLanes } | { wrong: string; memory: boolean };
 
 const finish = async (unpacker: Unpacker) => beginModel(parse(await unpacker.finish()));
 
@@ -51,7 +51,8 @@ export function serve(): void {
 	const fail = (error: unknown) => {
 		const wrong =
 			error instanceof DataError ? error.message : `The page could not be read: ${String(error)}`;
-		scope.postMessage({ wrong } satisfies Answer);
+		// what an array that cannot be had throws
+		scope.postMessage({ wrong, memory: error instanceof RangeError } satisfies Answer);
 	};
 	const sayHead = (bytes: Uint8Array): boolean => {
 		if (bytes.length > HEAD_MOST) return true;
@@ -149,6 +150,6 @@ export async function readModel(document: Document, onHead: (head: Head) => void
 	if (worker && got && 'model' in got)
 		return { model: revive(got.model), lanes: nextLanes(worker, answers), texts };
 	worker?.terminate();
-	if (got && 'wrong' in got) throw new DataError(got.wrong);
+	if (got && 'wrong' in got) throw got.memory ? new MemoryError(got.wrong) : new DataError(got.wrong);
 	return { model: await readInPlace(texts), lanes: null, texts };
 }

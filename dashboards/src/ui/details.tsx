@@ -143,7 +143,14 @@ export function Details({ store }: { store: Store }) {
 	const nothing = !store.selected.value && !store.range.value && !store.lockAt.value;
 	return (
 		<section class="details" aria-label="What is selected">
-			{nothing && store.reading.value && (
+			{nothing && store.tooLarge.value && (
+				<p role="alert">
+					This browser has not enough memory for the slices of this trace. What is shown are the verdict, the
+					tables and a coarse picture of the whole run; open the page on a larger machine, or record a shorter
+					stretch.
+				</p>
+			)}
+			{nothing && store.reading.value && !store.tooLarge.value && (
 				<p class="dim" role="status">
 					A first picture; the trace is still being read. In a moment slices can be selected and zoomed into.
 				</p>

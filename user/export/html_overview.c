@@ -3,8 +3,8 @@
  * A first picture of a long trace, at the start of the page's data: it can be shown while the rest
  * is still being read.  Traces that are read at once have none.
  *
- *     OVER  columns (equal parts of the run), then for each thread in turn, for each column: how many
- *           states, and for each of them its number and its share of the column in 255ths
+ *     OVER  columns (equal parts of the run), then for each thread in turn, for each column: how
+ *           many states, and for each of them its number and its share of the column in 255ths
  */
 #include <string.h>
 

@@ -4,7 +4,7 @@
 // One object; what can be worked out from it is not in it.
 import { signal, type Signal } from '@preact/signals';
 import { makeLanes, type Lane, type SortBy } from './layout';
-import type { Model } from './model';
+import type { MergedLanes, Model } from './model';
 import { proofOf, type Range } from './sums';
 import { around, clampView, type View } from './time_scale';
 import { follow, type Ref } from './words';
@@ -44,6 +44,10 @@ export interface Store {
 	notes: Signal<string>;
 	said: Signal<string>; // for the live region
 	showLane: Signal<Lane | null>; // the timeline scrolls there
+	// the model is a sketch: as yet, or for ever
+	reading: Signal<boolean>;
+	tooLarge: Signal<boolean>;
+	lanesRead: Signal<number>; // grows when the model has got more lanes
 }
 
 export function makeStore(model: Model): Store {
@@ -72,7 +76,22 @@ export function makeStore(model: Model): Store {
 		notes: signal(''),
 		said: signal(''),
 		showLane: signal(null),
+		reading: signal(false),
+		tooLarge: signal(false),
+		lanesRead: signal(0),
 	};
+}
+
+// The whole model in place of its sketch.
+export function setModel(store: Store, model: Model): void {
+	Object.assign(store.model, model);
+	store.reading.value = false;
+	store.lanesRead.value++;
+}
+
+export function addLanes(store: Store, lanes: MergedLanes): void {
+	Object.assign(store.model, lanes);
+	store.lanesRead.value++;
 }
 
 // Two runs beside each other, aligned at their starts: what is in view and how it is shown is one, the
@@ -89,12 +108,18 @@ export function setView(store: Store, view: View): void {
 	store.view.value = clampView(view, runEnd(store));
 }
 
-export const lanesOf = (store: Store): Lane[] =>
-	makeLanes(store.model, {
-		sort: store.sort.value,
-		filter: store.filter.value,
-		only: store.onlyLit.value ? store.lit.value : undefined,
-	});
+// Asked for in every frame, and the same in most.
+const lanesKept = new WeakMap<Store, { key: unknown[]; lanes: Lane[] }>();
+
+export function lanesOf(store: Store): Lane[] {
+	const only = store.onlyLit.value ? store.lit.value : undefined;
+	const key = [store.lanesRead.value, store.sort.value, store.filter.value, only];
+	const kept = lanesKept.get(store);
+	if (kept && key.every((part, i) => part === kept.key[i])) return kept.lanes;
+	const lanes = makeLanes(store.model, { sort: store.sort.value, filter: store.filter.value, only });
+	lanesKept.set(store, { key, lanes });
+	return lanes;
+}
 
 export function reveal(store: Store, thread: number): void {
 	let lane = lanesOf(store).find((l) => l.kind === 'thread' && l.index === thread);
@@ -118,6 +143,7 @@ function bringIntoView(store: Store, t0: number, t1: number): void {
 }
 
 export function select(store: Store, ref: Ref | null, move = true): void {
+	if (ref && store.reading.value) return;
 	store.selected.value = ref;
 	store.lockAt.value = null;
 	if (!ref) return;

@@ -20,7 +20,7 @@
 
 #include "export_int.h"
 
-#define CT_PACK_CHUNK (8u << 20)	  /* characters of base64 in one element */
+#define CT_PACK_CHUNK (1u << 20)	  /* characters of base64 in one element */
 #define CT_HTML_SLICES_MAX 60000000u /* more than a browser can hold */
 
 /* ---- html_pack.c ---- */
@@ -42,11 +42,29 @@ int ct_pack__end(struct ct_pack *p); /* 0 or -errno */
 int ct_html__begin(FILE *out);
 void ct_html__end(FILE *out);
 int ct_html__json(struct ct_pack *p, const char tag[5], json_t *value); /* and frees it */
-int ct_html__run(struct ct_pack *p, const struct ct_export_in *in);	/* META and the columns */
+/* META, OVER and the columns. */
+int ct_html__run(struct ct_pack *p, const struct ct_export_in *in);
 
 /* ---- html_columns.c ---- */
 u64 ct_html__slice_cnt(const struct ct_model *m);
 void ct_html__columns(struct ct_pack *p, const struct ct_facts *facts);
+/* To columns that are being made. */
+void ct_html__number(struct ct_buf *b, u64 n);
+void ct_html__byte(struct ct_buf *b, u8 byte);
+void ct_html__index(struct ct_buf *b, u32 index);
+void ct_html__syscall(struct ct_buf *b, u16 nr);
+ct_ns ct_html__since_start(const struct ct_model *m, ct_ns t);
+/* A section of what is in the buffer, which is empty then. */
+void ct_html__emit(struct ct_pack *p, const char tag[5], struct ct_buf *b);
+
+/* ---- html_threads.c ---- */
+void ct_html__threads(struct ct_pack *p, const struct ct_model *m);
+/* By index in the model: the number of the wait in the page; free() it. */
+u32 *ct_html__wait_numbers(const struct ct_model *m);
+
+/* ---- html_overview.c ---- */
+/* Right after META; nothing for a short trace. */
+void ct_html__overview(struct ct_pack *p, const struct ct_model *m);
 
 /* ---- html_meta.c ---- */
 json_t *ct_html__meta(const struct ct_export_in *in);

@@ -143,7 +143,19 @@ export function Details({ store, of = '' }: { store: Store; of?: string }) {
 	const nothing = !store.selected.value && !store.range.value && !store.lockAt.value;
 	return (
 		<section class="details" aria-label={`What is selected${of}`}>
-			{nothing && (
+			{nothing && store.tooLarge.value && (
+				<p role="alert">
+					This browser has not enough memory for the slices of this trace. What is shown are the verdict, the
+					tables and a coarse picture of the whole run; open the page on a larger machine, or record a shorter
+					stretch.
+				</p>
+			)}
+			{nothing && store.reading.value && !store.tooLarge.value && (
+				<p class="dim" role="status">
+					A first picture; the trace is still being read. In a moment slices can be selected and zoomed into.
+				</p>
+			)}
+			{nothing && !store.reading.value && (
 				<p class="dim">
 					Click a slice to learn what it is, who ended it and where in the program it was; drag to sum up a
 					stretch; <kbd>?</kbd> shows all keys.

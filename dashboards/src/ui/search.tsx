@@ -45,14 +45,14 @@ export function findHits(store: Store, text: string): Hit[] {
 	meta.locks.forEach((l, i) =>
 		add('lock', `${l[1]} (${l[2]})`, () => {
 			store.lit.value = { ...noLight(), locks: new Set([i]) };
-			firstWait(store, (w) => waits.lock[w] === i);
+			firstWait(store, (w) => waits.kinds.lock[waits.kind[w]] === i);
 		}),
 	);
 	const seen = new Set<number>();
-	for (const frame of waits.frame) {
+	for (const frame of waits.kinds.frame) {
 		if (seen.has(frame) || !frame) continue;
 		seen.add(frame);
-		add('line', placeOf(model, frame).text, () => firstWait(store, (w) => waits.frame[w] === frame));
+		add('line', placeOf(model, frame).text, () => firstWait(store, (w) => waits.kinds.frame[waits.kind[w]] === frame));
 	}
 	return hits;
 }

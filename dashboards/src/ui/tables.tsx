@@ -135,7 +135,7 @@ function lightLock(store: Store, lock: number): void {
 	store.lit.value = { threads, locks: new Set([lock]), frames: new Set() };
 	goToWait(
 		store,
-		longest(store, (w) => waits.lock[w] === lock),
+		longest(store, (w) => waits.at('lock', w) === lock),
 	);
 }
 
@@ -217,8 +217,8 @@ export function Lines({ store }: { store: Store }) {
 		return `${l.function ?? 'not known'}${file ? ` (${file}:${l.line})` : ''}`;
 	};
 	const fits = (l: (typeof rows)[number], w: number) => {
-		const [fn, file, line] = data.meta.frames[data.waits.frame[w]] ?? [0, 0, 0];
-		if (data.meta.states[data.waits.state[w]] !== l.reason) return false;
+		const [fn, file, line] = data.meta.frames[data.waits.at('frame', w)] ?? [0, 0, 0];
+		if (data.meta.states[data.waits.at('state', w)] !== l.reason) return false;
 		return (
 			data.meta.strings[file] === (l.file ?? '') &&
 			line === (l.line ?? 0) &&

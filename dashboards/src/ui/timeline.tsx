@@ -76,6 +76,7 @@ class Painter {
 	private raster: Raster | null = null;
 	private image: ImageData | null = null;
 	private inks: Inks | null = null;
+	private painted: unknown[] = []; // what the raster shows
 
 	constructor(
 		private readonly store: Store,
@@ -101,8 +102,13 @@ class Painter {
 			this.image = g.createImageData(w, h);
 			this.raster = { width: w, height: h, px: new Uint32Array(this.image.data.buffer) };
 		}
-		const lanes = lanesOf(store).filter((l) => l.y + l.height > scroll && l.y < scroll + height - RULER);
-		paintLanes(store, this.inks, this.raster as Raster, lanes, scroll, ratio);
+		const all = lanesOf(store);
+		const lanes = all.filter((l) => l.y + l.height > scroll && l.y < scroll + height - RULER);
+		const { t0, t1 } = store.view.value;
+		const wanted = [t0, t1, scroll, ratio, this.raster, this.inks, all];
+		if (!wanted.every((part, i) => part === this.painted[i]))
+			paintLanes(store, this.inks, this.raster as Raster, lanes, scroll, ratio);
+		this.painted = wanted;
 		g.setTransform(1, 0, 0, 1, 0, 0);
 		g.fillStyle = p.paper;
 		g.fillRect(0, 0, canvas.width, canvas.height);
@@ -129,6 +135,7 @@ class Painter {
 			top: RULER,
 			height: at.height - RULER,
 			scroll: at.scroll,
+			font: '',
 		};
 		const selected = store.selected.value;
 		g.save();
@@ -144,6 +151,7 @@ class Painter {
 		if (selected) overlay.drawArrows(scene, selected.thread);
 		overlay.drawSelection(scene, selected);
 		g.restore();
+		scene.font = '';
 		overlay.drawGutter(scene, store.lit.value, selected?.thread ?? -1);
 		overlay.drawRuler(scene);
 		g.save();
@@ -320,6 +328,7 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 			store.sort,
 			store.filter,
 			store.onlyLit,
+			store.lanesRead,
 		])
 			void s.value;
 		void colours.value;

@@ -99,7 +99,7 @@ export async function open(browser, file, { hash = '', width = 1400, height = 10
 	page.on('console', (message) => message.type() === 'error' && page.errors.push(message.text()));
 	page.on('request', (request) => page.requests.push(request.url()));
 	await page.goto(pathToFileURL(file).href + hash);
-	await page.waitForSelector('html[data-ready], .broken', { state: 'attached' });
+	await page.waitForSelector('html[data-whole], .broken', { state: 'attached' });
 	return page;
 }
 

@@ -43,6 +43,14 @@ static void test_lost(void **state)
 		assert_int_equal(t->after, values[i]);
 		assert_int_equal(!!(t->how & CT_ACCESS_WRITE), i >= 2);
 	}
+	/* both losses: who read what, what was lost, what went over it */
+	assert_int_equal(v->losses.cnt, 2);
+	for (u32 i = 0; i < 2; i++) {
+		const struct ct_lost *x = &v->losses.at[i];
+		assert_int_equal(l.m->touches.at[x->read].after, i ? 9 : 5);
+		assert_int_equal(l.m->touches.at[x->foreign].after, i ? 10 : 7);
+		assert_int_equal(l.m->touches.at[x->write].after, i ? 10 : 6);
+	}
 	/* the value before the last write is that of the other thread */
 	assert_int_equal(l.m->touches.at[v->witness[3]].before, 10);
 	ct_sharing__clear(&s);

@@ -31,6 +31,7 @@ static int write_data(const struct ct_export_in *in, FILE *out)
 	ct_pack__section(&p, "META", text, strlen(text));
 	free(text);
 	ct_html__columns(&p, in->facts);
+	ct_html__touches(&p, in->facts);
 	return ct_pack__end(&p);
 }
 

@@ -26,49 +26,9 @@
 
 #include "html_int.h"
 
-static void put_number(struct ct_buf *b, u64 n)
-{
-	ct_buf_reserve(b, 10);
-	while (n > 127) {
-		b->at[b->len++] = (u8)(n | 128);
-		n >>= 7;
-	}
-	b->at[b->len++] = (u8)n;
-}
-
-static void put_byte(struct ct_buf *b, u8 byte)
-{
-	ct_buf_reserve(b, 1);
-	b->at[b->len++] = byte;
-}
-
-static void put_index(struct ct_buf *b, u32 index)
-{
-	put_number(b, index == CT_NONE ? 0 : (u64)index + 1);
-}
-
 static void put_syscall(struct ct_buf *b, u16 nr)
 {
 	put_number(b, nr == CT_NR_NONE ? 0 : (u64)nr + 1);
-}
-
-static u64 zigzag(u64 now, u64 before)
-{
-	i64 step = (i64)(now - before);
-
-	return (u64)step << 1 ^ (u64)(step >> 63);
-}
-
-/* A section and an empty buffer again. */
-static void emit(struct ct_pack *p, const char tag[5], struct ct_buf *b)
-{
-	ct_pack__section(p, tag, b->at, b->len);
-	b->len = 0;
-}
-
-static ct_ns since_start(const struct ct_model *m, ct_ns t)
-{
-	return t > m->start_ns ? t - m->start_ns : 0;
 }
 
 u64 ct_html__slice_cnt(const struct ct_model *m)

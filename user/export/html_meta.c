@@ -14,11 +14,12 @@
  *   locks     [[id, name, kind, process, address, waits, wait_ns, max_wait_ns, max_waiters,
  *             shared]]
  *   findings  [{threads, locks, frames: indices; hang: [[thread, wait + 1, owner + 1,
- *             holds + 1]]}], in the order of the summary's
+ *             holds + 1]]; watched: index}], in the order of the summary's
  *   wakers    [[waker + 1, wakee + 1]], in the order of the summary's: a tid may have been two
  *             threads
  *   losses    [[since_ns, until_ns, cpu, kind, count]]
  *   sources   of html_source.c
+ *   watched, locksets   of html_touches.c
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,11 +45,6 @@ static void add_number(json_t *array, u64 n)
 static void add_index(json_t *array, u32 index)
 {
 	add_number(array, index == CT_NONE ? 0 : (u64)index + 1);
-}
-
-static ct_ns since_start(const struct ct_model *m, ct_ns t)
-{
-	return t > m->start_ns ? t - m->start_ns : 0;
 }
 
 static json_t *states(void)
@@ -209,6 +205,8 @@ static json_t *findings(const struct ct_facts *facts)
 		json_object_set_new(row, "frames", indices(f->frames.at, f->frames.cnt));
 		if (f->hang != CT_NONE)
 			json_object_set_new(row, "hang", hang(&facts->hangs.at.at[f->hang]));
+		if (f->watched != CT_NONE)
+			json_object_set_new(row, "watched", json_integer(f->watched));
 		json_array_append_new(rows, row);
 	}
 	return rows;
@@ -265,6 +263,7 @@ json_t *ct_html__meta(const struct ct_export_in *in)
 	json_object_set_new(meta, "wakers", wakers(&in->facts->wakers));
 	json_object_set_new(meta, "losses", losses(m));
 	json_object_set_new(meta, "sources", ct_html__sources(in->facts));
+	ct_html__watched(meta, in->facts);
 	if (none)
 		ct_names__free(none);
 	return meta;

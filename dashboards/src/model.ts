@@ -2,6 +2,7 @@
 //
 // Pure: what is worked out once from the data: lanes of threads, locks and CPUs as tracks, and names.
 import type { Data, Slices } from './load';
+import { readTouches, type Touches } from './touches';
 import { findSlice, makeTrack, type Track } from './visible';
 
 // ---- classes of states: what has a colour of its own ----
@@ -75,6 +76,7 @@ export interface Model {
 	cpuNumbers: number[]; // of cpus
 	waitsOfLock: Int32Array[];
 	threadNames: string[];
+	touches: Touches; // accesses to watched variables
 }
 
 // Who has the lock and how many want it, over the whole run: a merge of three sorted lists, the starts and
@@ -229,6 +231,7 @@ export function buildModel(data: Data): Model {
 		locks: data.meta.locks.map((_, l) => lockLane(data, l, waitsOfLock[l])),
 		cpus: cpuNumbers.map((cpu) => cpuLane(data, runs.get(cpu) as Runs)),
 		threadNames: threadNames(data.meta.summary.threads),
+		touches: readTouches(data.extra, data.meta),
 	};
 }
 

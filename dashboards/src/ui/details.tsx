@@ -9,8 +9,9 @@ import { sumStates } from '../sums';
 import { LOCK_WORDS } from '../model';
 import { around } from '../time_scale';
 import { SourcePiece } from './findings';
+import { TouchDetails } from './touches';
 
-function Stack({ places }: { places: Place[] }) {
+export function Stack({ places }: { places: Place[] }) {
 	if (!places.length) return null;
 	return (
 		<details open>
@@ -140,7 +141,7 @@ function RangeDetails({ store }: { store: Store }) {
 }
 
 export function Details({ store }: { store: Store }) {
-	const nothing = !store.selected.value && !store.range.value && !store.lockAt.value;
+	const nothing = !store.selected.value && store.touch.value < 0 && !store.range.value && !store.lockAt.value;
 	return (
 		<section class="details" aria-label="What is selected">
 			{nothing && (
@@ -151,6 +152,7 @@ export function Details({ store }: { store: Store }) {
 			)}
 			<RangeDetails store={store} />
 			<SliceDetails store={store} />
+			<TouchDetails store={store} />
 			<LockDetails store={store} />
 		</section>
 	);

@@ -225,6 +225,7 @@ function showTouches(store: Store, ids: number[]): void {
 	selectTouch(store, last, false);
 	setView(store, around(touches.time[ids[0]], touches.time[last], runEnd(store)));
 	reveal(store, touches.thread[last]);
+	store.tab.value = 'watched';
 }
 
 export function showFinding(store: Store, finding: number): void {

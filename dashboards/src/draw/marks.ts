@@ -88,19 +88,24 @@ function drawSome(s: Scene, lane: Lane, list: TouchList, first: number, last: nu
 			g.fillRect(x - 0.75, top + 12 - high, 1.5, high);
 		} else {
 			drawMark(g, kind, x, middle, palette.lane);
-			drawValue(s, id, x + MARK + 4, middle, Math.min(next, s.left + s.width + 40) - x - 3 * MARK - 4);
+			drawNote(s, lane, id, x + MARK + 4, middle, Math.min(next, s.left + s.width + 40) - x - 3 * MARK - 4);
 		}
 		before = x;
 		x = next;
 	}
 }
 
-function drawValue(s: Scene, id: number, x: number, y: number, room: number): void {
-	if (room < 22) return;
-	const text = fit(s.g, doesWhat(s.model.touches, id), room);
-	if (text.length < 3) return;
-	s.g.fillStyle = s.palette.text;
-	s.g.fillText(text, x, y + 0.5);
+// A number is written whole or not at all; a variable's lane has its value above, so it names the thread.
+function drawNote(s: Scene, lane: Lane, id: number, x: number, y: number, room: number): void {
+	const { g, palette, model } = s;
+	if (room < 12) return;
+	const texts =
+		lane.kind === 'variable'
+			? [fit(g, model.threadNames[model.touches.thread[id]], room)]
+			: [doesWhat(model.touches, id), String(model.touches.value[id])];
+	const text = texts.find((t) => t.length > 1 && g.measureText(t).width <= room) ?? '';
+	g.fillStyle = palette.text;
+	if (text) g.fillText(text, x, y + 0.5);
 }
 
 // ---- many: how many in each column, to one scale for all lanes ----
@@ -128,7 +133,8 @@ function drawCrowd(s: Scene, lane: Lane, columns: number, most: number): void {
 		eachBin(s.model.touches, listOf(s, lane), s.view.t0, s.view.t1, columns, (x, c) => {
 			const n = count(c);
 			if (!n) return;
-			const high = Math.max(1.5, (room * n) / most);
+			// by the root, so that few are seen beside many; the parts of a column are to scale
+			const high = Math.max(1.5, room * Math.sqrt(c.all / most) * (n / c.all));
 			g.fillRect(s.left + (x * s.width) / columns, foot - high, s.width / columns + 0.3, high);
 		});
 	}
@@ -136,10 +142,8 @@ function drawCrowd(s: Scene, lane: Lane, columns: number, most: number): void {
 
 // ---- the value over time ----
 
-const plain = (value: bigint): number => Number(value);
-
 // Zoomed in: a box for each value, as long as it stood.
-function drawBoxes(s: Scene, lane: Lane, list: TouchList, first: number, last: number): void {
+function drawBoxes(s: Scene, lane: Lane, list: TouchList, first: number, last: number): null {
 	const { g, palette } = s;
 	const { time, value } = s.model.touches;
 	const y = yOf(s, lane) + 2;
@@ -156,17 +160,20 @@ function drawBoxes(s: Scene, lane: Lane, list: TouchList, first: number, last: n
 		if (text) g.fillText(text, x0 + 5, y + high / 2 + 0.5);
 	};
 	let from = Math.max(0, first - 1);
-	if (from >= last) return;
+	if (from >= last) return null;
 	for (let k = from + 1; k < last; k++) {
 		if (value[list.ids[k]] === value[list.ids[from]]) continue;
 		box(from, clampX(s, xOf(s, time[list.ids[k]])));
 		from = k;
 	}
 	box(from, s.left + s.width);
+	return null;
 }
 
+type Ends = [first: [x: number, value: number], last: [x: number, value: number]];
+
 // Zoomed out: a line between the least and the greatest of the columns' last values.
-function drawCurve(s: Scene, lane: Lane, list: TouchList): void {
+function drawCurve(s: Scene, lane: Lane, list: TouchList): Ends | null {
 	const { g, palette, view } = s;
 	const { touches } = s.model;
 	const columns = Math.max(1, Math.floor(s.width / COLUMN));
@@ -175,7 +182,7 @@ function drawCurve(s: Scene, lane: Lane, list: TouchList): void {
 	for (let x = 0, k = 0; x <= columns; x++) {
 		k = countBefore(touches, list, view.t0 + (x * (view.t1 - view.t0)) / columns, k);
 		if (!k) continue;
-		const value = plain(touches.value[list.ids[k - 1]]);
+		const value = Number(touches.value[list.ids[k - 1]]);
 		points.push([s.left + (x * s.width) / columns, value]);
 		low = Math.min(low, value);
 		high = Math.max(high, value);
@@ -187,17 +194,20 @@ function drawCurve(s: Scene, lane: Lane, list: TouchList): void {
 	g.beginPath();
 	points.forEach(([x, value], i) => (i ? g.lineTo(x, yFor(value)) : g.moveTo(x, yFor(value))));
 	g.stroke();
-	if (!points.length) return;
+	return points.length ? [points[0], points[points.length - 1]] : null;
+}
+
+// The values at both ends of the curve.
+function drawEnds(s: Scene, lane: Lane, [first, last]: Ends): void {
+	const { g, palette } = s;
+	const y = yOf(s, lane) + 3;
 	g.font = '11px system-ui, sans-serif';
 	g.textBaseline = 'middle';
-	g.fillStyle = palette.text;
-	const [first, last] = [points[0], points[points.length - 1]];
 	const note = (text: string, x: number) => {
-		const wide = g.measureText(text).width;
 		g.fillStyle = palette.lane;
-		g.fillRect(x - 2, top - 1, wide + 4, 13);
+		g.fillRect(x - 2, y, g.measureText(text).width + 4, 13);
 		g.fillStyle = palette.text;
-		g.fillText(text, x, top + 6);
+		g.fillText(text, x, y + 7);
 	};
 	note(String(first[1]), first[0] + 4);
 	note(String(last[1]), last[0] - g.measureText(String(last[1])).width - 6);
@@ -253,8 +263,9 @@ export function drawMarks(s: Scene): void {
 		const last = countBefore(touches, list, s.view.t1, first);
 		const crowded = last - first > s.width * CROWD;
 		if (lane.kind === 'variable') {
-			if (crowded) drawCurve(s, lane, list);
-			else drawBoxes(s, lane, list, first, last);
+			const ends = crowded ? drawCurve(s, lane, list) : drawBoxes(s, lane, list, first, last);
+			drawBlind(s, lane);
+			if (ends) drawEnds(s, lane, ends);
 		}
 		if (crowded) crowds.push(lane);
 		else drawSome(s, lane, list, first, last);
@@ -265,7 +276,6 @@ export function drawMarks(s: Scene): void {
 		const most = group.length ? busiest(s, group, columns) : 1;
 		for (const lane of group) drawCrowd(s, lane, columns, most);
 	}
-	for (const lane of lanes) if (lane.kind === 'variable') drawBlind(s, lane);
 }
 
 // ---- a lost update, and what is selected ----
@@ -337,20 +347,18 @@ export function linksOf(s: Pick<Scene, 'model'>, selected: number, shown: number
 	return shown.length === 2 ? [[shown[0], shown[1]]] : [];
 }
 
-function drawTag(s: Scene, id: number, free: Map<number, number>): void {
+// What it did, in the room up to the next mark that is shown in the same lane, or only the number.
+function drawTag(s: Scene, id: number, at: Point, next: number): void {
 	const { g, palette } = s;
-	const at = placeOfTouch(s, id);
-	if (!at) return;
-	const text = doesWhat(s.model.touches, id);
+	const { touches } = s.model;
 	g.font = '600 11px system-ui, sans-serif';
 	g.textBaseline = 'middle';
-	const wide = g.measureText(text).width + 6;
-	let x = at.x + MARK + 6;
-	if (x + wide > s.left + s.width) x = at.x - MARK - 6 - wide;
-	if (x < (free.get(at.y) ?? -1e9)) return;
-	free.set(at.y, x + wide);
-	g.fillStyle = palette.paper;
-	g.fillRect(x, at.y - 7, wide, 14);
+	const x = at.x + MARK + 6;
+	const room = Math.min(next - MARK - 6, s.left + s.width) - x - 6;
+	const text = [doesWhat(touches, id), String(touches.value[id])].find((t) => g.measureText(t).width <= room);
+	if (!text) return;
+	g.fillStyle = palette.lane;
+	g.fillRect(x, at.y - 7, g.measureText(text).width + 6, 14);
 	g.fillStyle = palette.text;
 	g.fillText(text, x + 3, at.y + 0.5);
 }
@@ -365,22 +373,21 @@ export function drawTouched(s: Scene, selected: number, shown: number[]): void {
 		const [a, b] = [placeOfTouch(s, from), placeOfTouch(s, to)];
 		if (a && b) drawLink(s, a, b, palette.loss);
 	}
-	const free = new Map<number, number>();
-	for (const id of [...ids].sort((a, b) => a - b)) {
+	const shownAt = [...ids].sort((a, b) => a - b).map((id) => ({ id, at: placeOfTouch(s, id) }));
+	shownAt.forEach(({ id, at }, i) => {
 		const ink = id === selected ? palette.accent : palette.loss;
-		const at = placeOfTouch(s, id);
-		if (at) {
-			g.fillStyle = palette.lane;
-			g.beginPath();
-			g.arc(at.x, at.y, MARK + 3, 0, 7);
-			g.fill();
-			g.fillStyle = g.strokeStyle = colourOf(s, s.model.touches.kind[id]);
-			drawMark(g, s.model.touches.kind[id], at.x, at.y, palette.lane);
-		}
-		drawRing(s, at, ink);
 		drawRing(s, placeOfTouch(s, id, 'variable'), ink);
-		drawTag(s, id, free);
-	}
+		if (!at) return;
+		g.fillStyle = palette.lane;
+		g.beginPath();
+		g.arc(at.x, at.y, MARK + 3, 0, 7);
+		g.fill();
+		g.fillStyle = g.strokeStyle = colourOf(s, s.model.touches.kind[id]);
+		drawMark(g, s.model.touches.kind[id], at.x, at.y, palette.lane);
+		drawRing(s, at, ink);
+		const next = shownAt.slice(i + 1).find((other) => other.at?.y === at.y)?.at;
+		drawTag(s, id, at, next ? next.x : Infinity);
+	});
 }
 
 // The access under the pointer, or -1, and how many lie so near that they cannot be told apart.

@@ -146,7 +146,8 @@ export function Details({ store }: { store: Store }) {
 		<section class="details" aria-label="What is selected">
 			{nothing && (
 				<p class="dim">
-					Click a slice to learn what it is, who ended it and where in the program it was; drag to sum up a
+					Click a slice to learn what it is, who ended it and where in the program it was
+					{store.model.touches.n > 0 && ', or the mark of an access to a watched variable'}; drag to sum up a
 					stretch; <kbd>?</kbd> shows all keys.
 				</p>
 			)}

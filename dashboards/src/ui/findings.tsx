@@ -85,9 +85,9 @@ function Card({ store, index }: { store: Store; index: number }) {
 			</button>
 			{(open || (index === 0 && store.finding.value < 0)) && (
 				<div class={frames.length ? 'body two' : 'body'}>
+					<Witness store={store} finding={index} />
 					<div>
 						<p>{f.evidence}</p>
-						<Witness store={store} finding={index} />
 						{f.lesson && (
 							<p>
 								<b>Idea:</b> {f.lesson}

@@ -30,6 +30,9 @@ import { placeOf, stackOf } from '../words';
 import { Stack } from './details';
 import { SourcePiece } from './findings';
 
+// To the tenth of a microsecond: accesses are close together.
+const momentWords = (t: number) => (t < 1e6 ? formatNs(t) : formatSpan(t, t + 1e4).split(' to ')[0]);
+
 export function TouchDetails({ store }: { store: Store }) {
 	const id = store.touch.value;
 	if (id < 0) return null;
@@ -44,7 +47,7 @@ export function TouchDetails({ store }: { store: Store }) {
 					{model.threadNames[t.thread[id]]} {touchWords(model, id)}
 				</h2>
 				<p class="dim">
-					{formatSpan(t.time[id], t.time[id] + 100).split(' to ')[0]} after the start, on CPU {t.cpu[id]}
+					{momentWords(t.time[id])} after the start, on CPU {t.cpu[id]}
 					{place.text && `, at ${place.text}`}.
 				</p>
 				<ul>
@@ -136,10 +139,10 @@ export function Witness({ store, finding }: { store: Store; finding: number }) {
 	const ids = lost ? meta.watched[watched].witness : meta.watched[watched].racy;
 	const t = model.touches;
 	if (!ids.length) return null;
-	const threads = [...new Set(ids.map((id) => t.thread[id]))];
+	const threads = [...new Set([...ids].reverse().map((id) => t.thread[id]))]; // first: whose write is the last
 	const name = variableName(model, watched);
 	return (
-		<div class="scroll" tabIndex={0} role="region" aria-label={`Accesses to ${name}, from the top`}>
+		<div class="scroll wide" tabIndex={0} role="region" aria-label={`Accesses to ${name}, from the top`}>
 			<table class="witness">
 				<caption>
 					{lost ? `The shortest loss of an update of ${name} that was seen` : `Two writes of ${name} that nothing keeps apart`};

@@ -120,6 +120,7 @@ export class Steps {
 }
 
 const isWrite = (how: number) => (how & WRITE_BIT) !== 0;
+const isKnown = (how: number) => (how & (READ_BIT | WRITE_BIT)) !== 0;
 
 function readValues(extra: Extra, t: Touches, variables: number): void {
 	const [values, olds] = [new Steps(take(extra, 'AVAL'), 'AVAL'), new Steps(take(extra, 'AOLD'), 'AOLD')];
@@ -365,7 +366,8 @@ export const hasBefore = (t: Touches, id: number): boolean => (t.how[id] & BEFOR
 
 // "reads 5", "writes 6", "makes it 6": in a row of a table, beside a mark.
 export function doesWhat(t: Touches, id: number): string {
-	const verb = !isWrite(t.how[id]) ? (t.how[id] ? 'reads' : 'touches it:') : t.how[id] & READ_BIT ? 'makes it' : 'writes';
+	if (!isKnown(t.how[id])) return `touches it: ${t.value[id]}`;
+	const verb = !isWrite(t.how[id]) ? 'reads' : t.how[id] & READ_BIT ? 'makes it' : 'writes';
 	return `${verb} ${t.value[id]}`;
 }
 
@@ -374,7 +376,7 @@ export function touchWords(m: Named, id: number): string {
 	const t = m.touches;
 	const name = variableName(m, t.variable[id]);
 	const atomic = t.how[id] & ATOMIC_BIT ? ' atomically' : '';
-	if (!t.how[id]) return `touches ${name}, how is not known: ${t.value[id]}`;
+	if (!isKnown(t.how[id])) return `touches ${name}, how is not known: ${t.value[id]}`;
 	if (!isWrite(t.how[id])) return `reads ${name}${atomic}: ${t.value[id]}`;
 	const verb = t.how[id] & READ_BIT ? 'changes' : 'writes';
 	const before = hasBefore(t, id) ? `${t.before[id]} → ` : '';
@@ -382,6 +384,7 @@ export function touchWords(m: Named, id: number): string {
 }
 
 export function atomicWords(t: Touches, id: number): string {
+	if (!isKnown(t.how[id])) return 'What instruction it was is not known.';
 	if (t.how[id] & ATOMIC_BIT) return 'Atomic: one instruction that no other CPU can come between.';
 	if (t.kind[id] === UPDATE) return 'Not atomic: one instruction, but another CPU can come between its reading and its writing.';
 	return 'Not atomic: a plain instruction.';

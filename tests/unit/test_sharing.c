@@ -57,6 +57,22 @@ static void test_lost(void **state)
 	unload(&l);
 }
 
+/* One access of an instruction that could not be told: the sum is not exact any more. */
+static void test_unknown(void **state)
+{
+	struct loaded l = load("find_lost");
+	struct ct_touch *last = &l.m->touches.at[l.m->touches.cnt - 1];
+	struct ct_sharings s;
+
+	(void)state;
+	last->how = CT_ACCESS_BEFORE; /* as the model leaves it */
+	ct_sharing__compute(&s, l.m);
+	assert_int_equal(variable(l.m, &s, "counter")->unknown, 1);
+	assert_false(variable(l.m, &s, "counter")->complete);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
 static void test_not_lost(void **state)
 {
 	struct loaded l = load("find_lost_not");
@@ -126,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_not_lost),
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_unprotected),

@@ -429,7 +429,7 @@ static void step(struct study *s, u32 seq)
 	sharer->writes += writes(t);
 	s->out->reads += reads(t);
 	s->out->writes += writes(t);
-	s->out->unknown += !t->how;
+	s->out->unknown += !reads(t) && !writes(t);
 	if (seq == 0)
 		s->owner = t->thread;
 	step_state(s, t, touch);

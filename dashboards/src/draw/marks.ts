@@ -357,8 +357,10 @@ function drawTag(s: Scene, id: number, at: Point, next: number): void {
 	const room = Math.min(next - MARK - 6, s.left + s.width) - x - 6;
 	const text = [doesWhat(touches, id), String(touches.value[id])].find((t) => g.measureText(t).width <= room);
 	if (!text) return;
+	// what the mark's own note says lies under it, and may be longer
+	const wide = Math.min(room, g.measureText(doesWhat(touches, id)).width) + 6;
 	g.fillStyle = palette.lane;
-	g.fillRect(x, at.y - 7, g.measureText(text).width + 6, 14);
+	g.fillRect(x, at.y - 7, wide, 14);
 	g.fillStyle = palette.text;
 	g.fillText(text, x + 3, at.y + 0.5);
 }

@@ -135,6 +135,7 @@ export function select(store: Store, ref: Ref | null, move = true): void {
 // An access that is off the screen comes into it, and one among others that lie on it is moved apart from them.
 export function selectTouch(store: Store, id: number, move = true): void {
 	const { touches } = store.model;
+	if (id >= touches.n) return;
 	store.selected.value = null;
 	store.lockAt.value = null;
 	store.touch.value = id;
@@ -215,7 +216,7 @@ export function provenBy(store: Store): number[] {
 	const { meta } = store.model.data;
 	const row = meta.summary.findings[store.finding.value];
 	const watched = meta.watched?.[meta.findings[store.finding.value]?.watched ?? -1];
-	if (!row || !watched) return [];
+	if (!row || !watched || !store.model.touches.n) return [];
 	return row.id === 'lost-update' ? watched.witness : watched.racy;
 }
 

@@ -115,6 +115,8 @@ test('values that wrap around 64 bits', () => {
 test('a page without watched variables has none', () => {
 	const t = readTouches(new Map(), { threads: [[], []] } as unknown as Meta);
 	assert.deepEqual([t.n, t.byThread.length, t.byThread[1].n, t.byVariable.length], [0, 2, 0, 0]);
+	const early = readTouches(new Map(), META);
+	assert.deepEqual([early.n, early.byVariable.length], [0, 2], 'nor one whose columns are not there yet');
 });
 
 test('counts of an interval', () => {

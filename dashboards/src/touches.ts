@@ -224,7 +224,12 @@ function checkWatched(meta: Meta, n: number): void {
 
 export function readTouches(extra: Extra, meta: Meta): Touches {
 	const threads = meta.threads.length;
-	if (!extra.has('AHOW')) return { ...emptyTouches(0), byThread: group(emptyTouches(0), new Int32Array(), threads) };
+	if (!extra.has('AHOW')) {
+		const none = emptyTouches(0);
+		none.byThread = group(none, none.thread, threads);
+		none.byVariable = group(none, none.variable, meta.summary?.watch?.length ?? 0);
+		return none;
+	}
 	const t = emptyTouches(extra.get('AHOW')?.length ?? 0);
 	const { n } = t;
 	checkWatched(meta, n);

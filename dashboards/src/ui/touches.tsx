@@ -138,7 +138,7 @@ export function Witness({ store, finding }: { store: Store; finding: number }) {
 	const lost = meta.summary.findings[finding].id === 'lost-update';
 	const ids = lost ? meta.watched[watched].witness : meta.watched[watched].racy;
 	const t = model.touches;
-	if (!ids.length) return null;
+	if (!ids.length || !t.n) return null;
 	const threads = [...new Set([...ids].reverse().map((id) => t.thread[id]))]; // first: whose write is the last
 	const name = variableName(model, watched);
 	return (

@@ -3,6 +3,7 @@
 // Pure: what is worked out once from the data: lanes of threads, locks and CPUs as tracks, and names.
 import { emptyData, type Data, type Holds, type Sketch, type Slices } from './load';
 import type { Meta } from './meta';
+import { readTouches, type Touches } from './touches';
 import { eachColumn, findSlice, makeMixture, makeTrack, type Track } from './visible';
 
 // ---- classes of states: what has a colour of its own ----
@@ -91,6 +92,7 @@ export interface Model extends MergedLanes {
 	overview: Strip; // the whole run
 	waitsOfLock: Int32Array[];
 	threadNames: string[];
+	touches: Touches; // accesses to watched variables
 }
 
 // Some sorted lists, one after the other, as one: merged two by two.  `value` gives what is compared.
@@ -390,6 +392,7 @@ export function beginModel(data: Data): { model: Model; merge: () => MergedLanes
 		cpus: [],
 		cpuNumbers: [],
 		threadNames: threadNames(data.meta.summary.threads),
+		touches: readTouches(data.extra, data.meta),
 	};
 	return { model, merge: () => mergeLanes(parts) };
 }

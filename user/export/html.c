@@ -38,6 +38,7 @@ int ct_html__run(struct ct_pack *p, const struct ct_export_in *in)
 		return err;
 	ct_html__overview(p, in->facts->m);
 	ct_html__columns(p, in->facts);
+	ct_html__touches(p, in->facts);
 	return 0;
 }
 

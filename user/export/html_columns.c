@@ -42,13 +42,6 @@ void ct_html__syscall(struct ct_buf *b, u16 nr)
 	ct_html__number(b, nr == CT_NR_NONE ? 0 : (u64)nr + 1);
 }
 
-static u64 zigzag(u64 now, u64 before)
-{
-	i64 step = (i64)(now - before);
-
-	return (u64)step << 1 ^ (u64)(step >> 63);
-}
-
 /* A section and an empty buffer again. */
 void ct_html__emit(struct ct_pack *p, const char tag[5], struct ct_buf *b)
 {

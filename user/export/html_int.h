@@ -9,8 +9,8 @@
  *     section       tag: 4 bytes of ASCII, u32 zero, length: u64 little endian, then the bytes
  *
  * A reader skips tags it does not know, so new kinds of data can be added; gzip's own checksum
- * tells of anything missing.  html_columns.c lists the tags of the columns; META is JSON
- * (html_meta.c).
+ * tells of anything missing.  html_columns.c and html_touches.c list the tags of the columns; META
+ * is JSON (html_meta.c).
  */
 #ifndef CT_HTML_INT_H
 #define CT_HTML_INT_H
@@ -36,6 +36,14 @@ void ct_pack__begin(struct ct_pack *p, FILE *out);
 void ct_pack__put(struct ct_pack *p, const void *bytes, size_t len);
 void ct_pack__section(struct ct_pack *p, const char tag[5], const void *bytes, size_t len);
 int ct_pack__end(struct ct_pack *p); /* 0 or -errno */
+
+/* ---- numbers of a column: see html_columns.c ---- */
+static inline u64 zigzag(u64 now, u64 before)
+{
+	i64 step = (i64)(now - before);
+
+	return (u64)step << 1 ^ (u64)(step >> 63);
+}
 
 /* ---- html.c ---- */
 /* The viewer up to its data, and from there on; -ENOSYS: it is not built in, and that was said. */
@@ -69,6 +77,10 @@ void ct_html__overview(struct ct_pack *p, const struct ct_model *m);
 /* ---- html_meta.c ---- */
 json_t *ct_html__meta(const struct ct_export_in *in);
 json_t *ct_html__text(const char *s); /* any bytes; what is no UTF-8 becomes "\xNN" */
+
+/* ---- html_touches.c ---- */
+void ct_html__watched(json_t *meta, const struct ct_facts *facts); /* adds two keys */
+void ct_html__touches(struct ct_pack *p, const struct ct_facts *facts);
 
 /* ---- html_source.c ---- */
 /* Lines of source around what the findings and locks point at, as far as the calling user may read

@@ -14,11 +14,12 @@
  *   locks     [[id, name, kind, process, address, waits, wait_ns, max_wait_ns, max_waiters,
  *             shared]]
  *   findings  [{threads, locks, frames: indices; hang: [[thread, wait + 1, owner + 1,
- *             holds + 1]]}], in the order of the summary's
+ *             holds + 1]]; watched: index}], in the order of the summary's
  *   wakers    [[waker + 1, wakee + 1]], in the order of the summary's: a tid may have been two
  *             threads
  *   losses    [[since_ns, until_ns, cpu, kind, count]]
  *   sources   of html_source.c
+ *   watched, locksets   of html_touches.c
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -206,6 +207,8 @@ static json_t *findings(const struct ct_facts *facts)
 		if (f->hang != CT_NONE)
 			json_object_set_new(row, "hang",
 				hang(&facts->hangs.at.at[f->hang], wait_numbers));
+		if (f->watched != CT_NONE)
+			json_object_set_new(row, "watched", json_integer(f->watched));
 		json_array_append_new(rows, row);
 	}
 	free(wait_numbers);
@@ -263,6 +266,7 @@ json_t *ct_html__meta(const struct ct_export_in *in)
 	json_object_set_new(meta, "wakers", wakers(&in->facts->wakers));
 	json_object_set_new(meta, "losses", losses(m));
 	json_object_set_new(meta, "sources", ct_html__sources(in->facts));
+	ct_html__watched(meta, in->facts);
 	if (none)
 		ct_names__free(none);
 	return meta;

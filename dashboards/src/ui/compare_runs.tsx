@@ -6,7 +6,7 @@ import type { Palette } from '../draw/colours';
 import { nextFinding, runEnd, setView, type Store } from '../store';
 import { zoomAt } from '../time_scale';
 import { drawnOf, runOf, SIDES, type Compared, type SideName } from './compare';
-import { Details } from './details';
+import { Details, isNothing } from './details';
 import { Strips } from './strip';
 import { Legend, Timeline } from './timeline';
 
@@ -100,7 +100,7 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 	const active = drawnOf(c, c.active.value)?.store ?? drawn[0];
 	const chosen = SIDES.filter((side) => {
 		const store = drawnOf(c, side)?.store;
-		return store && (store.selected.value || store.range.value || store.lockAt.value);
+		return store && !isNothing(store);
 	});
 	return (
 		<section class="time" aria-labelledby="in-time">
@@ -110,7 +110,11 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 			{SIDES.map((side) => (
 				<SideInTime key={side} c={c} side={side} colours={colours} />
 			))}
-			<Legend colours={colours.value} lock={drawn.some((s) => s.model.locks.length > 0)} />
+			<Legend
+				colours={colours.value}
+				lock={drawn.some((s) => s.model.locks.length > 0)}
+				marks={drawn.some((s) => s.model.touches.n > 0)}
+			/>
 			{!chosen.length && drawn.length > 0 && (
 				<p class="details dim">
 					Click a row above to see where it comes from, or a slice to learn what it is; <kbd>?</kbd> shows all

@@ -5,18 +5,8 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { Palette } from '../draw/colours';
 import type { SortBy } from '../layout';
-import {
-	nextFinding,
-	runEnd,
-	selectedWords,
-	setView,
-	showNextLoss,
-	touchesOf,
-	type Store,
-	type Tab,
-} from '../store';
+import { selectedWords, touchesOf, type Store, type Tab } from '../store';
 import { formatCount, formatNs } from '../time';
-import { zoomAt } from '../time_scale';
 import { about } from '../words';
 import { Details } from './details';
 import { Findings } from './findings';
@@ -28,6 +18,7 @@ import { Search } from './search';
 import { Strips } from './strip';
 import { Lines, Locks, Threads, Wakers, Watched } from './tables';
 import { Legend, Timeline } from './timeline';
+import { MoveTools } from './tools';
 import { WhatIfBars } from './what_if';
 
 const TABS: [Tab, string][] = [
@@ -87,37 +78,9 @@ function Head({ store }: { store: Store }) {
 }
 
 function Tools({ store }: { store: Store }) {
-	const zoom = (factor: number) => {
-		const { t0, t1 } = store.view.value;
-		setView(store, zoomAt(store.view.value, (t0 + t1) / 2, factor, runEnd(store)));
-	};
 	return (
 		<div class="tools">
-			<button type="button" onClick={() => zoom(0.5)}>
-				Zoom in <kbd>W</kbd>
-			</button>
-			<button type="button" onClick={() => zoom(2)}>
-				out <kbd>S</kbd>
-			</button>
-			<button type="button" onClick={() => setView(store, { t0: 0, t1: runEnd(store) })}>
-				Whole run <kbd>0</kbd>
-			</button>
-			<button type="button" onClick={() => nextFinding(store, 1)}>
-				Next finding <kbd>N</kbd>
-			</button>
-			{touchesOf(store).byVariable.some((v) => v.losses[v.n] > 0) && (
-				<button type="button" onClick={() => showNextLoss(store)}>
-					Next lost update <kbd>L</kbd>
-				</button>
-			)}
-			<label>
-				<input
-					type="checkbox"
-					checked={store.path.value}
-					onChange={(e) => (store.path.value = e.currentTarget.checked)}
-				/>{' '}
-				Critical path <kbd>C</kbd>
-			</label>
+			<MoveTools store={store} whole="Whole run" />
 			<label>
 				<input
 					type="checkbox"

@@ -42,6 +42,13 @@ void ct_html__syscall(struct ct_buf *b, u16 nr)
 	ct_html__number(b, nr == CT_NR_NONE ? 0 : (u64)nr + 1);
 }
 
+void ct_html__stack(struct ct_buf *b, const struct ct_model *m, u32 stack)
+{
+	u32 cnt = m->names ? m->names->stack_start.cnt : 0;
+
+	ct_html__number(b, stack < cnt ? stack : 0);
+}
+
 /* A section and an empty buffer again. */
 void ct_html__emit(struct ct_pack *p, const char tag[5], struct ct_buf *b)
 {
@@ -132,7 +139,7 @@ static void put_samples(struct ct_pack *p, const struct ct_model *m)
 		ct_ns now = ct_html__since_start(m, s->ts);
 		ct_html__number(&b[0], zigzag(now, before));
 		ct_html__index(&b[1], s->thread);
-		ct_html__number(&b[2], s->stack);
+		ct_html__stack(&b[2], m, s->stack);
 		ct_html__syscall(&b[3], s->nr);
 		ct_html__number(&b[4], s->cpu);
 		before = now;

@@ -61,6 +61,8 @@ void ct_html__number(struct ct_buf *b, u64 n);
 void ct_html__byte(struct ct_buf *b, u8 byte);
 void ct_html__index(struct ct_buf *b, u32 index);
 void ct_html__syscall(struct ct_buf *b, u16 nr);
+/* 0, none, when the trace names a stack that it does not have. */
+void ct_html__stack(struct ct_buf *b, const struct ct_model *m, u32 stack);
 ct_ns ct_html__since_start(const struct ct_model *m, ct_ns t);
 /* A section of what is in the buffer, which is empty then. */
 void ct_html__emit(struct ct_pack *p, const char tag[5], struct ct_buf *b);

@@ -275,7 +275,8 @@ static u32 wait_kind(struct wait_kinds *k, const struct ct_wait *w)
 	return kinds_add(&k->what, how, (u64)where << 32 | w->fd);
 }
 
-static void emit_wait_kinds(struct ct_pack *p, struct wait_kinds *k)
+static void emit_wait_kinds(
+	struct ct_pack *p, const struct ct_model *m, struct wait_kinds *k)
 {
 	struct ct_buf b = { 0 };
 
@@ -287,7 +288,7 @@ static void emit_wait_kinds(struct ct_pack *p, struct wait_kinds *k)
 			ct_html__number(&b, (u8)(what->a >> 8 * byte));
 		ct_html__index(&b, (u32)(where->a >> 32));
 		ct_html__index(&b, (u32)where->a);
-		ct_html__number(&b, where->b >> 32);
+		ct_html__stack(&b, m, (u32)(where->b >> 32));
 		ct_html__number(&b, (u32)where->b);
 		ct_html__syscall(&b, (u16)(what->a >> 32));
 		ct_html__syscall(&b, (u16)(what->a >> 48));
@@ -312,7 +313,7 @@ static void put_waits(struct ct_pack *p, const struct ct_model *m, const u32 *nu
 		ct_html__index(&owner, w->owner);
 		ct_html__index(&waker, w->waker);
 	}
-	emit_wait_kinds(p, &k);
+	emit_wait_kinds(p, m, &k);
 	emit_ranks(p, "WKIN", &k.what, kind, m->waits.cnt);
 	ct_html__emit(p, "WOWN", &owner);
 	ct_html__emit(p, "WWKR", &waker);

@@ -154,7 +154,6 @@ static void put_touches(struct ct_pack *p, const struct ct_model *m)
 {
 	struct ct_buf b[COLUMNS] = { 0 };
 	i64 *last = ct_alloc(((size_t)m->watched.cnt + 1) * sizeof(*last)); /* by variable */
-	u32 stacks = m->names ? m->names->stack_start.cnt : 0; /* a trace may name others */
 	struct locksets l;
 	ct_ns before = 0;
 
@@ -171,7 +170,7 @@ static void put_touches(struct ct_pack *p, const struct ct_model *m)
 		put_values(b, m, t, &last[t->watched]);
 		ct_html__number(&b[ALCK], lockset_of(&l, t->locks));
 		ct_html__number(&b[AFRM], t->frame);
-		ct_html__number(&b[ASTK], t->stack < stacks ? t->stack : 0);
+		ct_html__stack(&b[ASTK], m, t->stack);
 		before = now;
 	}
 	for (u32 c = 0; c < COLUMNS; c++) {

@@ -279,6 +279,9 @@ struct ct_sharer {
 	u32 thread;
 	u64 reads, writes; /* an instruction that does both counts as both */
 };
+struct ct_lost { /* touches: an update that was lost, from its reading on */
+	u32 read, foreign, write; /* an old value; what another thread wrote; what went over it */
+};
 struct ct_shared {
 	u32 watched; /* index into model->watched */
 	u32 sharing; /* enum ct_sharing */
@@ -288,6 +291,7 @@ struct ct_shared {
 	CT_VEC(struct ct_sharer) users; /* by first access */
 	u32 racy[2];	 /* touches: plain writes of two threads, no lock in common; CT_NONE */
 	u32 lost;	 /* writes that put away what others had written since their thread read */
+	CT_VEC(struct ct_lost) losses; /* each of them, by the time of its write */
 	u32 witness[4];	 /* touches, by time: the shortest interleaving seen */
 	u32 witness_cnt; /* 3: what the other thread had read was not seen; 0: nothing is lost */
 	u32 witness_rank;

@@ -31,9 +31,10 @@ function longestSlice(model: Model, threads: number[], state: number): [number, 
 	let most = 0;
 	for (const t of threads) {
 		const s = model.data.slices[t];
+		const { state: states } = s;
 		for (let i = 0; i < s.n; i++) {
 			const ns = s.start[i + 1] - s.start[i];
-			if (s.state[i] !== state || ns <= most) continue;
+			if (states[i] !== state || ns <= most) continue;
 			most = ns;
 			found = [t, i];
 		}

@@ -416,6 +416,27 @@ async function hostile(browser) {
 	await shut(page);
 }
 
+// Accesses to watched variables, in one of the two runs.
+async function watched(browser) {
+	const page = await open(browser, makeComparison('watched', 'lock.a.ctt', '../traces/find_lost.ctt'));
+	await page.click('.side.b canvas.map');
+	await page.keyboard.press('l');
+	const said = await until(
+		() => chosen(page, 'b'),
+		(t) => t !== '',
+	);
+	check('the next lost update of the run that has the focus', /counter: \d+ → \d+/.test(said), said);
+	equal('and nothing in the other', await chosen(page, 'a'), '');
+	await page.keyboard.press('Escape');
+	await until(
+		() => chosen(page, 'b'),
+		(t) => t === '',
+	);
+	equal('Escape forgets it', await chosen(page, 'b'), '');
+	equal('no exception', page.errors.join('\n'), '');
+	await shut(page);
+}
+
 async function damaged(browser, file) {
 	const html = fs.readFileSync(file, 'utf8');
 	const cut = (part) => {
@@ -456,6 +477,7 @@ await run(async (browser) => {
 	await together(browser, lock);
 	await byTab(browser, lock);
 	await several(browser);
+	await watched(browser);
 	await accessible(browser, lock);
 	await hostile(browser);
 	await damaged(browser, lock);

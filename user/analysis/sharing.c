@@ -347,6 +347,8 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 	}
 	if (last != CT_NONE) {
 		s->out->lost++;
+		*ct_vec_push(&s->out->losses) = (struct ct_lost){ .read = u->read,
+			.foreign = s->w->touches.at[last], .write = s->w->touches.at[seq] };
 		offer_witness(s, u->seq, last, seq,
 			(r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
 	}
@@ -420,7 +422,7 @@ static void step(struct study *s, u32 seq)
 	sharer->writes += writes(t);
 	s->out->reads += reads(t);
 	s->out->writes += writes(t);
-	s->out->unknown += !t->how;
+	s->out->unknown += !reads(t) && !writes(t);
 	if (seq == 0)
 		s->owner = t->thread;
 	step_state(s, t, touch);
@@ -521,8 +523,10 @@ void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)
 
 void ct_sharing__clear(struct ct_sharings *l)
 {
-	for (u32 i = 0; i < l->at.cnt; i++)
+	for (u32 i = 0; i < l->at.cnt; i++) {
 		ct_vec_free(&l->at.at[i].users);
+		ct_vec_free(&l->at.at[i].losses);
+	}
 	ct_vec_free(&l->at);
 }
 

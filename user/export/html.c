@@ -34,9 +34,12 @@ int ct_html__run(struct ct_pack *p, const struct ct_export_in *in)
 {
 	int err = ct_html__json(p, "META", ct_html__meta(in));
 
-	if (!err)
-		ct_html__columns(p, in->facts);
-	return err;
+	if (err)
+		return err;
+	ct_html__overview(p, in->facts->m);
+	ct_html__columns(p, in->facts);
+	ct_html__touches(p, in->facts);
+	return 0;
 }
 
 static int write_data(const struct ct_export_in *in, FILE *out)

@@ -6,11 +6,10 @@ import { signal, type ReadonlySignal, type Signal } from '@preact/signals';
 import { render } from 'preact';
 import { readComparison, readNames, type Comparison, type Figure, type Names, type Run } from '../comparison';
 import type { Palette } from '../draw/colours';
-import { computeStrip } from '../draw/strip';
 import { evidenceOf, type Evidence } from '../evidence';
-import { DataError } from '../load';
-import type { Model } from '../model';
+import { DataError, MemoryError } from '../load';
 import {
+	addLanes,
 	clearAll,
 	makeStore,
 	pairStores,
@@ -22,8 +21,8 @@ import {
 	type Store,
 } from '../store';
 import { around } from '../time_scale';
-import { inflate, takeChunks } from '../unpack';
-import { readModel } from '../worker';
+import { inflate, whole } from '../unpack';
+import { readModel, type Reading } from '../worker';
 import { Durations, Changes, FindingChanges } from './compare_bars';
 import { BothRuns } from './compare_runs';
 import { paletteOf } from './dark';
@@ -51,7 +50,6 @@ export interface Compared {
 }
 
 export const SIDES: SideName[] = ['a', 'b'];
-const STRIP_SAMPLES = 500; // for the common height of both strips
 
 export const runOf = (c: Compared, side: SideName): Run => {
 	const { runs, shown } = c.comparison[side];
@@ -185,35 +183,43 @@ function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> })
 
 const partOf = (name: string): Element | null => document.querySelector(`.ct-part[data-part="${name}"]`);
 
-async function readRun(side: SideName): Promise<[Model, Names] | string> {
+async function readRun(side: SideName): Promise<[Reading, Names] | string> {
 	const part = partOf(side);
 	if (!part?.firstElementChild)
 		return 'It is too long for a page that has two; ctrace view TRACE shows it alone.';
 	try {
-		const model = await readModel(takeChunks(part));
-		return [model, readNames(model.data.extra.get('NAME'))];
+		const reading = await readModel(part);
+		return [reading, readNames(reading.model.data.extra.get('NAME'))];
 	} catch (error) {
 		if (error instanceof DataError) return error.message;
+		if (error instanceof MemoryError) return 'This browser has not enough memory for it.';
 		throw error;
 	}
 }
 
-function mostAlive(stores: Store[]): number {
-	const most = (s: Store) => computeStrip(s.model, { t0: 0, t1: runEnd(s) }, STRIP_SAMPLES).most;
-	return Math.max(...stores.map(most));
-}
-
-function take(c: Compared, read: Record<SideName, [Model, Names] | string>): void {
+function take(c: Compared, read: Record<SideName, [Reading, Names] | string>): void {
 	const runs = {} as Record<SideName, Drawn | string>;
 	for (const side of SIDES) {
 		const run = read[side];
-		runs[side] = typeof run === 'string' ? run : { store: makeStore(run[0]), names: run[1] };
+		runs[side] = typeof run === 'string' ? run : { store: makeStore(run[0].model), names: run[1] };
 	}
 	const stores = SIDES.map((side) => runs[side]).flatMap((r) => (typeof r === 'string' ? [] : [r.store]));
 	if (stores.length === 2) pairStores(stores[0], stores[1]);
-	const most = stores.length ? mostAlive(stores) : 0;
+	// the strips have one height
+	const most = Math.max(0, ...stores.map((s) => s.model.overview.most));
 	for (const store of stores) Object.assign(store, { theme: c.theme, help: c.help, mostAlive: most });
 	c.runs.value = runs;
+}
+
+// The lanes of locks and CPUs, which are put together last.
+async function takeLanes(c: Compared, side: SideName, read: [Reading, Names] | string): Promise<void> {
+	const drawn = drawnOf(c, side);
+	if (!drawn || typeof read === 'string' || !read[0].lanes) return;
+	try {
+		addLanes(drawn.store, await read[0].lanes);
+	} catch (error) {
+		c.said.value = error instanceof Error ? error.message : String(error);
+	}
 }
 
 // One selection of both: Escape forgets it whole, unless it closes what lies over the page.
@@ -236,9 +242,11 @@ function keysOf(c: Compared): void {
 }
 
 export async function startComparison(app: HTMLElement): Promise<void> {
-	const part = partOf('comparison');
+	const { dataset } = document.documentElement;
+	const now = () => String(Math.round(performance.now()));
+	await whole(document);
 	const c: Compared = {
-		comparison: readComparison(await inflate(takeChunks(part ?? document))),
+		comparison: readComparison(await inflate(partOf('comparison') ?? document)),
 		runs: signal(null),
 		active: signal('a'),
 		noiseToo: signal(false),
@@ -254,5 +262,7 @@ export async function startComparison(app: HTMLElement): Promise<void> {
 	render(<Page c={c} colours={paletteOf(c.theme)} />, app);
 	const [a, b] = await Promise.all(SIDES.map(readRun));
 	take(c, { a, b });
-	document.documentElement.dataset.ready = String(Math.round(performance.now()));
+	dataset.ready = now();
+	await Promise.all([takeLanes(c, 'a', a), takeLanes(c, 'b', b)]);
+	dataset.whole = now();
 }

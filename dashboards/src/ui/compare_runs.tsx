@@ -3,43 +3,12 @@
 // A run of each side in time, one under the other, aligned at their starts and moved together.
 import type { ReadonlySignal } from '@preact/signals';
 import type { Palette } from '../draw/colours';
-import { nextFinding, runEnd, setView, type Store } from '../store';
-import { zoomAt } from '../time_scale';
+import type { Store } from '../store';
 import { drawnOf, runOf, SIDES, type Compared, type SideName } from './compare';
-import { Details } from './details';
+import { Details, isNothing } from './details';
 import { Strips } from './strip';
 import { Legend, Timeline } from './timeline';
-
-function Tools({ store }: { store: Store }) {
-	const zoom = (factor: number) => {
-		const { t0, t1 } = store.view.value;
-		setView(store, zoomAt(store.view.value, (t0 + t1) / 2, factor, runEnd(store)));
-	};
-	return (
-		<div class="tools">
-			<button type="button" onClick={() => zoom(0.5)}>
-				Zoom in <kbd>W</kbd>
-			</button>
-			<button type="button" onClick={() => zoom(2)}>
-				out <kbd>S</kbd>
-			</button>
-			<button type="button" onClick={() => setView(store, { t0: 0, t1: runEnd(store) })}>
-				Both runs whole <kbd>0</kbd>
-			</button>
-			<button type="button" onClick={() => nextFinding(store, 1)}>
-				Next finding <kbd>N</kbd>
-			</button>
-			<label>
-				<input
-					type="checkbox"
-					checked={store.path.value}
-					onChange={(e) => (store.path.value = e.currentTarget.checked)}
-				/>{' '}
-				Critical path <kbd>C</kbd>
-			</label>
-		</div>
-	);
-}
+import { MoveTools } from './tools';
 
 // Which row it is about that is lit up: the table has been scrolled away.
 function About({ c }: { c: Compared }) {
@@ -100,17 +69,25 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 	const active = drawnOf(c, c.active.value)?.store ?? drawn[0];
 	const chosen = SIDES.filter((side) => {
 		const store = drawnOf(c, side)?.store;
-		return store && (store.selected.value || store.range.value || store.lockAt.value);
+		return store && !isNothing(store);
 	});
 	return (
 		<section class="time" aria-labelledby="in-time">
 			<h2 id="in-time">Both runs in time, from their starts, on one scale</h2>
 			<About c={c} />
-			{active && <Tools store={active} />}
+			{active && (
+				<div class="tools">
+					<MoveTools store={active} whole="Both runs whole" />
+				</div>
+			)}
 			{SIDES.map((side) => (
 				<SideInTime key={side} c={c} side={side} colours={colours} />
 			))}
-			<Legend colours={colours.value} lock={drawn.some((s) => s.model.locks.length > 0)} />
+			<Legend
+				colours={colours.value}
+				lock={drawn.some((s) => s.model.locks.length > 0)}
+				marks={drawn.some((s) => s.model.touches.n > 0)}
+			/>
 			{!chosen.length && drawn.length > 0 && (
 				<p class="details dim">
 					Click a row above to see where it comes from, or a slice to learn what it is; <kbd>?</kbd> shows all

@@ -10,7 +10,9 @@ export const KEYS: [keys: string, what: string][] = [
 	['↑ ↓', 'in the timeline: the thread above, below'],
 	['F', 'zoom to the selection or the marked range'],
 	['0', 'the whole run'],
-	[', .', 'slice before, after'],
+	[', .', 'slice before, after; with an access selected, that of the same thread'],
+	['J K', 'access to the watched variable before, after, whichever thread’s'],
+	['L', 'next lost update'],
 	['Enter', 'go to the cause: who woke it, who has the lock'],
 	['Backspace', 'back along that chain'],
 	['N P', 'next, previous finding'],
@@ -54,10 +56,19 @@ export function Help({ store, two = false }: { store: Store; two?: boolean }) {
 				<b>A click on a card goes to the place in the timeline that proves it.</b>
 			</p>
 			<p>
-				In the timeline each lane is a thread, a lock or a CPU. Zoomed out, a column of pixels shows the true
+				In the timeline each lane is a thread, a watched variable, a lock or a CPU. Zoomed out, a column of pixels shows the true
 				shares of what happened in it. A thread that <i>waits for a CPU</i> is ready and has none; one that{' '}
 				<i>waits for a lock</i> could not go on until somebody let go of it.
 			</p>
+			{store.model.data.meta.summary.watch && (
+				<p>
+					Under a thread stand its accesses to the watched variables, a mark for each or, where there are too
+					many, how many: <i>readings</i>, <i>writes</i>, and writes by which an update is lost. The pointer
+					on a mark shows value, line and lock. A variable has a lane, too: its value over time. The arrows of
+					a lost update go from the reading that is old, to what another thread wrote meanwhile, to the write
+					that knows nothing of it.
+				</p>
+			)}
 			<table class="keys">
 				<tbody>
 					{(two ? KEYS_OF_TWO : KEYS).map(([keys, what]) => (

@@ -430,11 +430,21 @@ static u32 find_owner(struct build *b, u32 t, const struct sleep *s, const struc
 	return owner;
 }
 
+/* Readers that let writers go first (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) wait on the count
+ * of readers, which comes first in glibc's rwlock, with the flag that says so:
+ * PTHREAD_RWLOCK_RWAITING, nptl/pthread_rwlock_common.c, 2.25 to 2.41.  The other words hold 3 at
+ * most. */
+#define RWLOCK_RWAITING 4u
+
 /* Where the primitive begins: its waits may be on different words of it. */
-static u64 start_of(u64 addr, u32 kind)
+static u64 start_of(const struct futex_wait *w, u32 kind)
 {
+	u64 addr = w->addr;
+
 	switch (kind) {
 	case CT_LK_RWLOCK:
+		if (!w->musl && addr % 8 == 0 && (w->val & RWLOCK_RWAITING))
+			return addr;
 		return addr - (addr % 8 == 4 ? 12 : 8);
 	/* two groups of waiters, 4 bytes apart; where they are differs by version */
 	case CT_LK_COND:
@@ -504,7 +514,7 @@ static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct r
 	}
 	r->has_lock = true;
 	r->word = s->arg0;
-	r->addr = start_of(s->arg0, r->lock_kind);
+	r->addr = start_of(&w, r->lock_kind);
 	r->role = role_of(&w, r->lock_kind);
 	if (r->role != ROLE_NONE && !hints_bare_mutex(&w))
 		r->owner = find_owner(b, t, s, &w);

@@ -347,7 +347,7 @@ static int open_samples(struct ct_session *s, u32 hz, char **why)
 
 static int load(struct ct_session *s, char **why)
 {
-	int err = ctrace_bpf__load(s->skel);
+	int err = ct_features__sees_ids() ? ctrace_bpf__load(s->skel) : -ENOTSUP;
 	char *reason;
 
 	if (!err)

@@ -86,6 +86,7 @@ struct ct_wait {
 /* ended by its timeout (seen in the futex result, or a timer woke it) */
 #define CT_WAIT_TIMED_OUT 8u
 #define CT_WAIT_FOUND 16u    /* it was waiting already when recording began */
+#define CT_WAIT_READERS 32u  /* a writer of a rwlock: readers alone are in its way */
 
 enum ct_lock_kind {
 	CT_LK_MUTEX,

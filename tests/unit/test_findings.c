@@ -42,6 +42,7 @@ static const struct {
 	{ "find_contention_foreign", { HEALTHY }, 1 },
 	{ "find_contention_full", { HEALTHY }, 1 },
 	{ "find_starved", { { CT_FIND_LOCK_CONTENTION, HIGH, 80 * MS, false } }, 1 },
+	{ "find_starved_still", { { CT_FIND_LOCK_CONTENTION, HIGH, 110 * MS, false } }, 1 },
 	{ "find_starved_not", { HEALTHY }, 1 },
 	{ "find_held",
 		{ { CT_FIND_LOCK_HELD_WHILE_BLOCKED, HIGH, 60 * MS, false },

@@ -410,8 +410,9 @@ static u32 find_starved(const struct ct_search *s, const struct ct_lock *l, ct_n
 	*part_ns = 0;
 	for (u32 i = 0; i < l->waits.cnt; i++) {
 		const struct ct_wait *w = &s->m->waits.at[l->waits.at[i]];
-		ct_ns ns = s->told[l->waits.at[i]] || !waits_for_readers(w) ? 0 :
-										  readers_part(l, w);
+		ct_ns ns = 0;
+		if (!s->told[l->waits.at[i]] && waits_for_readers(w))
+			ns = readers_part(l, w);
 		if (ns > *part_ns) {
 			*part_ns = ns;
 			best = l->waits.at[i];

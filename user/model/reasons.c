@@ -430,8 +430,8 @@ static u32 find_owner(struct build *b, u32 t, const struct sleep *s, const struc
 	return owner;
 }
 
-/* Readers that let writers go first (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) wait on the count
- * of readers, which comes first in glibc's rwlock, with the flag that says so:
+/* Readers that let writers go first (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) wait on the
+ * count of readers, which comes first in glibc's rwlock, with the flag that says so:
  * PTHREAD_RWLOCK_RWAITING, nptl/pthread_rwlock_common.c, 2.25 to 2.41.  The other words hold 3 at
  * most. */
 #define RWLOCK_RWAITING 4u

@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -454,6 +456,45 @@ static void two_processes(void)
 	}
 }
 
+/* The owner is a process that nobody has waited for yet: still listed, a zombie. */
+static void abandoned_shared(void)
+{
+	pthread_mutexattr_t both;
+	pthread_mutex_t *lock = mmap(NULL, sizeof(*lock), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (lock == MAP_FAILED)
+		exit(2);
+	pthread_mutexattr_init(&both);
+	pthread_mutexattr_setpshared(&both, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(lock, &both);
+	if (!fork()) {
+		pthread_mutex_lock(lock);
+		_exit(0);
+	}
+	nap(200);
+	say_reaching();
+	pthread_mutex_lock(lock);
+}
+
+/* As std::future and std::latch do: a word on the heap, and a call that does not say PRIVATE. */
+static void *wait_for_result(void *arg)
+{
+	uint32_t *word = calloc(1, 4096);
+
+	if (!word)
+		exit(2);
+	say_reaching();
+	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL);
+	return arg;
+}
+
+static void result(void)
+{
+	run_all(wait_for_result, 2);
+}
+
 /* One thread waits for input from outside, which a child sends after a while. */
 static void input(void)
 {
@@ -485,6 +526,8 @@ static const struct {
 	{ "join-ring", join_ring },
 	{ "join-lock", join_lock },
 	{ "two-processes", two_processes },
+	{ "abandoned-shared", abandoned_shared },
+	{ "result", result },
 	{ "pi-ring3", pi_ring3 },
 	{ "pi-self", pi_self },
 	{ "cond-long", cond_long },

@@ -34,6 +34,7 @@ struct task_struct___x86 {
 #define REG_SP(r) ((r)->sp)
 #define REG_BP(r) ((r)->bp)
 #define REG_LR(r) 0ul
+#define CODE_BITS (~0ull)
 #define REG_ARG0(r) ((r)->di)
 #define REG_ARG1(r) ((r)->si)
 #define REG_ARG2(r) ((r)->dx)
@@ -47,19 +48,42 @@ static __always_inline u64 thread_pointer(struct task_struct *task)
 }
 
 /* arch/x86/include/uapi/asm/bpf_perf_event.h and ptrace.h: what a perf_event program is given. */
-#define HAS_WATCH 1
 struct perf_hit {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
 		cs, flags, sp, ss;
 	u64 sample_period, addr;
 };
+#define HIT_IP(c) ((c)->ip)
+#define HIT_CODE_END(ip) (ip) /* it stands behind the instruction */
+#define HIT_STACK CT_STACK_AFTER
+
+static __always_inline void copy_registers(struct ct_hit *h, const struct perf_hit *ctx)
+{
+	h->reg[0] = ctx->ax;
+	h->reg[1] = ctx->cx;
+	h->reg[2] = ctx->dx;
+	h->reg[3] = ctx->bx;
+	h->reg[4] = ctx->sp;
+	h->reg[5] = ctx->bp;
+	h->reg[6] = ctx->si;
+	h->reg[7] = ctx->di;
+	h->reg[8] = ctx->r8;
+	h->reg[9] = ctx->r9;
+	h->reg[10] = ctx->r10;
+	h->reg[11] = ctx->r11;
+	h->reg[12] = ctx->r12;
+	h->reg[13] = ctx->r13;
+	h->reg[14] = ctx->r14;
+	h->reg[15] = ctx->r15;
+	h->flags = ctx->flags;
+}
 
 /* x86 stores are not reordered with older stores: a plain one publishes a record. */
 #define publish(ptr, value) (*(volatile u64 *)(ptr) = (value))
 
 #elif defined(__TARGET_ARCH_arm64)
 
-struct pt_regs___arm64 {
+struct pt_regs___aarch64 {
 	u64 regs[31];
 	u64 sp, pc, orig_x0;
 	i32 syscallno;
@@ -75,22 +99,34 @@ struct task_struct___arm64 {
 	struct thread_struct___arm64 thread;
 } __attribute__((preserve_access_index));
 
-/*
- * Watchpoints of arm64 fire before the access, and the kernel steps over it with the watchpoint
- * off before it calls a handler that is not the default one.  A BPF program there sees the
- * registers from before: it would take the bytes of this instruction (not of the one before it),
- * the value read from memory instead of from the destination register, the value written from the
- * source register as it is, a second program on the step for what LDADD and the exclusive stores
- * leave behind, and a decoder of A64 in user/capture/decode.c.  Not written: never run on arm64.
- */
-#define HAS_WATCH 0
+/* struct user_pt_regs, arch/arm64/include/uapi/asm/ptrace.h: what a perf_event program is given.
+ * A watchpoint fires before the access; the kernel then steps over it with the watchpoint off. */
+struct perf_hit {
+	u64 regs[31], sp, pc, pstate;
+	u64 sample_period, addr;
+};
+#define HIT_IP(c) ((c)->pc)
+#define HIT_CODE_END(ip) ((ip) + 4) /* it stands at the instruction */
+#define HIT_STACK 0
 
-#define REGS_TYPE struct pt_regs___arm64
+static __always_inline void copy_registers(struct ct_hit *h, const struct perf_hit *ctx)
+{
+	u32 i;
+
+#pragma unroll
+	for (i = 0; i < 31; i++)
+		h->reg[i] = ctx->regs[i];
+	h->reg[31] = ctx->sp;
+	h->flags = ctx->pstate;
+}
+
+#define REGS_TYPE struct pt_regs___aarch64
 #define REG_NR(r) ((r)->syscallno)
 #define REG_IP(r) ((r)->pc)
 #define REG_SP(r) ((r)->sp)
 #define REG_BP(r) ((r)->regs[29])
 #define REG_LR(r) ((r)->regs[30])
+#define CODE_BITS ((1ull << 48) - 1) /* above: the signature of a pointer */
 #define REG_ARG0(r) ((r)->orig_x0)
 #define REG_ARG1(r) ((r)->regs[1])
 #define REG_ARG2(r) ((r)->regs[2])
@@ -157,7 +193,7 @@ static __always_inline bool task_is_queued(struct task_struct *task)
  * Since 7.3 bits 16 to 23 count how often interrupts were disabled, and those of the
  * interrupts themselves are above: hardirq_mask and nmi_mask, handed over likewise, say which.
  */
-struct task_thread_info___arm64 {
+struct task_struct___preempt {
 	struct {
 		struct {
 			u32 count;
@@ -191,7 +227,7 @@ static __always_inline u32 preempt_count_now(struct task_struct *current, i64 pr
 	bpf_probe_read_kernel(&count, sizeof(count), (void *)(rq + preempt_delta));
 	return count;
 #else
-	return ((struct task_thread_info___arm64 *)current)->thread_info.preempt.count;
+	return ((struct task_struct___preempt *)current)->thread_info.preempt.count;
 #endif
 }
 

@@ -7,8 +7,8 @@
 #define CTRACE_BPF_H
 
 #include "kernel.bpf.h"
-#include "compat.bpf.h"
 #include "../include/ct_abi.h"
+#include "compat.bpf.h"
 
 /* ---- configuration (rodata) ---- */
 extern const volatile bool with_stacks;

@@ -9,12 +9,14 @@
 
 #include "ctrace.bpf.h"
 
+/* The times first: the reader takes the counter's word that they are there. */
 static __always_inline void count_loss(struct ct_ring_ctl *ctl, u32 kind, u64 ts)
 {
-	__sync_fetch_and_add(&ctl->lost[kind & (CT_KIND_MAX - 1)], 1);
-	ctl->lost_ts = ts;
 	if (!ctl->lost_since)
 		ctl->lost_since = ts;
+	if (ctl->lost_ts < ts)
+		ctl->lost_ts = ts;
+	__sync_fetch_and_add(&ctl->lost[kind & (CT_KIND_MAX - 1)], 1);
 }
 
 static __always_inline void ring_doorbell_once(struct ct_ring_ctl *ctl, u32 cpu)
@@ -36,8 +38,7 @@ static __always_inline struct ct_hdr *emit_begin(u32 kind, u32 bytes, u64 ts)
 	u64 pos, used;
 	void *segment;
 
-	/* a CPU that came after loading: its events cannot be taken, and are not counted */
-	if (!ctl)
+	if (!ctl) /* for the verifier: there is one for each CPU that this machine can have */
 		return NULL;
 	used = *(volatile u64 *)&ctl->head + bytes - *(volatile u64 *)&ctl->tail;
 	if (used > ring_limit) {
@@ -49,9 +50,12 @@ static __always_inline struct ct_hdr *emit_begin(u32 kind, u32 bytes, u64 ts)
 	pos = __sync_fetch_and_add(&ctl->head, bytes);
 	key = cpu * (segment_mask + 1) + ((pos / CT_SEG_BYTES) & segment_mask);
 	segment = bpf_map_lookup_elem(&rings, &key);
-	if (!segment) /* for the verifier */
+	if (!segment) { /* a CPU that came after loading: it has counters alone */
+		count_loss(ctl, kind, ts);
 		return NULL;
-	hdr = segment + (pos & (CT_SEG_BYTES - 1));
+	}
+	/* the low bits are 0, but the verifier wants to see it: arm64 publishes by an atomic */
+	hdr = segment + (pos & (CT_SEG_BYTES - 8));
 	hdr->ts = ts;
 	return hdr;
 }

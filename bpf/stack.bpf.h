@@ -11,8 +11,9 @@
  * line waiting with other data keeps its id; another caller changes a return address and gets
  * another id. What "looks like code" is: inside the main program's text, or between lo and hi of
  * the process's spans entry (user space sets it from the mappings it is told of; before that, the
- * top of the mmap area). A wrong guess costs a copy, never a wrong stack, but for two deep call
- * chains that agree in their top 512 bytes and in depth.
+ * top of the mmap area). arm64 has the caller of a leaf in a register, which enters, too, and signs
+ * return addresses in their high bits, which do not. A wrong guess costs a copy, never a wrong
+ * stack, but for two deep call chains that agree in their top 512 bytes and in depth.
  *
  * A thread often waits where it waited last, with the stack pointer where it was: then only the
  * words that looked like code then are looked at again (stack_memo), on the same CPU.
@@ -70,7 +71,7 @@ static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm
 	}
 #pragma unroll
 	for (i = 0; i < CT_STACK_KEY_BYTES / 8; i++) {
-		u64 word = words[i];
+		u64 word = words[i] & CODE_BITS;
 
 		if (i < cnt && (word - text < text_len ||
 				       (word - lo < len && word - sp >= STACK_REACH))) {
@@ -106,7 +107,7 @@ static __always_inline u32 recall(const struct stack_memo *memo, struct stack_wo
 		u64 bit = code & -code;
 		u32 i = bit_index[bit * BIT_INDEX_MUL >> 58] & (CT_STACK_KEY_BYTES / 8 - 1);
 
-		hash = add_word(hash, words->at[i], i);
+		hash = add_word(hash, words->at[i] & CODE_BITS, i);
 		code ^= bit;
 	}
 	return !code && fold(hash) == memo->key ? memo->id : 0;
@@ -171,7 +172,7 @@ static __always_inline u32 copy_stack(
 static __always_inline u32 stack_id_of(struct task_struct *task, REGS_TYPE *regs, u64 ts, u32 flags)
 {
 	struct mm_struct *mm = task->mm;
-	u64 sp = REG_SP(regs), ip = REG_IP(regs), start, key;
+	u64 sp = REG_SP(regs), ip = REG_IP(regs) ^ REG_LR(regs) << 1, start, key;
 	u32 zero = 0, cnt = CT_STACK_KEY_BYTES / 8, slot = (u32)task->pid % STACK_MEMOS;
 	struct stack_words *words;
 	struct stack_memo *memo;

@@ -33,18 +33,18 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	trace_tid(child->pid);
 	ts = bpf_ktime_get_ns();
 	hdr = emit_begin(CT_TASK_NEW, bytes, ts);
-	if (!hdr)
-		return 0;
-	n = (void *)(hdr + 1);
-	n->tgid = child->tgid;
-	n->parent = parent->pid;
-	n->flags = 0;
-	n->prio = child->prio;
-	n->voluntary = child->nvcsw;
-	n->involuntary = child->nivcsw;
-	n->cpu_ns = child->se.sum_exec_runtime;
-	emit_end(hdr, child->pid, CT_TASK_NEW, bytes);
-	emit_name(child, child->comm, ts);
+	if (hdr) {
+		n = (void *)(hdr + 1);
+		n->tgid = child->tgid;
+		n->parent = parent->pid;
+		n->flags = 0;
+		n->prio = child->prio;
+		n->voluntary = child->nvcsw;
+		n->involuntary = child->nivcsw;
+		n->cpu_ns = child->se.sum_exec_runtime;
+		emit_end(hdr, child->pid, CT_TASK_NEW, bytes);
+	}
+	emit_name(child, child->comm, ts); /* counted on its own when it is lost, too */
 	return 0;
 }
 

@@ -84,7 +84,14 @@ static __always_inline u32 lock_owner(const struct futex_args *a, const u32 word
 	return 0;
 }
 
-static __always_inline void fill_futex(struct ct_block *b, const struct futex_args *a)
+/* A thread that the C library parks waits so (user/capture/parked.c). */
+static __always_inline bool waits_on_stack(const struct futex_args *a, u64 sp)
+{
+	return (a->op & FUTEX_CMD) == FUTEX_WAIT_BITSET && !a->val && !a->timed &&
+	       a->addr - sp < CT_ON_STACK_BYTES;
+}
+
+static __always_inline void fill_futex(struct ct_block *b, const struct futex_args *a, u64 sp)
 {
 	u32 words[6] = {};
 
@@ -93,6 +100,8 @@ static __always_inline void fill_futex(struct ct_block *b, const struct futex_ar
 	b->arg2 = a->val;
 	if (a->timed)
 		b->flags |= CT_SWITCH_TIMED;
+	if (waits_on_stack(a, sp))
+		b->flags |= CT_SWITCH_ON_STACK;
 	if (bpf_probe_read_user(words, sizeof(words), (void *)a->addr) &&
 		bpf_probe_read_user(words, sizeof(words[0]), (void *)a->addr))
 		return;
@@ -141,7 +150,7 @@ static __always_inline void fill_wait(struct ct_block *b, struct task_struct *ta
 		return;
 	read_futex_args(regs, nr, &futex);
 	if (futex.is_futex) {
-		fill_futex(b, &futex);
+		fill_futex(b, &futex, REG_SP(regs));
 		return;
 	}
 	b->arg0 = REG_ARG0(regs);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0 */
 /*
  * The race witness: a debug register of the CPU stopped a thread that has just touched a watched
- * variable.  The registers are copied as they are, because they hold the very value that was read
- * or written (memory may have changed since), and the locks' owner words are compared with the
- * thread, so that no lock or unlock needs a probe.  What the instruction was is decided in
- * user/capture/decode.c from the code bytes, which are sent once for each place.
+ * variable, or on arm64 is about to.  The registers are copied as they are, because they hold the
+ * very value that was read or written (memory may have changed since), and the locks' owner words
+ * are compared with the thread, so that no lock or unlock needs a probe.  What the instruction was
+ * is decided in user/capture/decode.c from the code bytes, which are sent once for each place.
  */
 #include "filter.bpf.h"
 #include "emit.bpf.h"
 #include "stack.bpf.h"
-
-#if HAS_WATCH
 
 /* Its number in its own pid namespace: what the C library writes into owner words. */
 static __always_inline u32 inner_tid(struct task_struct *task)
@@ -20,9 +18,11 @@ static __always_inline u32 inner_tid(struct task_struct *task)
 
 	if (pid)
 		level = BPF_CORE_READ(pid, level);
+	/* at most 32 levels of 16 bytes; 6.1's verifier wants to see a bound of the product */
 	if (level && level <= 32)
 		bpf_core_read(&nr, sizeof(nr),
-			(void *)&pid->numbers[0].nr + level * bpf_core_type_size(struct upid));
+			(void *)&pid->numbers[0].nr +
+				(level * bpf_core_type_size(struct upid) & 1023));
 	/* one load of nr, from the stack: the verifier refuses one that may also be of the task */
 	return *(volatile u32 *)&nr;
 }
@@ -41,28 +41,6 @@ static __always_inline u64 held_locks(struct task_struct *task)
 			held |= 1ull << i;
 	}
 	return held;
-}
-
-static __always_inline void copy_registers(struct ct_hit *h, const struct perf_hit *ctx)
-{
-	h->ip = ctx->ip;
-	h->reg[0] = ctx->ax;
-	h->reg[1] = ctx->cx;
-	h->reg[2] = ctx->dx;
-	h->reg[3] = ctx->bx;
-	h->reg[4] = ctx->sp;
-	h->reg[5] = ctx->bp;
-	h->reg[6] = ctx->si;
-	h->reg[7] = ctx->di;
-	h->reg[8] = ctx->r8;
-	h->reg[9] = ctx->r9;
-	h->reg[10] = ctx->r10;
-	h->reg[11] = ctx->r11;
-	h->reg[12] = ctx->r12;
-	h->reg[13] = ctx->r13;
-	h->reg[14] = ctx->r14;
-	h->reg[15] = ctx->r15;
-	h->flags = ctx->flags;
 }
 
 static __always_inline u64 read_value(u64 addr, u32 size)
@@ -137,9 +115,9 @@ static __always_inline u64 find_mutex(const struct ct_hit *h, u32 me)
 	u64 stack[LOOK_STACK] = {}, found = 0;
 	u32 i;
 
-	for (i = 0; i < 16 && !found; i++)
-		found = mutex_in(h->reg[i & 15], me);
-	if (found || bpf_probe_read_user(stack, sizeof(stack), (void *)h->reg[4]))
+	for (i = 0; i < CT_HIT_REGS && !found; i++)
+		found = mutex_in(h->reg[i & (CT_HIT_REGS - 1)], me);
+	if (found || bpf_probe_read_user(stack, sizeof(stack), (void *)h->reg[CT_HIT_SP]))
 		return found;
 	for (i = 0; i < LOOK_STACK && !found; i++)
 		found = mutex_in(stack[i & (LOOK_STACK - 1)], me);
@@ -148,13 +126,14 @@ static __always_inline u64 find_mutex(const struct ct_hit *h, u32 me)
 
 static __always_inline void copy_code(struct ct_hit *h)
 {
+	u64 end = HIT_CODE_END(h->ip);
 	void *to = h + 1;
 
 	if (!h->code)
 		return;
 	/* a function at the very start of a mapping has less before it */
-	if (bpf_probe_read_user(to, CT_WATCH_CODE_BYTES, (void *)(h->ip - CT_WATCH_CODE_BYTES)) &&
-		bpf_probe_read_user(to + CT_WATCH_CODE_BYTES - 16, 16, (void *)(h->ip - 16)))
+	if (bpf_probe_read_user(to, CT_WATCH_CODE_BYTES, (void *)(end - CT_WATCH_CODE_BYTES)) &&
+		bpf_probe_read_user(to + CT_WATCH_CODE_BYTES - 16, 16, (void *)(end - 16)))
 		h->code = 0;
 }
 
@@ -201,7 +180,7 @@ int on_access(struct perf_hit *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	u32 bytes = sizeof(struct ct_hdr) + sizeof(struct ct_hit), stack, code;
-	u64 addr = ctx->addr, ip = ctx->ip, ts;
+	u64 addr = ctx->addr, ip = HIT_IP(ctx), ts;
 	struct ct_hdr *hdr;
 	struct ct_hit *h;
 	struct ct_watch_place_state *place;
@@ -221,13 +200,14 @@ int on_access(struct perf_hit *ctx)
 	ts = bpf_ktime_get_ns();
 	__sync_fetch_and_add(&watch_hits, 1);
 	locks = held_locks(task);
-	stack = stack_id_of(task, (void *)bpf_task_pt_regs(task), ts, CT_STACK_AFTER);
+	stack = stack_id_of(task, (void *)bpf_task_pt_regs(task), ts, HIT_STACK);
 	code = place && !place->is ? CT_WATCH_CODE_BYTES : 0;
 	bytes += code;
 	hdr = emit_begin(CT_HIT, bytes, ts);
 	if (!hdr)
 		return 0;
 	h = (void *)(hdr + 1);
+	h->ip = ip;
 	copy_registers(h, ctx);
 	h->mutex = 0;
 	if (place && place->looked < LOOKS) {
@@ -248,19 +228,3 @@ int on_access(struct perf_hit *ctx)
 	shake(task->pid, ts);
 	return 0;
 }
-
-#else
-
-SEC("?uprobe")
-int on_lock_call(void *ctx)
-{
-	return 0;
-}
-
-SEC("?perf_event")
-int on_access(void *ctx)
-{
-	return 0;
-}
-
-#endif

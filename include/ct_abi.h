@@ -17,7 +17,7 @@
 #define CT_CPU_MAX 1024
 #define CT_WATCH_SLOTS 4	/* variables watched at a time: the debug registers of x86 */
 #define CT_WATCH_LOCKS 64	/* locks of which accesses say whether they are held */
-#define CT_WATCH_CODE_BYTES 64	/* of the program, before the place of a hit */
+#define CT_WATCH_CODE_BYTES 64	/* of the program, up to and with the instruction of a hit */
 
 #define CT_NR_NONE 0xffffu /* "not in a syscall"; no architecture has that many */
 
@@ -90,6 +90,8 @@ enum ct_file {
 #define CT_SWITCH_TIMED 2u     /* the futex wait has a timeout */
 #define CT_SWITCH_IOWAIT 4u    /* the kernel counts it as waiting for a disk */
 #define CT_SWITCH_NO_STACK 8u  /* a stack was wanted and could not be had (budget, fault) */
+#define CT_SWITCH_ON_STACK 16u /* from the probe alone: the futex word is on the thread's stack */
+#define CT_ON_STACK_BYTES 512u /* ... this close above its stack pointer */
 
 #define CT_WAKE_HARDIRQ 1u /* sent from a hardware interrupt: hdr's waker only happened to run */
 #define CT_WAKE_SOFTIRQ 2u /* from a soft interrupt */
@@ -112,9 +114,12 @@ enum ct_watch_on {
 #define CT_ACCESS_ATOMIC 4u  /* by one instruction that no other CPU can come between */
 #define CT_ACCESS_CONST 8u   /* writes a number that is part of the instruction */
 #define CT_ACCESS_BEFORE 16u /* `before` is known from the instruction itself */
-/* the instruction does not tell the value: read from memory a moment later */
+/* the instruction does not tell the value: read from memory a moment later (arm64: earlier) */
 #define CT_ACCESS_LATE 32u
-#define CT_ACCESS_BLIND 64u /* a reading whose value was not taken: what was there before */
+/* a write that tells what this thread's last reading found, which was read from memory too early:
+ * that is in `before` */
+#define CT_ACCESS_FOUND 128u
+#define CT_ACCESS_BLIND 64u /* the value was not taken: shown as what was there before */
 
 /* An instruction that touched a watched variable, as the probe knows it, by CPU. */
 struct ct_watch_place {
@@ -130,15 +135,24 @@ struct ct_watch_place_state {
 
 /*
  * What a debug register's hit leaves in a ring, for the reader to make an ACCESS of (kind CT_HIT,
- * never in a trace): the registers after the instruction, in the order of their numbers in
- * instructions; code bytes up to ip follow the record when the place is a new one.
+ * never in a trace): the registers, in the order of their numbers in instructions; code bytes
+ * follow the record when the place is a new one, the instruction's own last.  x86 stops after the
+ * access and shows what the instruction has left, arm64 before it.
  */
+#if defined(__aarch64__) || defined(__TARGET_ARCH_arm64)
+#define CT_HIT_REGS 32 /* x0..x30 sp */
+#define CT_HIT_SP 31
+#else
+#define CT_HIT_REGS 16 /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
+#define CT_HIT_SP 4
+#endif
 struct ct_hit {
-	u64 ip;	    /* of the next instruction: x86 stops after the access */
-	u64 reg[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
-	u64 flags;
+	u64 ip; /* x86: of the next instruction; arm64: of the one that accesses */
+	u64 reg[CT_HIT_REGS];
+	u64 flags; /* pstate on arm64 */
 	u64 addr;  /* of the debug register */
-	u64 value; /* memory at addr, a moment after the instruction; 0: registers tell it */
+	/* memory at addr, a moment after the instruction (arm64: before); 0: registers tell it */
+	u64 value;
 	u64 locks; /* bit n: holds lock n */
 	u64 mutex; /* a locked mutex of this thread that a register or its stack leads to; 0 */
 	u32 tgid;

@@ -38,6 +38,13 @@ struct ct_made { /* a finding of a run */
 	u32 kind;     /* enum ct_finding_kind */
 	u32 severity; /* enum ct_severity, the highest of its kind */
 };
+struct ct_watched_run { /* a variable of --watch */
+	char *name;
+	u32 sharing;   /* enum ct_sharing */
+	u32 lost;      /* updates */
+	bool complete; /* every access was seen: the two below are exact */
+	i64 last, expected;
+};
 struct ct_profile {
 	char *program; /* without its directory */
 	char *command; /* the same with the arguments */
@@ -51,9 +58,13 @@ struct ct_profile {
 	CT_VEC(char *) labels;
 	CT_VEC(struct ct_figure) figures; /* each (group, name, what) once */
 	CT_VEC(struct ct_made) made;	  /* each kind once, by kind */
+	CT_VEC(struct ct_watched_run) watched;
 };
 void ct_profile__compute(struct ct_profile *p, const struct ct_facts *f);
 void ct_profile__clear(struct ct_profile *p);
+/* What the threads and the locks of a run are called in its figures; the caller's. */
+char *ct_profile__role(const struct ct_facts *f, u32 thread);
+char *ct_profile__lock(const struct ct_facts *f, u32 lock);
 /* 0 where the run has no such figure. */
 double ct_profile__get(
 	const struct ct_profile *p, enum ct_group group, const char *name, const char *what);
@@ -95,6 +106,9 @@ struct ct_difference {
 	const char *what;
 	struct ct_spread a, b;
 	bool beyond; /* the noise, and large enough to matter */
+	/* The noise around A's median, to be drawn: B's median between these does not count. What
+	 * lies outside need not either, where a rank test judges; what counts lies outside. */
+	double noise_low, noise_high;
 };
 struct ct_finding_change {
 	u32 kind;

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include "ct_diff.h"
+#include "ct_outcomes.h"
 #include "ct_findings.h"
 #include "ct_rules.h"
 
@@ -49,13 +50,22 @@ struct ct_diff_in {
 };
 int ct_diff__write(const struct ct_diff_in *in, const struct ct_report_opts *opts, FILE *out);
 int ct_diff__write_json(const struct ct_diff_in *in, FILE *out);
+/* As a page, in this order: the comparison, which says of which run of each side (an index) the
+ * timeline follows; those of A and of B; the end.  0 or -errno; what is left out is said. */
+int ct_diff_html__begin(const struct ct_diff_in *in, FILE *out);
+u32 ct_diff_html__shown(const struct ct_diff *d, const struct ct_diff_side *side);
+int ct_diff_html__run(const struct ct_export_in *run, char side, FILE *out); /* 'a', then 'b' */
+int ct_diff_html__end(FILE *out);
 
 /* A series of runs of one program (-r). */
 struct ct_series_in {
 	const struct ct_profile *runs;
+	const struct ct_outcomes *outcomes;
 	const char *const *names; /* of the traces */
 	u32 cnt, wanted;	  /* cnt < wanted: it was ended before */
-	bool interrupted;	  /* the last one was: it is listed, and no figure counts it */
+	/* the last one was: it is listed, and counted only among the outcomes, if it hung before */
+	bool interrupted;
+	const u64 *seeds;  /* [cnt] of --shake; NULL: not shaken */
 };
 int ct_series__write(const struct ct_series_in *in, const struct ct_report_opts *opts, FILE *out);
 int ct_series__write_json(const struct ct_series_in *in, FILE *out);

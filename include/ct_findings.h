@@ -77,6 +77,35 @@ struct ct_wakers {
 void ct_wakers__compute(struct ct_wakers *w, const struct ct_model *m);
 void ct_wakers__clear(struct ct_wakers *w);
 
+/* ---- how busy the CPUs were with the program's own threads (activity.c) ---- */
+struct ct_activity_step {
+	ct_ns at_ns;	/* a step begins */
+	ct_ns spare_ns; /* up to here: with fewer threads running than there are CPUs */
+	bool spare;	/* in this step */
+};
+struct ct_sole_wait { /* nothing runs, and this thread's wait for the outside is the only one */
+	ct_ns ns;     /* sum */
+	u32 waits;    /* different ones */
+	ct_ns max_ns; /* the longest */
+};
+struct ct_activity {
+	CT_VEC(struct ct_activity_step) steps;
+	ct_ns *own_queue_ns; /* [threads] runnable while another of the program's threads had the
+				CPU */
+	ct_ns crowded_ns;    /* with more than CT_T_CROWD_PER_CPU threads for each CPU */
+	double crowd;	     /* mean of threads running or queued meanwhile */
+	struct ct_sole_wait *sole; /* [threads] */
+	ct_ns cpu_ns;		   /* all threads, running */
+	u32 cpus;	 /* that the program could use: those that it did use, at most the run's */
+	u64 switches;	 /* all threads, both kinds */
+	ct_ns switch_ns; /* what one costs at least, from the trace itself */
+	bool switch_measured; /* else: too few short slices, and it is CT_T_SWITCH_COST_MIN_NS */
+};
+void ct_activity__compute(struct ct_activity *a, const struct ct_model *m);
+void ct_activity__clear(struct ct_activity *a);
+/* Time in [from, to) in which a CPU was not used by the program.  O(log steps). */
+ct_ns ct_activity__spare(const struct ct_activity *a, ct_ns from_ns, ct_ns to_ns);
+
 /* ---- kind of work of a thread (analysis/kind.c) ---- */
 enum ct_work_kind {
 	CT_WORK_IDLE,
@@ -102,7 +131,9 @@ struct ct_program_kind {
 	ct_ns peers_ns; /* waiting for other threads */
 	ct_ns rest_ns;	/* event loops and the like with nothing to do */
 };
-void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *m);
+/* a: whose fault the waits for a CPU are; NULL: its own */
+void ct_program_kind__compute(
+	struct ct_program_kind *k, const struct ct_model *m, const struct ct_activity *a);
 
 /* ---- threads that take turns at what they pass round among themselves (analysis/turns.c) ---- */
 struct ct_turns {
@@ -248,6 +279,9 @@ struct ct_sharer {
 	u32 thread;
 	u64 reads, writes; /* an instruction that does both counts as both */
 };
+struct ct_lost { /* touches: an update that was lost, from its reading on */
+	u32 read, foreign, write; /* an old value; what another thread wrote; what went over it */
+};
 struct ct_shared {
 	u32 watched; /* index into model->watched */
 	u32 sharing; /* enum ct_sharing */
@@ -257,6 +291,7 @@ struct ct_shared {
 	CT_VEC(struct ct_sharer) users; /* by first access */
 	u32 racy[2];	 /* touches: plain writes of two threads, no lock in common; CT_NONE */
 	u32 lost;	 /* writes that put away what others had written since their thread read */
+	CT_VEC(struct ct_lost) losses; /* each of them, by the time of its write */
 	u32 witness[4];	 /* touches, by time: the shortest interleaving seen */
 	u32 witness_cnt; /* 3: what the other thread had read was not seen; 0: nothing is lost */
 	u32 witness_rank;
@@ -320,6 +355,9 @@ struct ct_finding {
 	/* Text from the traced program passes through as it is: exporters make it harmless.  Hangs
 	 * have their words from whoever prints them (export/hang_text.c), here they are NULL. */
 	char *title, *evidence, *advice;
+	/* Of the searches: what is in the lists above, by list, once they are long; NULL. */
+	struct ct_table *known;
+	u32 known_cnt[3];
 };
 struct ct_finding_list {
 	/* most cost first, a consequence after its cause; info last */
@@ -347,6 +385,7 @@ struct ct_facts {
 	struct ct_contentions contentions;
 	struct ct_lines lines;
 	struct ct_wakers wakers;
+	struct ct_activity activity;
 	struct ct_program_kind kind;
 	struct ct_turns turns;
 	struct ct_critical_path path;

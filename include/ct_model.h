@@ -86,6 +86,7 @@ struct ct_wait {
 /* ended by its timeout (seen in the futex result, or a timer woke it) */
 #define CT_WAIT_TIMED_OUT 8u
 #define CT_WAIT_FOUND 16u    /* it was waiting already when recording began */
+#define CT_WAIT_READERS 32u  /* a writer of a rwlock: readers alone are in its way */
 
 enum ct_lock_kind {
 	CT_LK_MUTEX,
@@ -205,7 +206,7 @@ struct ct_watch_span {
 
 /* One access, as it happened: those of a thread are found with ct_thread.touches. */
 struct ct_touch {
-	ct_ns ts; /* right after the instruction */
+	ct_ns ts; /* right after the instruction (arm64: before it) */
 	u64 ip;
 	u64 before; /* value before a write; valid with CT_ACCESS_BEFORE */
 	u64 after;  /* value read, or there after the write */

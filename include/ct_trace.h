@@ -96,6 +96,17 @@ struct ct_addr_name { /* what a lock's address is */
 	u32 pad;
 };
 
+/* What the code around the innermost instruction of a stack does, when it ran. */
+enum ct_loop {
+	CT_LOOP_UNKNOWN,
+	CT_LOOP_WORK,  /* anything but: */
+	CT_LOOP_LOOKS, /* goes round until memory changes that others can write */
+};
+struct ct_stack_loop {
+	u32 loop;  /* enum ct_loop */
+	u32 frame; /* CT_LOOP_LOOKS: place in the stack of the frame whose loop it is */
+};
+
 /* Strings, frames, stacks and address names of one trace.  Owned by whoever made it. */
 struct ct_names {
 	struct ct_strtab *strings;
@@ -103,6 +114,8 @@ struct ct_names {
 	CT_VEC(u32) stack_frames;	    /* frame ids of all stacks, innermost first */
 	/* stack id -> first index in stack_frames; at[cnt-1] is a sentinel; ids beyond: unknown */
 	CT_VEC(u32) stack_start;
+	/* stack id -> the loop that was found there; ids beyond: unknown */
+	CT_VEC(struct ct_stack_loop) loops;
 	CT_VEC(struct ct_addr_name) addrs;  /* sorted by (tgid, addr) */
 	CT_VEC(struct ct_syscall_name) syscalls; /* names, owned (free) */
 };
@@ -112,6 +125,7 @@ void ct_names__free(struct ct_names *names);
 void ct_names__redact(struct ct_names *names);
 /* Frame ids of a stack, innermost first; *cnt is 0 for an unknown one. */
 const u32 *ct_names__stack(const struct ct_names *names, u32 stack, u32 *cnt);
+struct ct_stack_loop ct_names__loop(const struct ct_names *names, u32 stack);
 const char *ct_names__syscall(const struct ct_names *names, u32 nr); /* "futex"; NULL: unknown */
 const struct ct_addr_name *ct_names__addr(const struct ct_names *names, u32 tgid, u64 addr);
 

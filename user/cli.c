@@ -340,6 +340,9 @@ static const struct option_row rows[] = {
 			   "ends with the program, or with -p at Ctrl-C; PROGRAM\n"
 			   "runs on, and ctrace then waits for it" },
 	{ 'f', NULL, "FORMAT", EXPORT, COMMON, .set = set_format, .meaning = "the form to write" },
+	{ 'f', NULL, "text|json|html", DIFF, COMMON, .set = set_format,
+		.meaning = "the form to write (default: text); html is a page\n"
+			   "for a browser" },
 	{ 'o', NULL, "FILE", RECORD, COMMON, .set = set_output,
 		.meaning = "the trace (default: PROGRAM.ctrace, in the working\n"
 			   "directory)" },
@@ -349,6 +352,9 @@ static const struct option_row rows[] = {
 	{ 'o', NULL, "FILE", VIEW, COMMON, .set = set_output,
 		.meaning = "where the page goes (default: TRACE with the suffix\n"
 			   ".html)" },
+	{ 'o', NULL, "FILE", DIFF, COMMON, .set = set_output,
+		.meaning = "where -f goes; - is standard output (default: there,\n"
+			   "and of html B with the suffix .diff.html)" },
 	{ OPT_JSON, "json", "FILE", RECORD, COMMON, .optional = true, .set = set_json,
 		.meaning = "the report as JSON: in FILE; without FILE on standard\n"
 			   "output, after whatever PROGRAM writes there" },
@@ -370,7 +376,8 @@ static const struct option_row rows[] = {
 	{ 'r', NULL, "N", RECORD, COMMON, .set = set_runs,
 		.meaning = "record N runs one after the other into\n"
 			   "PROGRAM.1.ctrace and on, and sum them up: for diff,\n"
-			   "and for what goes wrong only sometimes" },
+			   "and for what goes wrong only sometimes: in how many\n"
+			   "runs, and which one to look at" },
 	{ OPT_LABEL, "label", "KEY=VALUE", RECORD, COMMON, .set = set_label,
 		.meaning = "what the trace shall say about where it comes from;\n"
 			   "may be given several times" },
@@ -389,7 +396,7 @@ static const struct option_row rows[] = {
 	{ OPT_SHAKE, "shake", "SEED", RECORD, COMMON, .set = set_shake, .optional = true,
 		.meaning = "with --watch: short random delays at accesses and\n"
 			   "locks, so that a race shows sooner; a seed repeats\n"
-			   "them" },
+			   "them; with -r each run has its own, made of SEED" },
 	{ OPT_FAIL_ON, "fail-on", "ID[,ID...]", RECORD | REPORT, COMMON, .set = set_fail_on,
 		.meaning = "exit with 90 when one of these findings is made; any\n"
 			   "stands for those of medium or high severity" },
@@ -728,6 +735,11 @@ static void check_words(struct parse *p)
 		(split ? !o->split_idx || o->split_idx == o->word_cnt : o->word_cnt != 2))
 		p->why = ct_strdup("diff takes two sides: 'diff A B', or with several traces a "
 				   "side 'diff A1 A2 -- B1 B2'; try 'ctrace diff --help'");
+	else if (o->command == CT_CMD_DIFF && o->format && o->json)
+		p->why = ct_strdup("-f and --json both say what to write; leave out one of them");
+	else if (o->command == CT_CMD_DIFF && o->output && !o->format)
+		p->why = ct_strdup("-o is for -f: say what to write, such as 'diff A B -f html -o "
+				   "FILE'");
 	else if (o->command == CT_CMD_CHECK && !o->word_cnt)
 		p->why = ct_strdup("check of which trace? Try 'ctrace check --help'");
 	else if (o->command == CT_CMD_CHECK && !o->rule_cnt)
@@ -930,7 +942,8 @@ static void help_run(FILE *out)
 	      "The exit status is the program's (128 + signal when one killed it); 90 when\n"
 	      "--fail-on names a finding that was made, 125 when ctrace failed, 126 when the\n"
 	      "program cannot be run, 127 when it does not exist. With -r it is that of the\n"
-	      "last run, and 90 when any run had the finding; Ctrl-C ends the series.\n",
+	      "first run that did not end with 0, and 90 when any run had the finding; Ctrl-C\n"
+	      "ends the series.\n",
 		out);
 }
 

@@ -40,7 +40,7 @@ struct ct_opts {
 	u32 *pids; /* -p, each once, in the order given */
 	u32 pid_cnt;
 	double duration_s;  /* -d; 0: until it ends, or -p and Ctrl-C */
-	const char *output; /* -o; NULL: the default of the command; EXPORT: "-" is stdout */
+	const char *output; /* -o; NULL: the default of the command; EXPORT, DIFF: "-" is stdout */
 	/* DEMO: NAME, VARIANT, what the demo itself takes; may be none.  DIFF, CHECK: the traces */
 	const char **words;
 	u32 word_cnt;
@@ -48,7 +48,7 @@ struct ct_opts {
 	const char **rules; /* CHECK: --rule */
 	u32 rule_cnt;
 	const char *trace;  /* REPORT, EXPORT, VIEW */
-	const char *format; /* EXPORT: -f; NULL: none was given */
+	const char *format; /* EXPORT, DIFF: -f; NULL: none was given */
 	u32 pid;	    /* WHY */
 	u32 fail_on; /* bits by enum ct_finding_kind, and CT_FAIL_ON_ANY; 0: not given */
 	u32 runs;	/* -r: so many recordings, one after the other; 0: one, not a series */

@@ -1,28 +1,36 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Pure: which lanes there are, in what order and where.  A new kind of lane (say, accesses to a watched
-// variable) is a kind here, a painter in draw/lanes.ts and words in ui/timeline.tsx.
+// Pure: which lanes there are, in what order and where.  A new kind of lane is a kind here, a painter in draw/
+// and words in ui/timeline.tsx.
 import type { Model } from './model';
+import { variableName, variableOrder } from './touches';
 
-export type LaneKind = 'head' | 'thread' | 'lock' | 'cpu';
+export type LaneKind = 'head' | 'thread' | 'variable' | 'lock' | 'cpu';
 export type SortBy = 'start' | 'name' | 'blocked';
 
 export interface Lane {
 	kind: LaneKind;
-	index: number; // of the thread, lock or CPU
+	index: number; // of the thread, variable, lock or CPU
 	name: string;
 	y: number;
 	height: number;
+	band: number; // px at its foot for accesses to watched variables; 0: none
 }
 
-export const HEIGHT: Record<LaneKind, number> = { head: 20, thread: 22, lock: 22, cpu: 20 };
+export const HEIGHT: Record<LaneKind, number> = { head: 20, thread: 22, variable: 22, lock: 22, cpu: 20 };
+export const BAND = 15;
 const LOCKS_SHOWN = 12; // further ones are in the table
+const VARIABLES_SHOWN = 8; // likewise
 
 export interface Order {
 	sort: SortBy;
 	filter: string; // a part of a thread's name
 	// only these, unless there are none
-	only?: { threads: ReadonlySet<number>; locks: ReadonlySet<number> };
+	only?: {
+		threads: ReadonlySet<number>;
+		locks: ReadonlySet<number>;
+		variables?: ReadonlySet<number>;
+	};
 }
 
 function blockedOf(model: Model, thread: number): number {
@@ -53,8 +61,10 @@ export function makeLanes(model: Model, order: Order): Lane[] {
 	const lanes: Lane[] = [];
 	let y = 0;
 	const add = (kind: LaneKind, index: number, name: string) => {
-		lanes.push({ kind, index, name, y, height: HEIGHT[kind] });
-		y += HEIGHT[kind];
+		const marked = kind === 'variable' || (kind === 'thread' && model.touches.byThread[index].n > 0);
+		const band = marked ? BAND : 0;
+		lanes.push({ kind, index, name, y, height: HEIGHT[kind] + band, band });
+		y += HEIGHT[kind] + band;
 	};
 	const wanted = order.filter.toLowerCase();
 	const fits = (name: string) => !wanted || name.toLowerCase().includes(wanted);
@@ -71,6 +81,16 @@ export function makeLanes(model: Model, order: Order): Lane[] {
 		add('head', process, meta.processes.length > 1 ? `${name} (process ${pid})` : 'Threads');
 		for (const t of sortThreads(model, threads, order.sort)) add('thread', t, model.threadNames[t]);
 	}
+	const variables = variableOrder(meta).filter(
+		(v) => !order.only?.variables?.size || order.only.variables.has(v),
+	);
+	if (variables.length)
+		add(
+			'head',
+			-3,
+			variables.length > VARIABLES_SHOWN ? `Watched (${VARIABLES_SHOWN} of ${variables.length})` : 'Watched variables',
+		);
+	for (const v of variables.slice(0, VARIABLES_SHOWN)) add('variable', v, variableName(model, v));
 	const locks = lockOrder(model).filter((l) => !order.only?.locks.size || order.only.locks.has(l));
 	if (locks.length)
 		add('head', -1, locks.length > LOCKS_SHOWN ? `Locks (the ${LOCKS_SHOWN} waited for most)` : 'Locks');

@@ -2,10 +2,11 @@
 // The parser on a page made here by hand, and on the same page broken in every way a byte can be.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Column, DataError, parse, splitSections } from './load';
-import { buildModel, FREE, HELD, HELD_WANTED, threadNames } from './model';
+import { Column, DataError, parse, parseHead, splitSections } from './load';
+import { sketchModel, buildModel, FREE, HELD, HELD_WANTED, threadNames } from './model';
 import { inRing, offCpuFlame, proofOf, sumStates, waitEdges } from './sums';
 import { makeLanes } from './layout';
+import { eachColumn } from './visible';
 import { describeSlice, follow, placeOf } from './words';
 
 const STATES = ['running', 'runnable', 'lock', 'join'];
@@ -60,24 +61,23 @@ export const META = {
 const COLUMNS: Record<string, number[]> = {
 	TCNT: [1, 4],
 	TFST: [0, 0],
-	SDUR: [100, 10, 50, 10, 30],
-	SSTA: [0, 0, 2, 1, 0],
-	SFLG: [0, 0, 0, 0, 0],
-	SCPU: [0, 1, 1, 1, 1],
-	SWAI: [0, 0, 1, 1, 0],
-	WSTA: [2],
-	WFLG: [2],
-	WWFL: [0],
-	WFIL: [0],
-	WLCK: [1],
+	// state, flags, CPU, wait: the next one, that of the one before
+	SKND: [0, 0, 0, 0, /**/ 0, 0, 1, 0, /**/ 2, 0, 1, 1, /**/ 1, 0, 1, 2],
+	SKIN: [0, 1, 2, 3, 1],
+	SWAI: [],
+	SLOR: [100, 10, 30],
+	SMIR: [0, 0, 0],
+	SHIR: [0, 0, 0],
+	SLOW: [10],
+	SMIW: [0],
+	SHIW: [0],
+	SLOB: [50],
+	SMIB: [0],
+	SHIB: [0],
+	WKND: [2, 2, 0, 0, 1, 0, 1, 1, 203, 1, 203, 1, 0],
+	WKIN: [0],
 	WOWN: [1],
 	WWKR: [1],
-	WTGT: [0],
-	WSTK: [1],
-	WFRM: [1],
-	WNRS: [203, 1],
-	WWNR: [203, 1],
-	WFDS: [0],
 	WEXC: [],
 	LCNT: [2],
 	HGAP: [5, 0],
@@ -134,9 +134,135 @@ test('slices, waits and holds come back', () => {
 		[0, 0, 0, -1],
 	);
 	assert.equal(data.waits.nr[0], 202, '203, two bytes, + 1');
+	assert.deepEqual([...data.slices[1].state], [0, 2, 1, 0]);
+	assert.deepEqual([...data.slices[1].cpu], [1, 1, 1, 1]);
+	assert.deepEqual([data.waits.state[0], data.waits.stack[0], data.waits.frame[0]], [2, 1, 1]);
 	assert.deepEqual([...data.holds[0].start], [5, 60]);
 	assert.deepEqual([...data.holds[0].end], [60, 80]);
 	assert.deepEqual([...data.path.start], [0, 60, 100]);
+});
+
+test('durations of more than two bytes, and of more than three', () => {
+	const long = { SLOR: [4, 10, 30], SMIR: [3, 0, 0], SHIR: [2, 0, 0x80, 1], SLOB: [50], SMIB: [1] };
+	const data = parse(page({ ...COLUMNS, ...long }));
+	assert.deepEqual([...data.slices[0].start], [0, 2 * 65536 + 3 * 256 + 4]);
+	assert.deepEqual([...data.slices[1].start], [0, 10, 316, 326, 326 + 128 * 65536 + 30]);
+});
+
+test('which wait is whose: the next, the same, one that is listed', () => {
+	const kinds = [...COLUMNS.SKND, 2, 0, 1, 3];
+	const three = { WKND: COLUMNS.WKND, WKIN: [0, 0, 0], WOWN: [1, 0, 2], WWKR: [1, 1, 1] };
+	const more = { TCNT: [1, 5], SLOB: [50, 7, 8], SMIB: [0, 0, 0], SHIB: [0, 0, 0], SLOR: [100, 10] };
+	const less = { SMIR: [0, 0], SHIR: [0, 0], SKIN: [0, 1, 2, 3, 4, 2], SKND: kinds, SWAI: [2] };
+	const data = parse(page({ ...COLUMNS, ...three, ...more, ...less }));
+	assert.deepEqual([...data.slices[1].wait], [-1, 0, 0, 2, 1]);
+	assert.deepEqual([...data.waits.start], [10, 77, 70]);
+	assert.deepEqual([...data.waits.end], [60, 85, 77]);
+	assert.deepEqual([...data.waits.owner], [0, -1, 1]);
+});
+
+// Three threads that take turns on one CPU, many times: who does not run waits, half of the times for L1.
+function takingTurns(turns: number) {
+	const leb = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...leb(Math.floor(n / 128))]);
+	const lengths = Array.from({ length: turns }, (_, i) => 1 + ((i * 7919) % 100_000));
+	const kinds = { run: 0, wait: 1, idle: 2 };
+	const threads = [0, 1, 2].map(() => [] as { kind: number; ns: number }[]);
+	lengths.forEach((ns, turn) =>
+		threads.forEach((list, t) => {
+			const kind = turn % 3 === t ? kinds.run : Math.floor(turn / 3) % 2 ? kinds.wait : kinds.idle;
+			const last = list[list.length - 1];
+			if (last?.kind === kind) last.ns += ns;
+			else list.push({ kind, ns });
+		}),
+	);
+	const all = threads.flat();
+	const waits = all.filter((s) => s.kind === kinds.wait).length;
+	const of = (group: number, byte: (ns: number) => number[]) =>
+		all.filter((s) => Math.min(s.kind, 1) === group).flatMap((s) => byte(s.ns));
+	const columns = Object.fromEntries(
+		['R', 'B'].flatMap((letter, group) => [
+			[`SLO${letter}`, of(group, (ns) => [ns % 256])],
+			[`SMI${letter}`, of(group, (ns) => [Math.floor(ns / 256) % 256])],
+			[`SHI${letter}`, of(group, (ns) => leb(Math.floor(ns / 65536)))],
+		]),
+	);
+	const end = lengths.reduce((sum, ns) => sum + ns, 0);
+	const summary = {
+		...META.summary,
+		run: { ...META.summary.run, duration_ns: end },
+		threads: [...META.summary.threads, META.summary.threads[0]],
+	};
+	const meta = { ...META, summary, threads: [...META.threads, META.threads[0]] };
+	const bytes = page(
+		{
+			...COLUMNS,
+			...columns,
+			TCNT: threads.flatMap((list) => leb(list.length)),
+			TFST: [0, 0, 0],
+			SKND: [0, 0, 0, 0, /**/ 2, 0, 0, 1, /**/ 3, 0, 0, 0],
+			SKIN: all.map((s) => s.kind),
+			...{ SLOW: [], SMIW: [], SHIW: [] },
+			...{ WKIN: new Array(waits).fill(0), WOWN: new Array(waits).fill(1), WWKR: new Array(waits).fill(1) },
+			...{ LCNT: [0], HGAP: [], HDUR: [], HTHR: [], HFLG: [] },
+		},
+		meta,
+	);
+	return { data: parse(bytes), lengths, threads, end, waits };
+}
+
+test('the wait of one slice is found without spelling out the others', () => {
+	const { data, waits } = takingTurns(900);
+	let next = 0;
+	for (const s of data.slices) {
+		const alone = Array.from({ length: s.n }, (_, i) => s.waitAt(i));
+		assert.deepEqual(alone, [...s.wait]);
+		for (const w of alone) if (w >= 0) assert.equal(w, next++);
+		assert.ok(s.n > 128, 'more than two marks');
+	}
+	assert.equal(next, waits);
+});
+
+test('lanes made of many lists: every turn of the CPU in order, and how many want the lock', () => {
+	const { data, lengths, threads, end } = takingTurns(900);
+	const model = buildModel(data);
+	assert.deepEqual([...model.cpus[0].thread], lengths.map((_, turn) => turn % 3));
+	let now = 0;
+	assert.deepEqual([...model.cpus[0].start], [0, ...lengths.map((ns) => (now += ns))]);
+	const waited = threads.flat().reduce((sum, s) => sum + (s.kind === 1 ? s.ns : 0), 0);
+	const lane = model.locks[0];
+	let wanted = 0;
+	for (let i = 0; i < lane.n; i++) wanted += lane.waiters[i] * (lane.start[i + 1] - lane.start[i]);
+	assert.equal(wanted, waited, 'to the nanosecond');
+	// the strip of the whole run: what all columns hold is what all threads did
+	const { overview } = model;
+	const column = end / overview.width;
+	const sum = (of: Float64Array) => of.reduce((all, n) => all + n * column, 0);
+	assert.ok(Math.abs(sum(overview.running) - end) < 1);
+	assert.ok(Math.abs(sum(overview.blocked) - 2 * end) < 1);
+});
+
+test('a first picture of a long trace: shares by column, before anything else is there', () => {
+	// two columns of 50 ns: ann runs in both; bob runs 1/5 and waits 4/5, then waits 1/5, has no CPU 1/5, runs
+	const over = [2, 1, 0, 255, 1, 1, 0, 255, 1, 2, 0, 51, 2, 204, 1, 3, 2, 51, 1, 51, 0, 153, 1];
+	const { TCNT, ...rest } = COLUMNS;
+	const bytes = page({ OVER: over, TCNT, ...rest });
+	const end = bytes.length - section('END ', new Uint8Array()).length;
+	const headEnd = 8 + 16 + new TextEncoder().encode(JSON.stringify(META)).length + 16 + over.length;
+	assert.equal(parseHead(bytes.subarray(0, headEnd - 1)), null, 'not yet');
+	assert.equal(parseHead(page().subarray(0, end)), false, 'a short trace has none');
+	const head = parseHead(bytes.subarray(0, headEnd));
+	assert.ok(head);
+	const [, bob] = head.sketches;
+	assert.deepEqual([[...bob.column], [...bob.state]], [[0, 0, 1, 1, 1], [0, 2, 2, 1, 0]]);
+	assert.deepEqual([...bob.ns], [10, 40, 10, 10, 30]);
+	const model = sketchModel(head.meta, head.sketches);
+	const shares: number[][] = [];
+	eachColumn(model.threads[1], 0, 100, 4, (_, __, time) => shares.push([...time.subarray(0, 3)]));
+	assert.deepEqual(shares, [[5, 0, 20], [5, 0, 20], [15, 5, 5], [15, 5, 5]], 'evenly within a column');
+	assert.equal(model.data.slices[1].n, 0);
+	assert.deepEqual(parse(bytes).slices[1].n, 4, 'the rest is as without it');
+	const cut = page({ OVER: over.slice(0, -1), TCNT, ...rest });
+	assert.throws(() => parseHead(cut), DataError);
 });
 
 test('a wait that is not as its slices say', () => {
@@ -253,12 +379,14 @@ test('what is broken is said, whatever is broken', () => {
 	assert.throws(() => parse(new Uint8Array()), /another version/);
 	assert.throws(() => parse(page(COLUMNS, META, false)), /ends early/);
 	assert.throws(() => splitSections(page().subarray(0, 200)), /ends early/);
-	assert.throws(() => parse(page({ ...COLUMNS, SSTA: [0, 0, 9, 1, 0] })), /state that is not known/);
-	assert.throws(() => parse(page({ ...COLUMNS, SWAI: [0, 0, 3, 1, 0] })), /not there/);
-	assert.throws(() => parse(page({ ...COLUMNS, WLCK: [2] })), /not there/);
-	assert.throws(() => parse(page({ ...COLUMNS, SFLG: [0] })), /1 entries instead of 5/);
-	assert.throws(() => parse(page({ ...COLUMNS, SDUR: [1, 2, 3] })), /too few/);
-	assert.throws(() => parse(page({ ...COLUMNS, SDUR: [1, 2, 3, 4, 5, 6] })), /too many/);
+	assert.throws(() => parse(page({ ...COLUMNS, SKND: [...COLUMNS.SKND, 9, 0, 0, 0] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, SKIN: [0, 1, 2, 2, 1] })), /entries/);
+	assert.throws(() => parse(page({ ...COLUMNS, SKIN: [0, 1, 2, 4, 1] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, WKND: [2, 2, 0, 0, 2, ...COLUMNS.WKND.slice(5)] })), /not there/);
+	assert.throws(() => parse(page({ ...COLUMNS, WKIN: [], WOWN: [], WWKR: [] })), /not there/, 'no such wait');
+	assert.throws(() => parse(page({ ...COLUMNS, SKIN: [0] })), /1 entries instead of 5/);
+	assert.throws(() => parse(page({ ...COLUMNS, SHIR: [0, 0, 128] })), /too few/);
+	assert.throws(() => parse(page({ ...COLUMNS, SHIR: [0, 0, 0, 0] })), /too many/);
 	assert.throws(() => parse(page(COLUMNS, { ...META, locks: undefined })), /not as this viewer knows/);
 	assert.throws(() => parse(page(COLUMNS, null)), /cannot be read/);
 	const { LCNT: _, ...less } = COLUMNS;

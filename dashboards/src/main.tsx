@@ -2,15 +2,17 @@
 //
 // Start-up: find the data, build the store, mount.  What goes wrong with the data is said in its place.
 import { render } from 'preact';
-import { DataError } from './load';
-import { makeStore } from './store';
+import { DataError, MemoryError } from './load';
+import { sketchModel, type Model } from './model';
+import { addLanes, makeStore, setModel, type Store } from './store';
 import { App } from './ui/app';
+import { startComparison } from './ui/compare';
 import { paletteOf } from './ui/dark';
 import { listenKeys } from './ui/keys';
 import { keepLink } from './ui/link';
 import { keepOriginal, readNotes } from './ui/notes';
-import { takeChunks } from './unpack';
-import { readModel, serve } from './worker';
+import { isComparison } from './unpack';
+import { readModel, serve, type Reading } from './worker';
 
 function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 	const text = error instanceof DataError ? error.message : `The page could not be shown: ${String(error)}`;
@@ -25,18 +27,50 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 }
 
 async function start(app: HTMLElement): Promise<void> {
+	const original = keepOriginal();
+	if (await isComparison(document)) return startComparison(app);
+	const { dataset } = document.documentElement;
+	const now = () => String(Math.round(performance.now()));
+	const sketch: { store?: Store } = {};
+	const show = (model: Model): Store => {
+		const made = makeStore(model);
+		const { run, loss } = model.data.meta.summary;
+		const { argv } = run;
+		// figures in tables get a ~ (style.css)
+		if (loss.events > 0) dataset.lossy = '';
+		document.title = `ctrace: ${argv[0]?.slice(argv[0].lastIndexOf('/') + 1) ?? 'a run'}`;
+		app.textContent = '';
+		listenKeys(() => made);
+		render(<App store={made} colours={paletteOf(made.theme)} original={original} />, app);
+		return made;
+	};
+	let reading: Reading;
+	try {
+		reading = await readModel(document, ({ meta, sketches }) => {
+			sketch.store = show(sketchModel(meta, sketches));
+			sketch.store.reading.value = true;
+			dataset.sketch = now();
+		});
+	} catch (error) {
+		if (!sketch.store || !(error instanceof MemoryError)) throw error;
+		sketch.store.tooLarge.value = true;
+		dataset.whole = now();
+		return;
+	}
+	const { model, lanes, texts } = reading;
+	original.texts = texts;
 	const notes = readNotes();
-	const chunks = takeChunks(document);
-	const original = keepOriginal(chunks);
-	const store = makeStore(await readModel(chunks));
-	store.notes.value = notes;
-	const { argv } = store.model.data.meta.summary.run;
-	document.title = `ctrace: ${argv[0]?.slice(argv[0].lastIndexOf('/') + 1) ?? 'a run'}`;
-	app.textContent = '';
+	if (sketch.store) setModel(sketch.store, model);
+	const store = sketch.store ?? show(model);
+	store.notes.value = notes || store.notes.value;
 	keepLink(store);
-	listenKeys(store);
-	render(<App store={store} colours={paletteOf(store)} original={original} />, app);
-	document.documentElement.dataset.ready = String(Math.round(performance.now()));
+	dataset.ready = now();
+	try {
+		if (lanes) addLanes(store, await lanes);
+	} catch (error) {
+		store.said.value = error instanceof Error ? error.message : String(error);
+	}
+	dataset.whole = now();
 }
 
 // The same script is the worker that reads the data.

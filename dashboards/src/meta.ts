@@ -60,6 +60,20 @@ export interface WhatIf {
 	assumes: string;
 }
 
+export interface WatchRow {
+	name: string;
+	address: string;
+	size: number;
+	pid: number;
+	sharing: string;
+	reads: number;
+	writes: number;
+	complete: boolean;
+	locks: string[];
+	threads: { tid: number; reads: number; writes: number }[];
+	lost_updates: number;
+}
+
 export interface Summary {
 	run: {
 		argv: string[];
@@ -96,6 +110,7 @@ export interface Summary {
 	what_if_replay: { duration_ns: number; error: number; usable: boolean };
 	critical_path: { tid: number | null; reason: string; lock: string | null; ns: number; share: number }[];
 	findings: FindingRow[];
+	watch?: WatchRow[]; // with --watch
 }
 
 export interface Source {
@@ -131,8 +146,12 @@ export interface Meta {
 		locks: number[];
 		frames: number[];
 		hang?: [thread: number, wait: number, owner: number, holds: number][];
+		watched?: number; // index into watched: a finding about a variable
 	}[];
 	wakers: [waker: number, wakee: number][]; // + 1
 	losses: [since: number, until: number, cpu: number, kind: string, count: number][];
 	sources: Record<string, Source>;
+	// one for each of summary.watch
+	watched: { threads: number[]; spans: [since: number, until: number][]; witness: number[]; racy: number[] }[];
+	locksets: string[][];
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Pure: what is worked out once from the data: lanes of threads, locks and CPUs as tracks, and names.
-import type { Data, Slices } from './load';
-import { findSlice, makeTrack, type Track } from './visible';
+import { emptyData, type Data, type Holds, type Sketch, type Slices } from './load';
+import type { Meta } from './meta';
+import { readTouches, type Touches } from './touches';
+import { eachColumn, findSlice, makeMixture, makeTrack, type Track } from './visible';
 
 // ---- classes of states: what has a colour of its own ----
 export const RUNNING = 0;
@@ -67,23 +69,98 @@ export interface CpuLane extends Track {
 
 export const CPU_COLOURS = 4; // tints of running, so that neighbours differ
 
-export interface Model {
-	data: Data;
-	threads: Track[];
+// How many threads did what in each of some equal parts of the run.
+export interface Strip {
+	width: number;
+	// mean number of threads in each column
+	running: Float64Array;
+	runnable: Float64Array;
+	blocked: Float64Array;
+	most: number; // alive at once, at most
+}
+
+// Lanes that are put together from several threads: they come later.
+export interface MergedLanes {
 	locks: LockLane[];
 	cpus: CpuLane[];
 	cpuNumbers: number[]; // of cpus
+}
+
+export interface Model extends MergedLanes {
+	data: Data;
+	threads: Track[];
+	overview: Strip; // the whole run
 	waitsOfLock: Int32Array[];
 	threadNames: string[];
+	touches: Touches; // accesses to watched variables
+}
+
+// Some sorted lists, one after the other, as one: merged two by two.  `value` gives what is compared.
+function mergeLists<T extends Float64Array | Uint32Array>(
+	list: T,
+	listEnds: number[],
+	value: Float64Array | null, // of the list's entries; null: the entries themselves
+): T {
+	let from = list;
+	let to = list.slice() as T;
+	let ends = listEnds;
+	while (ends.length > 1) {
+		const merged: number[] = [];
+		for (let k = 0, low = 0; k < ends.length; k += 2) {
+			const middle = ends[k];
+			const high = ends[k + 1] ?? middle;
+			let [a, b, i] = [low, middle, low];
+			while (a < middle && b < high) {
+				const [x, y] = [from[a], from[b]];
+				if (value ? value[x] <= value[y] : x <= y) {
+					to[i++] = x;
+					a++;
+				} else {
+					to[i++] = y;
+					b++;
+				}
+			}
+			if (a < middle) to.set(from.subarray(a, middle), i);
+			else if (b < high) to.set(from.subarray(b, high), i);
+			merged.push(high);
+			low = high;
+		}
+		[from, to] = [to, from];
+		ends = merged;
+	}
+	return from;
+}
+
+// Times of some waits, and where each stretch of them that is in order ends: those of one thread mostly are.
+interface Times {
+	times: Float64Array;
+	ends: number[];
+}
+
+function timesOf(times: Float64Array, waits: Int32Array): Times {
+	const out = new Float64Array(waits.length);
+	const ends: number[] = [];
+	for (let i = 0; i < waits.length; i++) {
+		out[i] = times[waits[i]];
+		if (i && out[i] < out[i - 1]) ends.push(i);
+	}
+	ends.push(waits.length);
+	return { times: out, ends };
+}
+
+interface LockParts {
+	holds: Holds;
+	starts: Times;
+	ends: Times;
 }
 
 // Who has the lock and how many want it, over the whole run: a merge of three sorted lists, the starts and
 // ends of waits and the holds.
-export function lockLane(data: Data, lock: number, waits: Int32Array): LockLane {
-	const holds = data.holds[lock];
-	const starts = Float64Array.from(waits, (w) => data.waits.start[w]).sort();
-	const ends = Float64Array.from(waits, (w) => data.waits.end[w]).sort();
-	const most = 2 * (waits.length + holds.n) + 2;
+function lockLane(parts: LockParts, end: number): LockLane {
+	const { holds } = parts;
+	const starts = mergeLists(parts.starts.times, parts.starts.ends, null);
+	const ends = mergeLists(parts.ends.times, parts.ends.ends, null);
+	const most = 2 * (starts.length + holds.n) + 2;
 	const start = new Float64Array(most);
 	const of = new Uint8Array(most);
 	const holder = new Int32Array(most).fill(-1);
@@ -105,7 +182,7 @@ export function lockLane(data: Data, lock: number, waits: Int32Array): LockLane 
 		waiters[n - 1] = cnt;
 		of[n - 1] = who < 0 ? (cnt > 0 ? WANTED : FREE) : cnt > 0 ? HELD_WANTED : HELD;
 	}
-	start[n] = Math.max(data.end, start[n - 1]);
+	start[n] = Math.max(end, start[n - 1]);
 	const track = makeTrack(start.slice(0, n + 1), of.slice(0, n), 4);
 	return { ...track, holder: holder.slice(0, n), waiters: waiters.slice(0, n) };
 }
@@ -121,25 +198,30 @@ interface Runs {
 }
 
 function collectRuns(data: Data, running: number): Map<number, Runs> {
-	const counts = new Map<number, number>();
-	for (const s of data.slices)
-		for (let i = 0; i < s.n; i++)
-			if (s.state[i] === running) counts.set(s.cpu[i], (counts.get(s.cpu[i]) ?? 0) + 1);
 	const all = new Map<number, Runs>();
-	for (const [cpu, cnt] of counts)
+	const kinds = data.slices[0]?.kinds;
+	if (!kinds) return all;
+	const counts = new Uint32Array(kinds.n);
+	for (const { kind, n } of data.slices) for (let i = 0; i < n; i++) counts[kind[i]]++;
+	const cnt = new Map<number, number>();
+	for (let k = 0; k < kinds.n; k++)
+		if (kinds.state[k] === running && counts[k])
+			cnt.set(kinds.cpu[k], (cnt.get(kinds.cpu[k]) ?? 0) + counts[k]);
+	for (const [cpu, n] of cnt)
 		all.set(cpu, {
 			n: 0,
-			begin: new Float64Array(cnt),
-			end: new Float64Array(cnt),
-			thread: new Int32Array(cnt),
+			begin: new Float64Array(n),
+			end: new Float64Array(n),
+			thread: new Int32Array(n),
 			ends: [],
 		});
-	data.slices.forEach((s, t) => {
-		for (let i = 0; i < s.n; i++) {
-			if (s.state[i] !== running) continue;
-			const runs = all.get(s.cpu[i]) as Runs;
-			runs.begin[runs.n] = s.start[i];
-			runs.end[runs.n] = s.start[i + 1];
+	const runsOf = Array.from(kinds.cpu, (cpu, k) => (kinds.state[k] === running && all.get(cpu)) || null);
+	data.slices.forEach(({ kind, start, n }, t) => {
+		for (let i = 0; i < n; i++) {
+			const runs = runsOf[kind[i]];
+			if (!runs) continue;
+			runs.begin[runs.n] = start[i];
+			runs.end[runs.n] = start[i + 1];
 			runs.thread[runs.n++] = t;
 		}
 		for (const runs of all.values())
@@ -148,31 +230,8 @@ function collectRuns(data: Data, running: number): Map<number, Runs> {
 	return all;
 }
 
-// The order of all runs by time: the threads' lists merged two by two.
-function mergeRuns(runs: Runs): Uint32Array {
-	const { begin, n } = runs;
-	let from = new Uint32Array(n).map((_, i) => i);
-	let to = new Uint32Array(n);
-	let ends = runs.ends;
-	while (ends.length > 1) {
-		const merged: number[] = [];
-		for (let k = 0, low = 0; k < ends.length; k += 2) {
-			const middle = ends[k];
-			const high = ends[k + 1] ?? middle;
-			for (let i = low, a = low, b = middle; i < high; i++)
-				to[i] = b >= high || (a < middle && begin[from[a]] <= begin[from[b]]) ? from[a++] : from[b++];
-			if (high === middle) to.set(from.subarray(low, middle), low);
-			merged.push(high);
-			low = high;
-		}
-		[from, to] = [to, from];
-		ends = merged;
-	}
-	return from;
-}
-
 // Runs of one CPU in order of time, gaps between them as idle.
-function cpuLane(data: Data, runs: Runs): CpuLane {
+function cpuLane(runs: Runs, end: number): CpuLane {
 	const start = new Float64Array(2 * runs.n + 2);
 	const thread = new Int32Array(2 * runs.n + 1);
 	let n = 0;
@@ -181,25 +240,33 @@ function cpuLane(data: Data, runs: Runs): CpuLane {
 		start[n] = t;
 		thread[n++] = who;
 	};
-	for (const i of mergeRuns(runs)) {
+	const order = new Uint32Array(runs.n);
+	for (let i = 0; i < runs.n; i++) order[i] = i;
+	for (const i of mergeLists(order, runs.ends, runs.begin)) {
 		if (runs.begin[i] > now) add(now, -1);
 		add(Math.max(runs.begin[i], now), runs.thread[i]);
 		now = Math.max(now, runs.end[i]);
 	}
-	if (data.end > now) add(now, -1);
-	start[n] = Math.max(now, data.end);
+	if (end > now) add(now, -1);
+	start[n] = Math.max(now, end);
 	const of = new Uint8Array(n);
 	for (let i = 0; i < n; i++) of[i] = thread[i] < 0 ? 0 : 1 + (thread[i] % CPU_COLOURS);
 	return { ...makeTrack(start.slice(0, n + 1), of, CPU_COLOURS + 1), thread: thread.slice(0, n) };
 }
 
 function groupWaits(data: Data): Int32Array[] {
-	const { lock, n } = data.waits;
+	const { kind, kinds, n } = data.waits;
 	const counts = new Int32Array(data.meta.locks.length);
-	for (let w = 0; w < n; w++) if (lock[w] >= 0) counts[lock[w]]++;
+	for (let w = 0; w < n; w++) {
+		const lock = kinds.lock[kind[w]];
+		if (lock >= 0) counts[lock]++;
+	}
 	const groups = Array.from(counts, (cnt) => new Int32Array(cnt));
 	counts.fill(0);
-	for (let w = 0; w < n; w++) if (lock[w] >= 0) groups[lock[w]][counts[lock[w]]++] = w;
+	for (let w = 0; w < n; w++) {
+		const lock = kinds.lock[kind[w]];
+		if (lock >= 0) groups[lock][counts[lock]++] = w;
+	}
 	return groups;
 }
 
@@ -212,24 +279,138 @@ export function threadNames(rows: { name: string; tid: number }[]): string[] {
 
 function threadTrack(s: Slices, classes: Uint8Array): Track {
 	const of = new Uint8Array(s.n);
-	for (let i = 0; i < s.n; i++) of[i] = classes[s.state[i]];
+	const byKind = Uint8Array.from(s.kinds.state, (state) => classes[state]);
+	for (let i = 0; i < s.n; i++) of[i] = byKind[s.kind[i]];
 	return makeTrack(s.start, of, CLASS_WORDS.length);
 }
 
-export function buildModel(data: Data): Model {
-	const classes = Uint8Array.from(data.meta.states, classOf);
-	const waitsOfLock = groupWaits(data);
-	const runs = collectRuns(data, data.meta.states.indexOf('running'));
+const OVERVIEW = 1024; // columns
+
+function overviewOf(threads: Track[], end: number): Strip {
+	const sum = new StripSum(threads, 0, Math.max(1, end), OVERVIEW);
+	sum.add(Infinity);
+	return sum.strip();
+}
+
+// Adds up a strip lane by lane, as far as there is time.
+export class StripSum {
+	private next = 0; // lane
+	private readonly of: [Float64Array, Float64Array, Float64Array];
+
+	constructor(
+		private readonly threads: Track[],
+		private readonly t0: number,
+		private readonly t1: number,
+		private readonly width: number,
+	) {
+		this.of = [new Float64Array(width), new Float64Array(width), new Float64Array(width)];
+	}
+
+	// Until then, by performance.now(); true once all lanes are in.
+	add(until: number): boolean {
+		const [running, runnable, blocked] = this.of;
+		const perColumn = (this.t1 - this.t0) / this.width;
+		for (; this.next < this.threads.length; this.next++) {
+			if (until !== Infinity && performance.now() > until) return false;
+			const track = this.threads[this.next];
+			eachColumn(track, this.t0, this.t1, this.width, (x, whole, time) => {
+				if (whole >= 0) {
+					const c = track.of[whole];
+					(c === RUNNING ? running : c === RUNNABLE ? runnable : blocked)[x] += 1;
+					return;
+				}
+				running[x] += time[RUNNING] / perColumn;
+				runnable[x] += time[RUNNABLE] / perColumn;
+				for (let c = 2; c < time.length; c++) blocked[x] += time[c] / perColumn;
+			});
+		}
+		return true;
+	}
+
+	strip(): Strip {
+		const [running, runnable, blocked] = this.of;
+		let most = 1;
+		for (let x = 0; x < this.width; x++) most = Math.max(most, running[x] + runnable[x] + blocked[x]);
+		return { width: this.width, running, runnable, blocked, most };
+	}
+}
+
+// What the merged lanes are made of, taken out of the data: those may be handed over meanwhile.
+interface Parts {
+	end: number;
+	locks: LockParts[];
+	runs: Map<number, Runs>;
+}
+
+const copyHolds = (h: Holds): Holds => ({
+	...h,
+	start: h.start.slice(),
+	end: h.end.slice(),
+	thread: h.thread.slice(),
+});
+
+function takeParts(data: Data, waitsOfLock: Int32Array[]): Parts {
+	const { waits, holds, meta, end } = data;
+	return {
+		end,
+		locks: waitsOfLock.map((list, lock) => ({
+			holds: copyHolds(holds[lock]),
+			starts: timesOf(waits.start, list),
+			ends: timesOf(waits.end, list),
+		})),
+		runs: collectRuns(data, meta.states.indexOf('running')),
+	};
+}
+
+function mergeLanes({ end, locks, runs }: Parts): MergedLanes {
 	const cpuNumbers = [...runs.keys()].sort((a, b) => a - b);
 	return {
+		locks: locks.map((parts) => lockLane(parts, end)),
+		cpus: cpuNumbers.map((cpu) => cpuLane(runs.get(cpu) as Runs, end)),
+		cpuNumbers,
+	};
+}
+
+const emptyLane = (): LockLane => ({
+	...makeTrack(new Float64Array(1), new Uint8Array(0), LOCK_WORDS.length),
+	holder: new Int32Array(0),
+	waiters: new Uint16Array(0),
+});
+
+// The model without the merged lanes, and a function that makes those, for when the model has been handed on.
+export function beginModel(data: Data): { model: Model; merge: () => MergedLanes } {
+	const classes = Uint8Array.from(data.meta.states, classOf);
+	const waitsOfLock = groupWaits(data);
+	const parts = takeParts(data, waitsOfLock);
+	const threads = data.slices.map((s) => threadTrack(s, classes));
+	const model = {
 		data,
 		waitsOfLock,
-		cpuNumbers,
-		threads: data.slices.map((s) => threadTrack(s, classes)),
-		locks: data.meta.locks.map((_, l) => lockLane(data, l, waitsOfLock[l])),
-		cpus: cpuNumbers.map((cpu) => cpuLane(data, runs.get(cpu) as Runs)),
+		threads,
+		overview: overviewOf(threads, data.end),
+		locks: data.meta.locks.map(emptyLane),
+		cpus: [],
+		cpuNumbers: [],
 		threadNames: threadNames(data.meta.summary.threads),
+		touches: readTouches(data.extra, data.meta),
 	};
+	return { model, merge: () => mergeLanes(parts) };
+}
+
+// A model for the time in which the data are still being read: pictures of threads, and nothing to select.
+export function sketchModel(meta: Meta, sketches: Sketch[]): Model {
+	const { model } = beginModel(emptyData(meta));
+	const classes = Uint8Array.from(meta.states, classOf);
+	const threads = sketches.map(({ columns, column, state, ns }) => {
+		const of = state.map((code) => classes[code]);
+		return makeMixture(meta.summary.run.duration_ns, columns, CLASS_WORDS.length, { column, of, ns });
+	});
+	return { ...model, threads, overview: overviewOf(threads, model.data.end) };
+}
+
+export function buildModel(data: Data): Model {
+	const { model, merge } = beginModel(data);
+	return Object.assign(model, merge());
 }
 
 // The slice of a thread at time t, or -1.

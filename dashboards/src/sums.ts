@@ -14,11 +14,12 @@ export interface Range {
 // ns by state, of the threads for which `wanted` is true.
 export function sumStates(model: Model, range: Range, wanted: (thread: number) => boolean): Float64Array {
 	const sums = new Float64Array(model.data.meta.states.length);
+	const byState = model.data.slices[0]?.kinds.state;
 	model.data.slices.forEach((s, t) => {
 		if (!wanted(t)) return;
 		for (let i = Math.max(0, findSlice(s, range.t0)); i < s.n && s.start[i] < range.t1; i++) {
 			const ns = Math.min(s.start[i + 1], range.t1) - Math.max(s.start[i], range.t0);
-			if (ns > 0) sums[s.state[i]] += ns;
+			if (ns > 0) sums[byState[s.kind[i]]] += ns;
 		}
 	});
 	return sums;
@@ -65,11 +66,16 @@ function addStack(
 export function offCpuFlame(model: Model, range: Range, wanted: (thread: number) => boolean): Flame {
 	const { waits, meta } = model.data;
 	const root = newFlame('all waits');
+	// by what they were for first: that is few
+	const { kinds, kind } = waits;
+	const sums = new Float64Array(kinds.n);
 	for (let w = 0; w < waits.n; w++) {
 		const ns = Math.min(waits.end[w], range.t1) - Math.max(waits.start[w], range.t0);
-		if (ns <= 0 || waits.thread[w] < 0 || !wanted(waits.thread[w])) continue;
-		addStack(model, root, meta.states[waits.state[w]], waits.stack[w], waits.frame[w], ns);
+		if (ns > 0 && waits.thread[w] >= 0 && wanted(waits.thread[w])) sums[kind[w]] += ns;
 	}
+	sums.forEach((ns, k) => {
+		if (ns) addStack(model, root, meta.states[kinds.state[k]], kinds.stack[k], kinds.frame[k], ns);
+	});
 	return root;
 }
 
@@ -99,14 +105,15 @@ export function waitEdges(model: Model, t: number): WaitEdge[] {
 	const edges: WaitEdge[] = [];
 	data.slices.forEach((s, thread) => {
 		const slice = sliceAt(model, thread, t);
-		const w = slice < 0 || s.state[slice] < 2 ? -1 : s.wait[slice];
+		const w = slice < 0 || s.stateAt(slice) < 2 ? -1 : s.waitAt(slice);
 		if (w < 0) return;
-		const { lock, target, owner } = data.waits;
-		if (target[w] >= 0) edges.push({ from: thread, to: target[w], lock: -1 });
-		else if (lock[w] >= 0) {
-			const hold = holdAt(data, lock[w], t);
-			const to = hold >= 0 ? data.holds[lock[w]].thread[hold] : owner[w];
-			if (to >= 0) edges.push({ from: thread, to, lock: lock[w] });
+		const { kind, kinds, owner } = data.waits;
+		const [target, lock] = [kinds.target[kind[w]], kinds.lock[kind[w]]];
+		if (target >= 0) edges.push({ from: thread, to: target, lock: -1 });
+		else if (lock >= 0) {
+			const hold = holdAt(data, lock, t);
+			const to = hold >= 0 ? data.holds[lock].thread[hold] : owner[w];
+			if (to >= 0) edges.push({ from: thread, to, lock });
 		}
 	});
 	return edges;
@@ -137,16 +144,19 @@ export interface Proof {
 	slice: number;
 }
 
-function longestWait(model: Model, fits: (w: number) => boolean): number {
-	const { waits } = model.data;
+type WaitTest = (lock: number, frame: number, thread: number) => boolean;
+
+function longestWait(model: Model, fits: WaitTest): number {
+	const { kind, kinds, thread, start, end, n } = model.data.waits;
+	const { lock, frame } = kinds;
 	let best = -1;
-	for (let w = 0; w < waits.n; w++)
-		if (
-			waits.thread[w] >= 0 &&
-			fits(w) &&
-			(best < 0 || waits.end[w] - waits.start[w] > waits.end[best] - waits.start[best])
-		)
-			best = w;
+	let most = -1;
+	for (let w = 0; w < n; w++) {
+		const k = kind[w];
+		if (end[w] - start[w] <= most || thread[w] < 0 || !fits(lock[k], frame[k], thread[w])) continue;
+		best = w;
+		most = end[w] - start[w];
+	}
 	return best;
 }
 
@@ -166,7 +176,7 @@ function longestRun(model: Model, threads: number[]): Proof | null {
 		const s = model.data.slices[thread];
 		for (let i = 0; i < s.n; i++) {
 			const [t0, t1] = [s.start[i], s.start[i + 1]];
-			if (!s.state[i] && (!best || t1 - t0 > best.range.t1 - best.range.t0))
+			if (!s.stateAt(i) && (!best || t1 - t0 > best.range.t1 - best.range.t0))
 				best = { range: { t0, t1 }, thread, slice: i };
 		}
 	}
@@ -174,7 +184,7 @@ function longestRun(model: Model, threads: number[]): Proof | null {
 }
 
 export function proofOf(model: Model, finding: number): Proof {
-	const { meta, end, waits } = model.data;
+	const { meta, end } = model.data;
 	const row = meta.summary.findings[finding];
 	const about = meta.findings[finding];
 	const threads = new Set(about.threads);
@@ -186,11 +196,11 @@ export function proofOf(model: Model, finding: number): Proof {
 		const slice = thread < 0 ? -1 : sliceAt(model, thread, (row.since_ns + row.until_ns) / 2);
 		return { range: { t0: row.since_ns, t1: row.until_ns }, thread, slice };
 	}
-	const tests: ((w: number) => boolean)[] = [
-		(w) => locks.has(waits.lock[w]) && frames.has(waits.frame[w]),
-		(w) => locks.has(waits.lock[w]),
-		(w) => frames.has(waits.frame[w]) && threads.has(waits.thread[w]),
-		(w) => frames.has(waits.frame[w]),
+	const tests: WaitTest[] = [
+		(lock, frame) => locks.has(lock) && frames.has(frame),
+		(lock) => locks.has(lock),
+		(_, frame, thread) => frames.has(frame) && threads.has(thread),
+		(_, frame) => frames.has(frame),
 	];
 	for (const test of tests) {
 		const w = locks.size || frames.size ? longestWait(model, test) : -1;

@@ -12,18 +12,52 @@ export interface Track {
 	of: Uint8Array;
 	classes: number;
 	sums: Float64Array; // [block * classes + class]: time before the block's first slice
+	marks: Float64Array; // [block]: start of its first slice, so that a search stays in few cache lines
+	mixed?: number; // ns: there are no slices; blocks of this length, each with a mixture of classes
 }
 
 export function makeTrack(start: Float64Array, of: Uint8Array, classes: number): Track {
 	const n = of.length;
-	const sums = new Float64Array((Math.ceil(n / BLOCK) + 1) * classes);
+	const blocks = Math.ceil(n / BLOCK);
+	const sums = new Float64Array(blocks * classes);
+	const marks = new Float64Array(blocks);
 	const total = new Float64Array(classes);
-	for (let i = 0; i < n; i++) {
-		if (i % BLOCK === 0) sums.set(total, (i / BLOCK) * classes);
-		total[of[i]] += start[i + 1] - start[i];
+	for (let block = 0, i = 0; block < blocks; block++) {
+		const end = Math.min(n, i + BLOCK);
+		for (let c = 0; c < classes; c++) sums[block * classes + c] = total[c];
+		marks[block] = start[i];
+		for (; i < end; i++) total[of[i]] += start[i + 1] - start[i];
 	}
-	if (n % BLOCK === 0) sums.set(total, (n / BLOCK) * classes);
-	return { n, start, of, classes, sums };
+	return { n, start, of, classes, sums, marks };
+}
+
+// A track of which only the sums in equal parts of the run are known.
+export function makeMixture(
+	end: number,
+	columns: number,
+	classes: number,
+	entries: { column: Uint16Array; of: Uint8Array; ns: Float64Array },
+): Track {
+	const sums = new Float64Array((columns + 1) * classes);
+	entries.column.forEach((c, i) => (sums[(c + 1) * classes + entries.of[i]] += entries.ns[i]));
+	for (let i = classes; i < sums.length; i++) sums[i] += sums[i - classes];
+	return {
+		n: 1,
+		start: Float64Array.from([0, end]),
+		of: new Uint8Array(1),
+		classes,
+		sums,
+		marks: new Float64Array(1),
+		mixed: end / columns,
+	};
+}
+
+function mixedBefore({ sums, classes }: Track, length: number, t: number, out: Float64Array): void {
+	const last = sums.length / classes - 2;
+	const block = Math.min(Math.max(0, Math.floor(t / length)), last);
+	const part = Math.min(Math.max(0, t / length - block), 1);
+	for (let c = 0, at = block * classes; c < classes; c++)
+		out[c] = sums[at + c] + part * (sums[at + classes + c] - sums[at + c]);
 }
 
 // The slice that holds time t: the last one that starts at or before it; -1 before the first, n at or
@@ -47,19 +81,43 @@ export function findSlice(track: { n: number; start: Float64Array }, t: number, 
 	return lo;
 }
 
+// The last of some sorted times that is at or before t, which the first one is.
+function lastBefore(times: Float64Array, t: number, hint: number): number {
+	let lo = times[hint] <= t ? hint : 0;
+	let hi = lo + 1;
+	for (let step = 1; hi < times.length && times[hi] <= t; step *= 2) {
+		lo = hi;
+		hi += step;
+	}
+	if (hi > times.length) hi = times.length;
+	while (hi - lo > 1) {
+		const middle = (lo + hi) >> 1;
+		if (times[middle] <= t) lo = middle;
+		else hi = middle;
+	}
+	return lo;
+}
+
 // Time in each class before t, into out; returns the slice at t, a hint for the next call.
 export function timeBefore(track: Track, t: number, hint: number, out: Float64Array): number {
 	const { start, of, classes, sums, n } = track;
-	const at = findSlice(track, t, hint);
-	if (at < 0) {
+	if (!n || t < start[0]) {
 		out.fill(0);
-		return at;
+		return -1;
 	}
-	const block = Math.floor(at / BLOCK);
-	for (let c = 0; c < classes; c++) out[c] = sums[block * classes + c];
-	for (let i = block * BLOCK; i < at; i++) out[of[i]] += start[i + 1] - start[i];
-	if (at < n) out[of[at]] += t - start[at];
-	return at;
+	const block = lastBefore(track.marks, t, hint > 0 && hint < n ? Math.floor(hint / BLOCK) : 0);
+	for (let c = 0, at = block * classes; c < classes; c++) out[c] = sums[at + c];
+	let i = block * BLOCK;
+	let from = start[i];
+	// the next block begins after t: this ends within the block
+	for (; i < n; i++) {
+		const until = start[i + 1];
+		if (until > t) break;
+		out[of[i]] += until - from;
+		from = until;
+	}
+	if (i < n) out[of[i]] += t - from;
+	return i;
 }
 
 // Calls paint for each of `width` columns of [t0, t1): the time in each class, and the slice that fills
@@ -74,6 +132,18 @@ export function eachColumn(
 	const step = (t1 - t0) / width;
 	const [before, after] = [new Float64Array(track.classes), new Float64Array(track.classes)];
 	const time = new Float64Array(track.classes);
+	if (track.mixed) {
+		mixedBefore(track, track.mixed, t0, before);
+		for (let x = 0; x < width; x++) {
+			mixedBefore(track, track.mixed, t0 + (x + 1) * step, after);
+			for (let c = 0; c < track.classes; c++) {
+				time[c] = after[c] - before[c];
+				before[c] = after[c];
+			}
+			paint(x, -1, time);
+		}
+		return;
+	}
 	let hint = timeBefore(track, t0, 0, before);
 	let known = t0; // the time that `before` is about
 	if (hint >= track.n) return;
@@ -95,8 +165,10 @@ export function eachColumn(
 		}
 		const next = timeBefore(track, until, Math.max(hint, 0), after);
 		if (next < 0) continue;
-		for (let c = 0; c < track.classes; c++) time[c] = after[c] - before[c];
-		before.set(after);
+		for (let c = 0; c < track.classes; c++) {
+			time[c] = after[c] - before[c];
+			before[c] = after[c];
+		}
 		known = until;
 		paint(x, -1, time);
 		hint = next;

@@ -5,6 +5,9 @@ import type { Model } from './model';
 import { holdAt, holdsBefore, sliceAt } from './model';
 import { formatNs } from './time';
 
+// Before a figure that lost events may have changed; tables have it from style.css.
+export const about = (model: Model): string => (model.data.meta.summary.loss.events > 0 ? '~' : '');
+
 const WAIT_TIMED = 1;
 const WAIT_WOKEN = 2;
 const WAIT_TIMED_OUT = 8;
@@ -94,27 +97,27 @@ export interface Ref {
 export function sliceLabel(model: Model, thread: number, slice: number): string {
 	const { data } = model;
 	const s = data.slices[thread];
-	const state = data.meta.states[s.state[slice]];
-	const w = s.wait[slice];
-	if (state === 'running') return `CPU ${s.cpu[slice]}`;
-	if (state === 'runnable') return s.flags[slice] & SLICE_PREEMPTED ? 'preempted' : 'no CPU';
-	if (w >= 0 && data.waits.lock[w] >= 0 && state !== 'join')
-		return `${state} ${lockName(model, data.waits.lock[w])}`;
-	if (w >= 0 && state === 'join' && data.waits.target[w] >= 0)
-		return `join ${model.threadNames[data.waits.target[w]]}`;
-	return state;
+	const state = data.meta.states[s.stateAt(slice)];
+	if (state === 'running') return `CPU ${s.cpuAt(slice)}`;
+	if (state === 'runnable') return s.flagsAt(slice) & SLICE_PREEMPTED ? 'preempted' : 'no CPU';
+	const w = s.waitAt(slice);
+	if (w < 0) return state;
+	const { kind, kinds } = data.waits;
+	const [lock, target] = [kinds.lock[kind[w]], kinds.target[kind[w]]];
+	if (state === 'join') return target >= 0 ? `join ${model.threadNames[target]}` : state;
+	return lock >= 0 ? `${state} ${lockName(model, lock)}` : state;
 }
 
 function whatFor(model: Model, w: number): string {
 	const { waits, meta } = model.data;
-	const [lock, target] = [waits.lock[w], waits.target[w]];
-	const state = meta.states[waits.state[w]];
-	const timed = waits.flags[w] & WAIT_TIMED ? ', with a timeout' : '';
+	const [lock, target] = [waits.at('lock', w), waits.at('target', w)];
+	const state = meta.states[waits.at('state', w)];
+	const timed = waits.at('flags', w) & WAIT_TIMED ? ', with a timeout' : '';
 	if (state === 'join' && target >= 0) return `waits for ${model.threadNames[target]} to end`;
 	if (lock >= 0) return `${stateWords(state)}: ${lockName(model, lock)}${timed}`;
-	const call = syscallName(model, waits.nr[w]);
-	const file = FILE_WORDS[waits.file[w]];
-	const where = file ? ` on ${file} (descriptor ${waits.fd[w]})` : '';
+	const call = syscallName(model, waits.at('nr', w));
+	const file = FILE_WORDS[waits.at('file', w)];
+	const where = file ? ` on ${file} (descriptor ${waits.at('fd', w)})` : '';
 	return `${stateWords(state)}${call ? ` in ${call}` : ''}${where}${timed}`;
 }
 
@@ -122,7 +125,7 @@ function whatFor(model: Model, w: number): string {
 function holdersMeanwhile(model: Model, w: number): string[] {
 	const { data } = model;
 	const { waits } = data;
-	const lock = waits.lock[w];
+	const lock = waits.at('lock', w);
 	if (lock < 0) return [];
 	const holds = data.holds[lock];
 	const times = new Map<number, { ns: number; seen: boolean }>();
@@ -145,12 +148,12 @@ function holdersMeanwhile(model: Model, w: number): string[] {
 
 function whoEnded(model: Model, w: number): string {
 	const { waits } = model.data;
-	const flags = waits.wakeFlags[w];
-	if (!(waits.flags[w] & WAIT_WOKEN)) return 'Nothing ended it before the recording did.';
-	if (waits.flags[w] & WAIT_TIMED_OUT) return 'Its timeout ended it.';
+	const flags = waits.at('wakeFlags', w);
+	if (!(waits.at('flags', w) & WAIT_WOKEN)) return 'Nothing ended it before the recording did.';
+	if (waits.at('flags', w) & WAIT_TIMED_OUT) return 'Its timeout ended it.';
 	if (flags & WAKE_INTERRUPT) return 'An interrupt ended it (a timer, a disk, the network).';
 	if (waits.waker[w] >= 0) {
-		const call = syscallName(model, waits.wakerNr[w]);
+		const call = syscallName(model, waits.at('wakerNr', w));
 		return `${model.threadNames[waits.waker[w]]} woke it${call ? `, in ${call}` : ''}.`;
 	}
 	return flags & WAKE_FOREIGN
@@ -168,13 +171,13 @@ export interface SliceText {
 
 function runningFacts(model: Model, ref: Ref): string[] {
 	const s = model.data.slices[ref.thread];
-	const facts = [`On CPU ${s.cpu[ref.slice]}.`];
-	if (ref.slice > 0) facts.push(`Before it: ${stateWords(model.data.meta.states[s.state[ref.slice - 1]])}.`);
+	const facts = [`On CPU ${s.cpuAt(ref.slice)}.`];
+	if (ref.slice > 0) facts.push(`Before it: ${stateWords(model.data.meta.states[s.stateAt(ref.slice - 1)])}.`);
 	if (ref.slice + 1 < s.n) {
 		const after =
-			s.flags[ref.slice + 1] & SLICE_PREEMPTED
+			s.flagsAt(ref.slice + 1) & SLICE_PREEMPTED
 				? 'the CPU was taken away'
-				: `it ${stateWords(model.data.meta.states[s.state[ref.slice + 1]])}`;
+				: `it ${stateWords(model.data.meta.states[s.stateAt(ref.slice + 1)])}`;
 		facts.push(`After it: ${after}.`);
 	}
 	return facts;
@@ -184,8 +187,8 @@ export function describeSlice(model: Model, ref: Ref): SliceText {
 	const { data } = model;
 	const s = data.slices[ref.thread];
 	const { slice } = ref;
-	const state = data.meta.states[s.state[slice]];
-	const w = s.wait[slice];
+	const state = data.meta.states[s.stateAt(slice)];
+	const w = s.waitAt(slice);
 	const took = formatNs(s.start[slice + 1] - s.start[slice]);
 	const facts: string[] = [];
 	let what = stateWords(state);
@@ -195,24 +198,24 @@ export function describeSlice(model: Model, ref: Ref): SliceText {
 	if (state === 'running') facts.push(...runningFacts(model, ref));
 	else if (state === 'runnable') {
 		facts.push(
-			s.flags[slice] & SLICE_PREEMPTED
-				? `The scheduler took CPU ${s.cpu[slice]} away from it, for another thread.`
+			s.flagsAt(slice) & SLICE_PREEMPTED
+				? `The scheduler took CPU ${s.cpuAt(slice)} away from it, for another thread.`
 				: w >= 0
 					? `It had been woken: ${whoEnded(model, w)}`
 					: 'It was ready to run; all CPUs it may use were busy, or one had to wake up first.',
 		);
 	} else if (w >= 0) {
 		what = whatFor(model, w);
-		frame = data.waits.frame[w];
-		stack = stackOf(model, data.waits.stack[w]);
-		if (data.waits.flags[w] & WAIT_FOUND) facts.push('It waited already when the recording began.');
+		frame = data.waits.at('frame', w);
+		stack = stackOf(model, data.waits.at('stack', w));
+		if (data.waits.at('flags', w) & WAIT_FOUND) facts.push('It waited already when the recording began.');
 		if (data.waits.owner[w] >= 0)
 			facts.push(`When it began, ${model.threadNames[data.waits.owner[w]]} had the lock.`);
 		facts.push(...holdersMeanwhile(model, w).map((f) => `${f}.`), whoEnded(model, w));
 	}
-	if (s.flags[slice] & SLICE_CUT_START) facts.push('Cut: it began before the recording.');
-	if (s.flags[slice] & SLICE_CUT_END) facts.push('Cut: it had not ended when the recording did.');
-	if (s.flags[slice] & SLICE_LOSS) facts.push('Events were lost near it: state and end may be wrong.');
+	if (s.flagsAt(slice) & SLICE_CUT_START) facts.push('Cut: it began before the recording.');
+	if (s.flagsAt(slice) & SLICE_CUT_END) facts.push('Cut: it had not ended when the recording did.');
+	if (s.flagsAt(slice) & SLICE_LOSS) facts.push('Events were lost near it: state and end may be wrong.');
 	return {
 		title: `${model.threadNames[ref.thread]} ${what} for ${took}`,
 		facts,
@@ -226,7 +229,7 @@ export function describeSlice(model: Model, ref: Ref): SliceText {
 
 function lastBlocked(model: Model, ref: Ref): Ref | null {
 	const s = model.data.slices[ref.thread];
-	for (let i = ref.slice - 1; i >= 0; i--) if (s.state[i] >= 2) return { thread: ref.thread, slice: i };
+	for (let i = ref.slice - 1; i >= 0; i--) if (s.stateAt(i) >= 2) return { thread: ref.thread, slice: i };
 	return null;
 }
 
@@ -240,8 +243,8 @@ function ranInstead(model: Model, ref: Ref): Ref | null {
 		if (
 			thread !== ref.thread &&
 			slice >= 0 &&
-			!slices[thread].state[slice] &&
-			slices[thread].cpu[slice] === s.cpu[ref.slice]
+			!slices[thread].stateAt(slice) &&
+			slices[thread].cpuAt(slice) === s.cpuAt(ref.slice)
 		)
 			return { thread, slice };
 	}
@@ -252,10 +255,10 @@ function causeOfWait(model: Model, w: number): { thread: number; t: number } | n
 	const { data } = model;
 	const { waits } = data;
 	if (waits.waker[w] >= 0) return { thread: waits.waker[w], t: waits.end[w] };
-	if (waits.target[w] >= 0) return { thread: waits.target[w], t: waits.end[w] };
-	if (waits.lock[w] >= 0) {
-		const hold = holdAt(data, waits.lock[w], waits.start[w]);
-		const thread = hold >= 0 ? data.holds[waits.lock[w]].thread[hold] : waits.owner[w];
+	if (waits.at('target', w) >= 0) return { thread: waits.at('target', w), t: waits.end[w] };
+	if (waits.at('lock', w) >= 0) {
+		const hold = holdAt(data, waits.at('lock', w), waits.start[w]);
+		const thread = hold >= 0 ? data.holds[waits.at('lock', w)].thread[hold] : waits.owner[w];
 		if (thread >= 0) return { thread, t: (waits.start[w] + waits.end[w]) / 2 };
 	}
 	return null;
@@ -265,16 +268,16 @@ function causeOfWait(model: Model, w: number): { thread: number; t: number } | n
 // running slice, the wait before it.
 export function follow(model: Model, ref: Ref): Ref | null {
 	const s = model.data.slices[ref.thread];
-	const w = s.wait[ref.slice];
-	if (!s.state[ref.slice]) return lastBlocked(model, ref);
-	if (w < 0) return s.state[ref.slice] === 1 ? ranInstead(model, ref) : null;
+	const w = s.waitAt(ref.slice);
+	if (!s.stateAt(ref.slice)) return lastBlocked(model, ref);
+	if (w < 0) return s.stateAt(ref.slice) === 1 ? ranInstead(model, ref) : null;
 	const cause = causeOfWait(model, w);
 	if (!cause) return null;
 	const other = model.data.slices[cause.thread];
 	// the waker is caught in the act: at the moment, or just before its own slice ended
 	let slice = sliceAt(model, cause.thread, cause.t);
 	if (slice < 0) slice = other.n - 1;
-	if (slice > 0 && other.state[slice] && other.start[slice] === cause.t) slice--;
+	if (slice > 0 && other.stateAt(slice) && other.start[slice] === cause.t) slice--;
 	return slice >= 0 ? { thread: cause.thread, slice } : null;
 }
 
@@ -282,9 +285,9 @@ function followWords(model: Model, ref: Ref): string {
 	const to = follow(model, ref);
 	if (!to) return '';
 	const s = model.data.slices[ref.thread];
-	if (!s.state[ref.slice]) return 'what it waited for before';
+	if (!s.stateAt(ref.slice)) return 'what it waited for before';
 	const name = model.threadNames[to.thread];
-	const w = s.wait[ref.slice];
+	const w = s.waitAt(ref.slice);
 	if (w < 0) return `${name}, which ran instead`;
 	return model.data.waits.waker[w] >= 0 ? `${name}, which woke it` : `${name}, which it waits for`;
 }

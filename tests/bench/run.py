@@ -329,6 +329,13 @@ def targets(results):
     for futex, row in results.get("collector", {}).items():
         rows.append((f"collector's ns an event, --futex={futex}", row["ns_per_event"], 100))
         rows.append((f"collector's MiB, --futex={futex}", row["peak_mib"], 64))
+    for row in results.get("page", []):
+        if row["slices"] == 10e6:
+            rows.append(("page of 10 M slices: s to the first picture", row["pictureS"], 1.5))
+            rows.append(("page of 10 M slices: ms a frame, p95", row["p95"], 17))
+            rows.append(("page of 10 M slices: ms blocked at most",
+                         max(row["blocked"], row["blockedOpening"]), 100))
+            rows.append(("page of 10 M slices: bytes a slice", row["bytes"], 3.5))
     if "opening" in results:
         rows.append(("opening: us an event", results["opening"]["us_per_event"], 1))
         rows.append(("opening: MiB", results["opening"]["peak_mib"], 1024))
@@ -349,6 +356,22 @@ def print_targets(results):
               f"{'' if before is None else format(before, '.3f'):>9}"
               f"{'' if reached <= most else '  not reached'}{'  WORSE than kept' if worse else ''}")
     return {what: round(reached, 3) for what, reached, _ in rows}
+
+
+def run_page(directory):
+    """The page of large traces in a browser: tests/bench/page.mjs prints its own table."""
+    figures = os.path.join(directory, "page.json")
+    print("\npage: made-up traces in Chromium, without a GPU", flush=True)
+    try:
+        done = subprocess.run(["node", os.path.join(HERE, "page.mjs"), "--json", figures],
+                              check=False)
+    except OSError as error:
+        print(f"  left out: {error}")
+        return {}
+    if done.returncode or not os.path.exists(figures):
+        return {}
+    with open(figures, encoding="utf-8") as file:
+        return {"page": json.load(file)}
 
 
 def build(directory):
@@ -380,6 +403,8 @@ def main():
             results.update(run_collector(directory))
         if not words or "opening" in words:
             results.update(run_opening(directory))
+        if not words or "page" in words:
+            results.update(run_page(directory))
     ratios = print_targets(results)
     output = os.path.join(BUILD, "bench.json")
     with open(output, "w", encoding="utf-8") as file:

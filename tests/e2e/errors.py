@@ -51,6 +51,14 @@ doctor = e2e.run([*nobody, public, "doctor"], cwd=work)
 e2e.check("no privilege: doctor says no, and how to mend it", doctor.returncode != 0
           and "sudo" in doctor.stdout + doctor.stderr, doctor)
 
+# a container with thread ids of its own
+apart = ["unshare", "--pid", "--fork", "--mount-proc"]
+refused("a pid namespace", [*apart, e2e.CTRACE, "-o", e2e.path("apart.ctrace"), "true"],
+        "--pid=host")
+doctor = e2e.run([*apart, e2e.CTRACE, "doctor"])
+e2e.check("a pid namespace: doctor says no, and how to mend it", doctor.returncode != 0
+          and "--pid=host" in doctor.stdout + doctor.stderr, doctor)
+
 # where the trace goes
 refused("unwritable directory", [e2e.CTRACE, "-o", "/proc/t.ctrace", "true"], "/proc/t.ctrace")
 refused("no such directory", [e2e.CTRACE, "-o", e2e.path("none/t.ctrace"), "true"],

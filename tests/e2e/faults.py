@@ -5,7 +5,8 @@
 else records the same, the program is killed or is more than anybody planned for.
 
 Elsewhere: full disk and what a killed writer leaves, cut_short.py; stop and continue, signals.py;
-exec in a thread, many.py; clock steps and a CPU that goes away, tests/vm/.
+exec in a thread, many.py; set-user-id, rights.py; losses by kind, loss.py; clock steps, a CPU that
+goes away and one that comes, tests/vm/.
 """
 import os
 import signal
@@ -65,6 +66,8 @@ def loaded():
 def tracer_killed():
     ctrace, trace, end, out = start_beat("killed")
     ids = programs_of(ctrace.pid)
+    e2e.equal("ctrace has one thread (lint/threads.sh)",
+              os.listdir(f"/proc/{ctrace.pid}/task"), [str(ctrace.pid)])
     e2e.check("ctrace killed: it had programs in the kernel", len(ids) > 5 and ids <= loaded(), ids)
     time.sleep(1.5)     # more than one interval between two marks
     os.kill(ctrace.pid, signal.SIGKILL)

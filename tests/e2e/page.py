@@ -137,7 +137,10 @@ if not e2e.tool("node"):
     e2e.done()
 for demo, lines in (("contention", ["pthread_mutex_lock(lock)"]),
                     ("deadlock", ["pthread_mutex_lock(&paper_lock)", "pthread_mutex_lock(second)"]),
-                    ("io", ["read(fd, &answer"])):
+                    ("io", ["read(fd, &answer"]),
+                    ("race", ["counter = counter + 1"])):
+    if demo == "race" and os.uname().machine != "x86_64":
+        continue  # --watch is for x86-64
     trace = e2e.path(f"{demo}.ctrace")
     if demo == "deadlock":
         hung = e2e.start([os.path.join(e2e.DEMOS, demo)])
@@ -145,7 +148,10 @@ for demo, lines in (("contention", ["pthread_mutex_lock(lock)"]),
         result = e2e.run([e2e.CTRACE, "--quiet", "-o", trace, "-d", "2", "-p", str(hung.pid)])
         e2e.stop(hung)
     else:
-        result = e2e.run([e2e.CTRACE, "--quiet", "-o", trace, os.path.join(e2e.DEMOS, demo)])
+        options = ["--watch", "counter"] if demo == "race" else []
+        words = ["plain", "3000"] if demo == "race" else []
+        result = e2e.run([e2e.CTRACE, "--quiet", "-o", trace, *options,
+                          os.path.join(e2e.DEMOS, demo), *words])
     e2e.equal(f"{demo}: recorded", result.returncode, 0)
     minute = e2e.run(["node", MINUTE, trace.replace(".ctrace", ".html"), *lines])
     if minute.returncode == 77:

@@ -50,14 +50,14 @@ def three_runs():
               [{"lab": "3"}] * 3)
     e2e.check("-r 3: a summary, with each run, and no report",
               "shelves: 3 runs\n" in said and all(trace in said for trace in traces)
-              and "Outcome      exit status 0 in 3 of 3 runs" in said
+              and re.search(r"^Outcome +exit status 0 +3 of 3 runs", said, re.MULTILINE)
               and re.search(r"^Duration +\S+ \S+ \(median\)", said, re.MULTILINE)
               and "Threads" not in said, said)
     report = e2e.run([e2e.CTRACE, "report", "shelves.2.ctrace"], cwd=cwd).stdout
     e2e.check("-r 3: the report shows the label", "labels: lab=3" in report, report)
 
     result = e2e.run([e2e.CTRACE, "-r", "2", "-v", SHELVES, "split", "3"], cwd=cwd)
-    e2e.equal("-r 2 again: the last run's exit status", result.returncode, 3)
+    e2e.equal("-r 2 again: the runs' exit status", result.returncode, 3)
     e2e.check("-r 2 again: what was there is kept, and what is left of the longer series is named",
               sorted(os.listdir(cwd)) == sorted(traces + [f"{t}.old" for t in traces[:2]])
               and "'shelves.3.ctrace' is of an earlier, longer series" in result.stderr,
@@ -75,10 +75,34 @@ def other_ways():
               and os.path.exists(e2e.path("named.2.ctrace")) and not os.path.exists(trace))
     script = "test -e seen && exit 4; : >seen; exit 7"     # only the first run is another
     result = e2e.run([e2e.CTRACE, "-r", "3", "sh", "-c", script], cwd=folder("flaky"))
-    e2e.equal("a run that differs: the status is the last one's", result.returncode, 4)
-    e2e.check("a run that differs: the summary counts it", re.search(
-        r"exit status 7 in 1 of 3 runs,\s+exit status 4 in 2 of 3 runs", result.stderr),
-              result.stderr)
+    e2e.equal("a run that differs: the first status that is not 0", result.returncode, 7)
+    e2e.check("a run that differs: the summary counts it, and names the first",
+              re.search(r"exit status 4 +2 of 3 runs.*\n +exit status 7 +1 of 3 runs",
+                        result.stderr)
+              and re.search(r"First bad +run 1 \(exit status 7\): 'ctrace report sh.1.ctrace'",
+                            result.stderr), result.stderr)
+    result = e2e.run([e2e.CTRACE, "-r", "3", "--json", "sh", "-c",
+                      "test -e seen && exit 0; : >seen; kill -SEGV $$"], cwd=folder("crash"))
+    data = json.loads(result.stdout)
+    e2e.equal("a crash in one run is not hidden by good ones after it", result.returncode, 139)
+    e2e.equal("a crash in one run: the outcomes", [(o["ending"], o["hang"], o["runs"], o["first"])
+                                                   for o in data["outcomes"]],
+              [("exit status 0", None, 2, 2), ("killed by signal 11", None, 1, 1)])
+    e2e.equal("a crash in one run: which to open", [data["bad"]["runs"], data["bad"]["first"],
+                                                    data["bad"]["trace"], data["judged"]],
+              [1, 1, "sh.1.ctrace", 3])
+    e2e.check("without --shake there is no seed", "seed" not in data
+              and "seed" not in data["runs"][0], data)
+    deadlock = os.path.join(e2e.ROOT, "build", "demos", "deadlock")
+    result = e2e.run([e2e.CTRACE, "-r", "2", "-o", e2e.path("hang.ctrace"), "timeout", "-s", "KILL",
+                      "2", deadlock], cwd=folder("hang"))
+    e2e.check("runs that hang: that is their outcome", re.search(
+        r"^Outcome +deadlock, then (exit status|killed).* 2 of 2 runs", result.stderr,
+        re.MULTILINE), result.stderr)
+    result = e2e.run([e2e.CTRACE, "-r", "20", "true"], cwd=folder("good"))
+    # 1 - 0.05^(1/20); three in twenty by the rule
+    e2e.check("good runs: what they do not prove", "0 of 20 runs went wrong" in result.stderr
+              and "up to 14 %" in " ".join(result.stderr.split()), result.stderr)
     result = e2e.run([e2e.CTRACE, "-r", "2", "--quiet", "-o", e2e.path("fail.ctrace"),
                       "--fail-on=lock-contention,lock-held-while-blocked", SHELVES, "one-lock",
                       "3"])

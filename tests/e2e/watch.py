@@ -3,7 +3,9 @@
 # time limit: 240
 """--watch: a lost update is witnessed with the right lines and values, and who guards what is said;
 correct programs are never accused, shaken neither.  The truth is what the programs count."""
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -16,8 +18,6 @@ probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("
                  "true"])
 if "debug registers" in probe.stderr:
     e2e.skip_all(f"no debug registers: {probe.stderr.strip()}")
-if "x86-64 alone" in probe.stderr:
-    e2e.skip_all("--watch is for x86-64")
 
 VISITS = 400
 BAD = ("lost-update", "unprotected-sharing")
@@ -70,6 +70,56 @@ for i in range(2):
     e2e.equal(f"race plain {i}: what it was", counter["last"], 4 * VISITS - lost)
     e2e.equal(f"race plain {i}: every write was seen", counter["writes"], 4 * VISITS)
     check_witness(f"race plain {i}", counter, [plain_line])
+
+# ---- over many runs -----------------------------------------------------------------------------
+
+def tally(values):
+    """value: in how many runs, of so few that each has a row of its own"""
+    return {value: values.count(value) for value in sorted(set(values))}
+
+
+def bins(rows):
+    return {row["from"]: row["runs"] for row in rows if row["from"] == row["to"]}
+
+
+RUNS = 5
+race = os.path.join(e2e.ROOT, "build", "demos", "race")
+os.makedirs(e2e.path("many"))
+many = e2e.run([e2e.CTRACE, "-r", str(RUNS), "--watch", "counter", "--shake=123456", "--fail-on",
+                "lost-update", "--json", "-o", "race.ctrace", race, "plain", str(VISITS)],
+               cwd=e2e.path("many"))
+summary = json.loads(many.stdout[many.stdout.index("{\n"):])
+seeds = [run["seed"] for run in summary["runs"]]
+own = [json.loads(e2e.export(e2e.path(f"many/race.{i + 1}.ctrace"), "json"))["watch"][0]
+       for i in range(RUNS)]
+counter = summary["watch"][0]
+said = [int(n) for n in re.findall(r"counted (\d+) of", many.stdout)]
+e2e.equal("many runs: --fail-on", many.returncode, 90)
+e2e.equal("many runs: the first has the seed that was asked for, each has its own",
+          (summary["seed"], seeds[0], len(set(seeds))), (123456, 123456, RUNS))
+e2e.equal("many runs: the losses are the runs' own", bins(counter["lost"]),
+          tally([v["lost_updates"] for v in own]))
+e2e.equal("many runs: the final values are what the programs counted", bins(counter["last"]),
+          tally(said))
+e2e.equal("many runs: in how many", [counter["runs"], counter["lost_runs"], counter["expected"]],
+          [RUNS, sum(v["lost_updates"] > 0 for v in own), 4 * VISITS])
+e2e.equal("many runs: the findings", {f["id"]: f["runs"] for f in summary["findings"]
+                                      if f["id"] in BAD}["lost-update"], counter["lost_runs"])
+first = next(i for i, v in enumerate(own, 1) if v["lost_updates"] or v["sharing"] == "unguarded")
+e2e.equal("many runs: which to open", [summary["bad"]["first"], summary["bad"]["trace"]],
+          [first, f"race.{first}.ctrace"])
+again = e2e.run([e2e.CTRACE, "-r", "2", "--watch", "counter", "--shake", "-o", "race.ctrace", race,
+                 "plain", str(VISITS)], cwd=e2e.path("many"))
+seeds = [int(n) for n in re.findall(r"^  run \d+ .* seed (\d+)  ", again.stderr, re.MULTILINE)]
+e2e.check("a chosen seed is printed, with each run's own", len(seeds) == 2 and seeds[0] != seeds[1]
+          and all(f"--shake={n}" in again.stderr for n in seeds)
+          and f"--shake={seeds[0]} repeats its" in " ".join(again.stderr.split()), again.stderr)
+good = e2e.run([e2e.CTRACE, "-r", "3", "--watch", "counter", "--shake=7", "-o", "race.ctrace", race,
+                "mutex", "100"], cwd=e2e.path("many"))
+e2e.check("a program that is right: none lost, and what that does not prove",
+          good.returncode == 0 and re.search(r"^counter +an update was lost +0 of 3", good.stderr,
+                                             re.MULTILINE)
+          and "up to 64 %" in " ".join(good.stderr.split()), good.stderr)   # 1 - 0.05^(1/3)
 
 for variant in ("mutex", "atomic", "messages", "local-then-merge"):
     for options in ((), ("--shake=5",)):

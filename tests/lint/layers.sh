@@ -16,8 +16,8 @@ user/symbols  | ct_base\.h|ct_trace\.h|ct_abi\.h|base/[a-z_]*\.h|(symbols/)?[a-z
 user/trace    | ct_base\.h|ct_abi\.h|ct_trace\.h|ctrace_events\.def|base/[a-z_]*\.h|(trace/)?[a-z_]*\.h
 user/capture  | ct_base\.h|ct_abi\.h|ct_trace\.h|ctrace_events\.def|base/[a-z_]*\.h|symbols/symbolize\.h|ctrace\.skel\.h|syscall_table\.h|version\.h|(capture/)?[a-z_]*\.h
 user/model    | ct_base\.h|ct_abi\.h|ct_trace\.h|ct_model\.h|ctrace_events\.def|base/[a-z_]*\.h|(model/)?[a-z_]*\.h
-user/analysis | ct_base\.h|ct_model\.h|ct_findings\.h|ct_diff\.h|ct_rules\.h|base/[a-z_]*\.h|(analysis/)?[a-z_]*\.h
-user/export   | ct_base\.h|ct_trace\.h|ct_model\.h|ct_findings\.h|ct_diff\.h|ct_rules\.h|ct_export\.h|base/[a-z_]*\.h|version\.h|perfetto\.pb-c\.h|(export/)?[a-z_]*\.h
+user/analysis | ct_base\.h|ct_model\.h|ct_findings\.h|ct_diff\.h|ct_outcomes\.h|ct_rules\.h|base/[a-z_]*\.h|(analysis/)?[a-z_]*\.h
+user/export   | ct_base\.h|ct_trace\.h|ct_model\.h|ct_findings\.h|ct_diff\.h|ct_outcomes\.h|ct_rules\.h|ct_export\.h|base/[a-z_]*\.h|version\.h|perfetto\.pb-c\.h|(export/)?[a-z_]*\.h
 user/cmd      | ct_[a-z]*\.h|base/[a-z_]*\.h|cli\.h|version\.h|capture/[a-z_]*\.h|symbols/symbolize\.h|(cmd/)?[a-z_]*\.h
 user          | ct_[a-z]*\.h|base/[a-z_]*\.h|cli\.h|version\.h|cmd/[a-z_]*\.h
 include       | ct_[a-z]*\.h|ctrace_events\.def
@@ -33,7 +33,7 @@ bpf/bpf_(helpers|tracing|core_read|endian)\.h | bpf
 bpf/(bpf|libbpf|btf)\.h                       | user/capture
 (lib|g)?elf\.h|dwarf\.h|elfutils/.*|dwfl\.h    | user/symbols
 (libiberty/)?demangle\.h|libiberty.*           | user/symbols
-Zydis/.*\.h                                   | user/capture
+Zydis/.*\.h                                   | user/capture user/symbols
 zlib\.h|zstd\.h                               | user/trace user/export
 jansson\.h                                    | user/export
 (google/)?protobuf-c/.*|protobuf-c.*           | user/export

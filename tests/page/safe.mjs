@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { check, DIR, equal, makePage, open, run, shut, until, writeTrace } from './lib/page.mjs';
+import { check, DIR, equal, makePage, open, ROOT, run, shut, until, writeTrace } from './lib/page.mjs';
 
 const HOSTILE = `run argv="./--><script>window.hacked=1</script>" argv="\\xff\\xfe" pid=100 start=0 end=50_000_000 cpus=2 host="<img src=x onerror=window.hacked=1>"
 syscall 202 "</script><script>window.hacked=1</script>"
@@ -107,7 +107,8 @@ async function saysIt(browser, name, text, wanted) {
 
 async function damaged(browser, file) {
 	const text = fs.readFileSync(file, 'utf8');
-	const from = text.indexOf('class="ct-data">') + 'class="ct-data">'.length;
+	// the last: the viewer knows the words, too
+	const from = text.lastIndexOf('class="ct-data">') + 'class="ct-data">'.length;
 	const to = text.indexOf('</script>', from);
 	const middle = (from + to) >> 1;
 	const other = text[middle] === 'A' ? 'B' : 'A';
@@ -124,9 +125,26 @@ async function damaged(browser, file) {
 	await saysIt(
 		browser,
 		'the viewer alone',
-		text.slice(0, text.indexOf('<script type="application/octet')) + text.slice(to + 9),
+		text.slice(0, text.lastIndexOf('<script type="application/octet')) + text.slice(to + 9),
 		/no data/,
 	);
+}
+
+// What stands before the figures in the tables of all panels: each mark once.
+async function marksOf(page) {
+	const marks = new Set();
+	for (const panel of ['threads', 'lines', 'whatif']) {
+		await page.click(`#tab-${panel}`);
+		await until(
+			() => page.locator('td.number').count(),
+			(n) => n > 0,
+		);
+		for (const mark of await page.evaluate(() =>
+			[...document.querySelectorAll('td.number')].map((cell) => getComputedStyle(cell, '::before').content),
+		))
+			marks.add(mark);
+	}
+	return [...marks].join(' ');
 }
 
 await run(async (browser) => {
@@ -134,6 +152,10 @@ await run(async (browser) => {
 	await hostileNames(browser);
 	await nothingLeaves(browser, file);
 	await damaged(browser, file);
+	const odd = await open(browser, makePage(path.join(ROOT, 'tests/format/format1.1-watch.ctrace')));
+	equal('stacks that are named and not there do no harm', await odd.locator('.broken').count(), 0);
+	equal('not one', odd.errors.join('\n'), '');
+	await shut(odd);
 	// what was lost is said at the top
 	const loss = await open(browser, makePage('loss'));
 	check(
@@ -145,5 +167,10 @@ await run(async (browser) => {
 			),
 		),
 	);
+	check('each figure of the tables is marked then', (await marksOf(loss)) === '"~"', await marksOf(loss));
+	check('so is the first line', /; ~\s*2 threads/.test(await loss.textContent('header')));
 	await shut(loss);
+	const whole = await open(browser, file);
+	check('and none else', (await marksOf(whole)) === 'none', await marksOf(whole));
+	await shut(whole);
 });

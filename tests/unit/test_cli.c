@@ -357,7 +357,9 @@ static const struct {
 	{ "diff a b c", DIFF_SIDES },
 	{ "diff -- a b", DIFF_SIDES },
 	{ "diff a b --", DIFF_SIDES },
-	{ "diff a b -o x", "'-o' is not an option of diff; try 'ctrace diff --help'" },
+	{ "diff a b -o x", "-o is for -f: say what to write, such as 'diff A B -f html -o FILE'" },
+	{ "diff a b --json -f html",
+		"-f and --json both say what to write; leave out one of them" },
 	{ "check --rule x", "check of which trace? Try 'ctrace check --help'" },
 	{ "check a", "check against which rule? Try 'ctrace check --help'" },
 	{ "--rule x prog", "'--rule' is for 'ctrace check'; try 'ctrace --help'" },
@@ -496,6 +498,10 @@ static void test_diff_and_check(void **state)
 	assert_int_equal(o.word_cnt, 2);
 	assert_int_equal(o.split_idx, CT_NONE);
 	assert_true(o.json);
+	ct_cli__clear(&o);
+	parse(&o, &w, "diff a b -f html -o page.html");
+	assert_string_equal(o.format, "html");
+	assert_string_equal(o.output, "page.html");
 	ct_cli__clear(&o);
 	parse(&o, &w, "diff a -v b -- c");
 	assert_int_equal(o.word_cnt, 3);

@@ -88,8 +88,8 @@ static void check_case(u32 i, u32 k)
 	memcpy(code + at, cases[i].bytes, cases[i].len);
 	memcpy(code + at - before[k].len, before[k].bytes, before[k].len);
 	/* the displacement counts from the end of the instruction, which is IP for all of them */
-	ct_decode__insn(&insn, code, sizeof(code), &hit, ADDR, cases[i].size);
-	ct_decode__access(&insn, &hit, ADDR, cases[i].size, &got);
+	ct_decode_x86__insn(&insn, code, sizeof(code), &hit, ADDR, cases[i].size);
+	ct_decode_x86__access(&insn, &hit, ADDR, cases[i].size, &got);
 	if (got.how != cases[i].how || got.value != cases[i].value ||
 		got.before != cases[i].before || got.ip != IP - cases[i].len)
 		fail_msg("%s, after %u: how %x value %llu before %llu, %llu bytes",
@@ -114,15 +114,15 @@ static void test_nothing_there(void **state)
 
 	(void)state;
 	memset(code, 0x06, sizeof(code)); /* no instruction on 64 bits */
-	ct_decode__insn(&insn, code, sizeof(code), &hit, ADDR, 4);
-	ct_decode__access(&insn, &hit, ADDR, 4, &got);
+	ct_decode_x86__insn(&insn, code, sizeof(code), &hit, ADDR, 4);
+	ct_decode_x86__access(&insn, &hit, ADDR, 4, &got);
 	assert_int_equal(got.how, 0);
 	assert_int_equal(got.ip, IP);
 	assert_int_equal(got.value, 3);
 	/* an instruction that touches something else */
 	memset(code, 0x90, sizeof(code));
 	memcpy(code + sizeof(code) - 7, "\x48\x8b\x05\x18\x2e\x00\x00", 7);
-	ct_decode__insn(&insn, code, sizeof(code), &hit, ADDR, 4);
+	ct_decode_x86__insn(&insn, code, sizeof(code), &hit, ADDR, 4);
 	assert_int_equal(insn.how, 0);
 }
 

@@ -90,6 +90,17 @@ static void check_row(const struct ct_diff *d, enum ct_group group, const char *
 		fail_msg("%s, %s: %f %f %d", name, what, r->a.median, r->b.median, r->beyond);
 }
 
+/* What counts lies outside the band of noise; but for a rank test, what does not lies inside. */
+static void check_band(const struct ct_diff *d, const struct ct_difference *r)
+{
+	bool inside = r->noise_low <= r->b.median && r->b.median <= r->noise_high;
+
+	if (r->noise_low > r->a.median || r->noise_high < r->a.median ||
+		(r->beyond ? inside : !inside && d->noise != CT_NOISE_RANKS))
+		fail_msg("%s %s: %f in %f to %f, beyond %d", r->name, r->what, r->b.median,
+			r->noise_low, r->noise_high, r->beyond);
+}
+
 static const struct ct_finding_change *change_of(const struct ct_diff *d, enum ct_finding_kind k)
 {
 	for (u32 i = 0; i < d->findings.cnt; i++)
@@ -122,6 +133,8 @@ static void test_one_lock_and_none(void **state)
 	assert_true(moved->a.median == 20 * MS && moved->b.median == 40 * MS);
 	assert_string_equal(d.at.at[d.cause_idx].name, "big_lock");
 	assert_string_equal(d.at.at[d.wait_idx].what, "wait");
+	for (u32 i = 0; i < d.at.cnt; i++)
+		check_band(&d, &d.at.at[i]);
 	assert_int_equal(ct_finding_fate(&d, change_of(&d, CT_FIND_LOCK_CONTENTION)), CT_FATE_GONE);
 	assert_int_equal(ct_finding_fate(&d, change_of(&d, CT_FIND_HEALTHY)), CT_FATE_NEW);
 	ct_diff__clear(&d);
@@ -227,6 +240,7 @@ static void check_duration(struct made a, struct made b, enum ct_noise noise, bo
 	ct_diff__compute(&d, a.at, a.cnt, b.at, b.cnt);
 	assert_int_equal(d.noise, noise);
 	assert_int_equal(d.at.at[d.duration_idx].beyond, beyond);
+	check_band(&d, &d.at.at[d.duration_idx]);
 	ct_diff__clear(&d);
 	clear_runs(&a);
 	clear_runs(&b);
@@ -279,6 +293,36 @@ static void test_small_parts_do_not_matter(void **state)
 	ct_diff__clear(&d);
 	clear_runs(&a);
 	clear_runs(&b);
+}
+
+static void check_noise(struct made a, struct made b, double low, double high)
+{
+	const struct ct_difference *r;
+	struct ct_diff d;
+
+	ct_diff__compute(&d, a.at, a.cnt, b.at, b.cnt);
+	r = &d.at.at[d.duration_idx];
+	assert_float_equal(r->noise_low / MS, low, 0.001);
+	assert_float_equal(r->noise_high / MS, high, 0.001);
+	ct_diff__clear(&d);
+	clear_runs(&a);
+	clear_runs(&b);
+}
+
+static void test_how_wide_the_noise_is(void **state)
+{
+	/* 5 % of the longer: 95 of 100, 100 of 105.263 */
+	check_noise(RUNS(100), RUNS(50), 95, 105.263);
+	check_noise(RUNS(100), RUNS(200), 90, 110); /* 5 % of the longer run is more */
+	/* twice the wider side's range; 2 % when that is narrow */
+	check_noise(RUNS(100, 101, 102), RUNS(200, 201, 206), 89, 113);
+	check_noise(RUNS(100, 100, 100), RUNS(50, 50, 50), 98, 102.041);
+	/* a factor of three counts however wide: then A's own runs */
+	check_noise(RUNS(100, 150, 190), RUNS(580, 900, 1500), 100, 190);
+	/* ranks: the same, but where B's median is among them */
+	check_noise(RUNS(100, 110, 120, 130, 140), RUNS(141, 150, 160, 170, 180), 100, 140);
+	check_noise(RUNS(100, 110, 120, 130, 140, 150, 160, 172.6),
+		RUNS(170, 171, 172, 173, 174, 200), 100, 137.755);
 }
 
 /* Threads whose start was not seen are of the role whose start was; an array of locks is one. */
@@ -408,34 +452,6 @@ static void test_findings_come_and_go(void **state)
 	}
 }
 
-/* ---- a series ---- */
-
-static void test_series(void **state)
-{
-	struct made m = RUNS(100, 300, 200, 50);
-	const char *names[] = { "1", "2", "3", "4" };
-	struct ct_series_in in = { m.at, names, 4, 5, .interrupted = true };
-	const struct ct_report_opts opts = { .width = 80 };
-	char *text;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	m.at[1].wait_status = 0x300;
-	*ct_vec_push(&m.at[1].made) = (struct ct_made){ CT_FIND_DEADLOCK, CT_SEV_HIGH };
-	*ct_vec_push(&m.at[3].made) = (struct ct_made){ CT_FIND_STUCK, CT_SEV_HIGH };
-	assert_int_equal(ct_series__write(&in, &opts, out), 0);
-	fclose(out);
-	assert_non_null(strstr(text, "p: 4 of 5 runs\n"));
-	/* the interrupted one is not counted */
-	assert_non_null(strstr(text, "200 ms (median), 100 ms to 300 ms"));
-	assert_non_null(strstr(text, "exit status 0 in 2 of 3 runs, exit status 3 in 1 of 3 runs"));
-	assert_non_null(strstr(text, "deadlock, high in 1 of 3 runs"));
-	assert_null(strstr(text, "stuck"));
-	assert_non_null(strstr(text, "interrupted"));
-	free(text);
-	clear_runs(&m);
-}
-
 /* ---- rules ---- */
 
 static void test_rules_hold_or_not(void **state)
@@ -521,12 +537,12 @@ int main(void)
 		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_spread),
 		cmocka_unit_test(test_what_is_noise),
+		cmocka_unit_test(test_how_wide_the_noise_is),
 		cmocka_unit_test(test_small_parts_do_not_matter),
 		cmocka_unit_test(test_what_belongs_together),
 		cmocka_unit_test(test_causes),
 		cmocka_unit_test(test_lines_that_moved),
 		cmocka_unit_test(test_findings_come_and_go),
-		cmocka_unit_test(test_series),
 		cmocka_unit_test(test_rules_hold_or_not),
 		cmocka_unit_test(test_rules_that_are_none),
 	};

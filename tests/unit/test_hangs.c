@@ -16,7 +16,7 @@
 #define HEAD                                                                                       \
 	"run argv=./prog pid=100 start=0 end=2500" M " libc=glibc\n"                               \
 	"syscall 202 futex\nsyscall 230 clock_nanosleep\nsyscall 7 poll\nsyscall 231 exit_group\n" \
-	"syscall 61 wait4\n"                                                                       \
+	"syscall 61 wait4\nsyscall 59 execve\n"                                                    \
 	"frame 1 function=first file=/src/p.c line=11 module=/src/p\n"                             \
 	"frame 2 function=second file=/src/p.c line=22 module=/src/p\n"                            \
 	"stack 1 1\nstack 2 2\n"                                                                   \
@@ -240,6 +240,30 @@ static void test_abandoned(void **state)
 					  " 1 switch 0 next=101\n" AT(700, 1, 101) SLEEP);
 }
 
+/* The call would let other processes use the word; but it lies in memory of this one alone. */
+static void test_stuck_in_own_memory(void **state)
+{
+	struct judged j = check_one(HEAD "addr 100 0x6000 kind=heap\n" AT(10, 0, 100)
+					    JOIN(101) AT(20, 1, 101) COND(0x500) AT(30, 2, 102)
+						    COND(0x500) AT(40, 3, 103)
+							    SHARED_SEM(0x600) KILLED,
+		CT_HANG_STUCK, 100, 101, 102, 103);
+
+	drop(&j);
+}
+
+/* The main thread lets another one run the program that it turns into. */
+static void test_ended_by_exec(void **state)
+{
+	struct judged j = check_one(HEAD AT(10, 1, 101) LOCK(0x5000, 102) AT(20, 2, 102)
+					    LOCK(0x6000, 101) AT(30, 3, 103) SLEEP
+		"2000" M " 1 waking 101 waker=100 nr=execve\n"
+		"2000" M " 2 waking 102 waker=100 nr=execve\n",
+		CT_HANG_DEADLOCK, 101, 102);
+
+	drop(&j);
+}
+
 static void test_stuck(void **state)
 {
 	struct judged j = check_one(HEAD AT(10, 0, 100) JOIN(101) AT(20, 1, 101) COND(0x500) AT(30,
@@ -261,6 +285,8 @@ static void test_not_stuck(void **state)
 	check_none(HEAD THREE_WAIT AT(40, 3, 103) CHILD KILLED);
 	check_none(HEAD THREE_WAIT AT(40, 3, 103) LOCK_TIMED(0x5000, 102) KILLED);
 	check_none(HEAD THREE_WAIT AT(40, 3, 103) SHARED_SEM(0x600) KILLED);
+	check_none(HEAD "addr 100 0x6000 kind=shared\n" THREE_WAIT AT(40, 3, 103)
+			SHARED_SEM(0x600) KILLED);
 	/* they all wait for less than half a second */
 	check_none(HEAD THREE_WAIT AT(1600, 3, 103) SEM(0x600) KILLED);
 	/* a handler got them going, and the program ended by itself */
@@ -306,6 +332,8 @@ int main(void)
 		cmocka_unit_test(test_ends_of_the_program),
 		cmocka_unit_test(test_no_ring),
 		cmocka_unit_test(test_abandoned),
+		cmocka_unit_test(test_stuck_in_own_memory),
+		cmocka_unit_test(test_ended_by_exec),
 		cmocka_unit_test(test_stuck),
 		cmocka_unit_test(test_not_stuck),
 		cmocka_unit_test(test_attached),

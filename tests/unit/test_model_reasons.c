@@ -101,6 +101,18 @@ static void test_stacks(void **state)
 	unload(&l);
 }
 
+static void test_rwlock_readers(void **state)
+{
+	static const struct expect e[] = {
+		{ CT_RWLOCK, 0x8000, 0 }, { CT_RWLOCK, 0x8000, 0 }, { CT_RWLOCK, 0x8000, 0 },
+	};
+	struct loaded l = load("rwlock_readers");
+
+	check_waits(l.m, 101, e, CT_COUNT(e));
+	assert_int_equal(l.m->locks.cnt, 1);
+	unload(&l);
+}
+
 static void test_runtimes(void **state)
 {
 	static const struct expect e[] = {
@@ -162,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_primitives),
 		cmocka_unit_test(test_musl),
 		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_rwlock_readers),
 		cmocka_unit_test(test_runtimes),
 		cmocka_unit_test(test_syscalls),
 		cmocka_unit_test(test_names),

@@ -86,8 +86,8 @@ static void test_program_kind(void **state)
 		{ CT_IO_DISK, CT_RUNNABLE, 600 * MS, 400 * MS, CT_WORK_IO, CT_FIT_THREADS },
 		{ CT_IO_DISK, CT_RUNNING, 400 * MS, 600 * MS, CT_WORK_MIXED, CT_FIT_THREADS },
 		{ CT_SLEEP, CT_RUNNING, 900 * MS, 10 * MS, CT_WORK_IDLE, CT_FIT_ASYNC },
-		{ CT_RUNNING, CT_JOIN, 5 * MS, 5 * MS, CT_WORK_CPU,
-			CT_FIT_SEQUENTIAL }, /* too little */
+		{ CT_RUNNING, CT_JOIN, 5 * MS, 5 * MS, CT_WORK_WAITING,
+			CT_FIT_SEQUENTIAL }, /* too little beside the waits */
 		{ CT_POLL, CT_JOIN, 500 * MS, 500 * MS, CT_WORK_IDLE, CT_FIT_SEQUENTIAL },
 	};
 
@@ -97,7 +97,7 @@ static void test_program_kind(void **state)
 		add_thread(&m, cases[i].a, cases[i].a_ns, cases[i].b, cases[i].b_ns);
 		add_thread(&m, CT_JOIN, 1000 * MS, CT_JOIN,
 			0); /* who only waits for threads says nothing */
-		ct_program_kind__compute(&k, &m);
+		ct_program_kind__compute(&k, &m, NULL);
 		assert_string_equal(ct_work_kind_name(k.kind), ct_work_kind_name(cases[i].kind));
 		assert_string_equal(ct_fit_name(k.fit), ct_fit_name(cases[i].fit));
 		assert_int_equal(k.cpu_ns + k.io_ns + k.sleep_ns + k.peers_ns + k.rest_ns,

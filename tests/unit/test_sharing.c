@@ -43,8 +43,32 @@ static void test_lost(void **state)
 		assert_int_equal(t->after, values[i]);
 		assert_int_equal(!!(t->how & CT_ACCESS_WRITE), i >= 2);
 	}
+	/* both losses: who read what, what was lost, what went over it */
+	assert_int_equal(v->losses.cnt, 2);
+	for (u32 i = 0; i < 2; i++) {
+		const struct ct_lost *x = &v->losses.at[i];
+		assert_int_equal(l.m->touches.at[x->read].after, i ? 9 : 5);
+		assert_int_equal(l.m->touches.at[x->foreign].after, i ? 10 : 7);
+		assert_int_equal(l.m->touches.at[x->write].after, i ? 10 : 6);
+	}
 	/* the value before the last write is that of the other thread */
 	assert_int_equal(l.m->touches.at[v->witness[3]].before, 10);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+/* One access of an instruction that could not be told: the sum is not exact any more. */
+static void test_unknown(void **state)
+{
+	struct loaded l = load("find_lost");
+	struct ct_touch *last = &l.m->touches.at[l.m->touches.cnt - 1];
+	struct ct_sharings s;
+
+	(void)state;
+	last->how = CT_ACCESS_BEFORE; /* as the model leaves it */
+	ct_sharing__compute(&s, l.m);
+	assert_int_equal(variable(l.m, &s, "counter")->unknown, 1);
+	assert_false(variable(l.m, &s, "counter")->complete);
 	ct_sharing__clear(&s);
 	unload(&l);
 }
@@ -118,6 +142,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_not_lost),
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_unprotected),

@@ -71,6 +71,19 @@ static void test_lock(void **state)
 	unload_work(&l, &w);
 }
 
+/* Taken before the holder fell asleep, though first seen held while it slept. */
+static void test_held_asleep(void **state)
+{
+	struct ct_work w;
+	struct loaded l = load_work("replay_held", &w);
+	struct ct_prediction p = change_of(CT_CHANGE_LOCK_FREE, 0);
+
+	assert_int_equal(replay(&w, change_of(CT_CHANGE_NONE, 0)), 8500);
+	p.lock = 0;
+	assert_int_equal(replay(&w, p), 7000);
+	unload_work(&l, &w);
+}
+
 static void test_uneven(void **state)
 {
 	struct ct_work w;
@@ -268,6 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_held_asleep),
 		cmocka_unit_test(test_uneven),
 		cmocka_unit_test(test_io),
 		cmocka_unit_test(test_barrier),

@@ -26,6 +26,7 @@ record() {
 }
 
 uname -r >kernel
+uname -m >machine
 ctrace doctor >doctor 2>&1
 echo $? >doctor.status
 record first -- true
@@ -35,6 +36,8 @@ if [ "$(cat first.status)" -eq 0 ]; then
 	record switch --futex=switch --stack=off -- locks switch.log
 	record deadlock -- deadlock ab-ba 1
 	record race --cpu-samples=500 -- race mutex
+	record watch --watch counter -- race plain 300
+	[ ! -x /t/exclusive ] || record exclusive --watch counter -- exclusive
 	record io -- io event-loop
 	record processes -- sh -c 'i=0; while [ $i -lt 20 ]; do /bin/true; i=$((i + 1)); done'
 	record sleeper -- sleep 0.2
@@ -42,6 +45,10 @@ if [ "$(cat first.status)" -eq 0 ]; then
 		i=$((i + 1)); done'
 	record unplug -- sh -c 'race mutex & for on in 0 1 0 1; do echo $on; echo $on >/sys/devices/system/cpu/cpu1/online
 		sleep 0.05; done; wait'
+	# off when recording begins: the rings have no place for what happens on it
+	echo 0 >/sys/devices/system/cpu/cpu1/online
+	record plug -- sh -c 'race mutex & echo 1 >/sys/devices/system/cpu/cpu1/online
+		for i in 1 2 3 4 5; do taskset 2 sleep 0.02; done; wait'
 	cat /sys/devices/system/cpu/online >cpus
 	sh -c 'while :; do sleep 0.01; done' &
 	echo $! >attach.pid
@@ -51,8 +58,10 @@ fi
 # a link that is not of ctrace's making: this kernel has nothing but what ran here
 bpftool prog list >left 2>&1
 bpftool map list >>left 2>&1
-stty -F /dev/ttyS1 raw -echo 2>/dev/null
-tar -cf - . | gzip -1 >/dev/ttyS1
+port=/dev/ttyS1
+[ "$(uname -m)" = x86_64 ] || port=/dev/ttyS0 # the log's port has another name there
+stty -F $port raw -echo 2>/dev/null
+tar -cf - . | gzip -1 >$port
 sync
 echo "@@ done"
 poweroff -f

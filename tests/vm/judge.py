@@ -17,7 +17,8 @@ OUT = os.path.abspath(sys.argv[1])
 VERDICT = sys.argv[2]
 # every kind that a probe makes; what ctrace itself injects is not among them
 KINDS = {"switch", "block", "waking", "migrate", "task_new", "task_name", "task_exec", "task_exit",
-         "task_counts", "futex", "sample"}
+         "task_counts", "futex", "sample", "access"}
+VISITS = 4 * 300    # of demo race, as guest.sh has it
 GAVE_UP = 3         # demo deadlock, by its own account
 LOCK_WAIT_NS = 1    # emulated processors take turns, so that there is little contention
 
@@ -97,6 +98,68 @@ def check_sleeper():
               slept >= 190_000_000, trace.threads)
 
 
+def check_values(accesses):
+    """counter = counter + 1: what a thread writes is one more than what it has read, whether the
+    processor stops after an access or, arm64, before it: then the write tells what was read, but
+    for those whose CPU changed in between."""
+    pairs = wrong = unknown = 0
+    last = {}
+    for _, _, _, tid, row in accesses:
+        how = row["how"].split("|")
+        if "write" in how:
+            early = "late" in last[tid]["how"] and "found" not in how
+            read = row.get("before", 0) if "found" in how else last[tid].get("value", 0)
+            pairs += 1
+            unknown += early
+            wrong += not early and int(row.get("value", 0)) != int(read) + 1
+        last[tid] = row
+    e2e.check(f"watch: each of {pairs} writes follows from its reading", pairs and not wrong, wrong)
+    e2e.check("watch: what was read is known of most", unknown <= pairs / 50, unknown)
+
+
+def check_watched():
+    trace = recording("watch")
+    e2e.check_sound("watch", trace, min_threads=5)
+    said = {line["count"]: line["value"] for line in truth("watch") if "count" in line}
+    counter = next(v for v in trace.json["watch"] if v["name"] == "counter")
+    e2e.equal("watch: every access was seen", (counter["reads"], counter["writes"]),
+              (VISITS + 1, VISITS))
+    check_values([row for row in e2e.Events(trace.trace).rows if row[2] == "access"])
+    if counter["complete"]:
+        e2e.equal("watch: what it should have been", counter["expected"], VISITS)
+        e2e.equal("watch: what it was", counter["last"], VISITS - said["lost"])
+    line = next(n for n, text in enumerate(open(os.path.join(e2e.ROOT, "demos", "race.c"),
+                                                encoding="utf-8"), 1)
+                if "counter = counter + 1;" in text)
+    witness = {w["line"] for w in counter["witness"]} if counter["lost_updates"] else {line}
+    e2e.equal("watch: the line", witness, {line})
+
+
+def check_exclusive():
+    """arm64: a store-exclusive never succeeds when a watchpoint comes before it."""
+    trace = recording("exclusive")
+    e2e.check_sound("exclusive", trace, min_threads=4)
+    e2e.equal("exclusive: the program comes to its end, with the right sum",
+              text("exclusive.stdout"), "1500")
+    counter = next(v for v in trace.json["watch"] if v["name"] == "counter")
+    e2e.check("exclusive: written, and nobody is accused", counter["writes"] > 0
+              and counter["sharing"] != "unguarded", counter)
+    e2e.equal("exclusive: not all of it was seen", counter["complete"], False)
+
+
+def check_machine():
+    """What differs by processor."""
+    machine = text("machine")
+    number = {"x86_64": "202", "aarch64": "98"}[machine]
+    e2e.check(f"doctor knows futex by its number on {machine}", f"futex is {number}" in
+              text("doctor"), text("doctor"))
+    waits = [row[4].get("nr") for row in e2e.Events(file("sleeper.ctrace")).rows
+             if row[2] == "block"]
+    e2e.check("sleeper: the call that it waits in has its name", "clock_nanosleep" in waits, waits)
+    if machine == "aarch64":
+        check_exclusive()
+
+
 def check_faults():
     """What a machine in use cannot be made to do: steps of the clock, a CPU that goes and comes."""
     trace = recording("clock")
@@ -110,6 +173,21 @@ def check_faults():
     e2e.equal("CPU unplugged: no event lost", trace.json["loss"]["events"], 0)
     e2e.check_states("CPU unplugged", trace.threads)
     e2e.check_counts("CPU unplugged", trace.threads)
+    check_plugged(recording("plug"))
+
+
+def check_plugged(trace):
+    """A CPU that is switched on while recording has no ring: what happens on it is counted."""
+    e2e.equal("CPU plugged in: exit status", trace.status, 0)
+    loss = trace.json["loss"]
+    e2e.equal("CPU plugged in: its events are lost, and no others", list(loss["by_cpu"]), ["1"])
+    e2e.check_states("CPU plugged in", trace.threads)
+    known = [t for t in trace.threads if t["kernel_switches"]]
+    kernel = sum(sum(t["kernel_switches"].values()) for t in known)
+    recorded = sum(sum(t["switches"].values()) for t in known)
+    lost = sum(n for kind, n in loss["by_kind"].items() if kind in ("switch", "block"))
+    e2e.check("CPU plugged in: recorded and lost are at least what the kernel counts",
+              recorded + lost >= kernel > 0, (recorded, lost, kernel))
 
 
 def check_attached():
@@ -140,6 +218,8 @@ else:
     check_demos()
     check_processes()
     check_sleeper()
+    check_watched()
+    check_machine()
     check_faults()
     check_attached()
     check_kinds()

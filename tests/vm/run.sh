@@ -8,7 +8,8 @@
 #
 #     tests/vm/run.sh [NAME...]    all, or some, of kernels.txt
 #
-# A kernel that cannot be had (no network, not a Debian, the package gone) is skipped, loudly.
+# A kernel that cannot be had (no network, not a Debian, the package gone) is skipped, loudly; so is
+# one for arm64 where ctrace cannot be built for that processor (cross.sh).
 
 set -u
 cd "$(dirname "$0")/../.." || exit 99
@@ -32,34 +33,53 @@ command -v apt-get >/dev/null || skip_all "kernels come as Debian packages, and 
 [ -x "$B/ctrace" ] || { echo "$B/ctrace is not built: make"; exit 99; }
 mkdir -p "$VM/lists/partial" "$VM/cache/archives/partial" || exit 99
 VM=$(realpath "$VM")
+CROSS=$VM/arm64-build
+: >"$VM/nothing-installed"
 
 # ---- kernels ----------------------------------------------------------------------------------
 
-# The machine's own mirror, for a suite that it does not list: the host of its Debian sources.
-write_source() { # suite
+# "site suite" of the machine's own Debian sources
+own_sources() {
+	apt-get indextargets --format '$(ORIGIN) $(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
+		sed -n 's/^Debian //p' | sort -u
+}
+
+# The machine's own mirror, for a suite that it does not list: the host of its Debian sources.  "."
+# is what it does list, for another processor.
+write_source() { # suite, file
 	local site
-	site=$(apt-get indextargets --format '$(ORIGIN) $(SITE)' 'Created-By: Packages' 2>/dev/null |
-		sed -n 's/^Debian //p' | sort -u)
-	case $1 in
-	*-security) site=$(echo "$site" | grep -- -security) ;;
-	*) site=$(echo "$site" | grep -v -- -security) ;;
+	site=$(own_sources | case $1 in
+		.) cat ;;
+		*-security) grep -- -security | sed -n "1s/ .*/ $1/p" ;;
+		*) grep -v -- -security | sed -n "1s/ .*/ $1/p" ;;
+		esac)
+	[ "$site" ] && echo "$site" | sed 's/.*/deb & main/' >"$2"
+}
+
+source_list() { # suite
+	case $arch in
+	amd64) echo "$VM/$1.list" ;;
+	*) echo "$VM/$arch-${1#.}.list" ;;
 	esac
-	site=$(echo "$site" | head -n 1)
-	[ "$site" ] && echo "deb $site $1 main" >"$VM/$1.list"
 }
 
 # apt for a suite: the machine's own configuration, or a private one that touches nothing outside
 apt_options() { # suite
-	[ "$1" = . ] || printf '%s\n' -o "Dir::Etc::sourcelist=$VM/$1.list" -o Dir::Etc::sourceparts=/dev/null \
+	[ "$1 $arch" = ". amd64" ] && return
+	printf '%s\n' -o "Dir::Etc::sourcelist=$(source_list "$1")" -o Dir::Etc::sourceparts=/dev/null \
 		-o "Dir::State::lists=$VM/lists" -o "Dir::Cache=$VM/cache" -o APT::Get::List-Cleanup=0
+	[ "$arch" = amd64 ] || printf '%s\n' -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" \
+		-o "Dir::State::status=$VM/nothing-installed"
 }
 
 update_suite() { # suite; once a run
-	[ "$1" = . ] && return
-	[ -e "$VM/$1.list" ] && [ -z "$(find "$VM/$1.list" -mmin +720)" ] && return
-	write_source "$1" || return
+	local list
+	list=$(source_list "$1")
+	[ "$1 $arch" = ". amd64" ] && return
+	[ -e "$list" ] && [ -z "$(find "$list" -mmin +720)" ] && return
+	write_source "$1" "$list" || return
 	# shellcheck disable=SC2046 # one word a line, none with spaces but in the build directory's name
-	timeout 60 apt-get -qq $(apt_options "$1") update 2>/dev/null || { rm -f "$VM/$1.list"; return 1; }
+	timeout 60 apt-get -qq $(apt_options "$1") update 2>/dev/null || { rm -f "$list"; return 1; }
 }
 
 # The newest package that matches; unpacks its kernel, prints the path.
@@ -88,30 +108,74 @@ fetch_kernel() { # suite pattern
 
 # ---- the guest's file system --------------------------------------------------------------------
 
-copy_program() { # program: with the libraries it is linked to, at the same paths
+# The libraries that a program for arm64 needs, from the packages that it was built with.
+copy_libraries() { # program
+	local library file
+	for library in ld-linux-aarch64.so.1 $(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'); do
+		[ -e "$root/lib/$library" ] && continue
+		for file in "$CROSS"/root{/usr,}/lib{/aarch64-linux-gnu,}/"$library"; do
+			[ -e "$file" ] && cp -L "$file" "$root/lib/" && copy_libraries "$root/lib/$library" && break
+		done
+	done
+}
+
+copy_program() { # program: with the libraries it is linked to
 	local library
 	cp "$1" "$root/t/"
+	[ "$arch" = amd64 ] || { copy_libraries "$1"; return; }
 	for library in $(ldd "$1" 2>/dev/null | grep -o '/[^ ]*'); do
 		mkdir -p "$root$(dirname "$library")"
 		cp -L "$library" "$root$library"
 	done
 }
 
+# What is for this processor; sets build, busybox, bpftool, compiler.
+use_own() {
+	build=$B
+	busybox=$(command -v busybox)
+	bpftool=$(command -v "$(sh user/gen/deps.sh bpftool)")
+	compiler="gcc -O1"
+}
+
+# What is for arm64; prints why it cannot be had.  Return addresses are signed there, as some
+# distributions have it.
+use_cross() {
+	local tool
+	for tool in qemu-system-aarch64 clang ld.lld readelf make; do
+		command -v $tool >/dev/null || { echo "$tool is not installed (make deps-test)"; return 77; }
+	done
+	update_suite . || { echo "no packages for arm64 in reach"; return 77; }
+	APT_OPTIONS=$(apt_options .) "$HERE/cross.sh" "$CROSS" build >"$CROSS.log" 2>&1 ||
+		{ tool=$?; tail -n 1 "$CROSS.log"; return $tool; }
+	build=$CROSS/build
+	busybox=$CROSS/root/bin/busybox
+	bpftool=$CROSS/root/usr/sbin/bpftool
+	compiler="$("$HERE/cross.sh" "$CROSS" compiler) -O1 -mbranch-protection=standard"
+}
+
+# The first file system of a guest with processor $arch; 77 and a line where there can be none.
 make_initrd() {
-	root=$(mktemp -d) || exit 99
-	trap 'rm -rf "$root"' EXIT
-	mkdir -p "$root"/{bin,proc,sys,dev,tmp,t,etc}
-	cp "$(command -v busybox)" "$root/bin/busybox"
+	local program
+	initrd=$VM/initrd-$arch.gz
+	[ -z "${made[$arch]:-}" ] || return "${made[$arch]}"
+	if [ "$arch" = amd64 ]; then use_own; else use_cross; fi
+	made[$arch]=$?
+	[ "${made[$arch]}" -eq 0 ] || return "${made[$arch]}"
+	root=$scratch/$arch
+	mkdir -p "$root"/{bin,proc,sys,dev,tmp,t,etc,lib}
+	cp "$busybox" "$root/bin/busybox"
 	cp "$HERE/guest.sh" "$root/init"
 	chmod 755 "$root/init"
-	gcc -O1 -g -pthread tests/e2e/prog/locks.c -o "$root/locks" || exit 99
-	copy_program "$root/locks"
-	rm "$root/locks"
-	for program in "$B/ctrace" "$B"/demos/{deadlock,race,io} "$(command -v "$(sh user/gen/deps.sh bpftool)")"; do
+	$compiler -g -pthread tests/e2e/prog/locks.c -o "$scratch/locks" || exit 99
+	if [ "$arch" = arm64 ]; then # as for a processor without instructions that add
+		$compiler -g -pthread -march=armv8-a -mno-outline-atomics tests/e2e/prog/exclusive.c \
+			-o "$root/t/exclusive" || exit 99
+	fi
+	for program in "$scratch/locks" "$build/ctrace" "$build"/demos/{deadlock,race,io} "$bpftool"; do
 		copy_program "$program"
 	done
-	strip -g "$root/t/ctrace"
-	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$VM/initrd.gz"
+	[ "$arch" != amd64 ] || strip -g "$root/t/ctrace"
+	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$initrd"
 }
 
 # ---- booting ------------------------------------------------------------------------------------
@@ -126,19 +190,44 @@ accelerator() {
 	fi
 }
 
+# pauth-impdef: signing by the architecture's own algorithm takes three times as long
+machine() {
+	case $arch in
+	amd64) echo "qemu-system-x86_64 -M q35 $(accelerator)" ;;
+	arm64) echo "qemu-system-aarch64 -M virt -accel tcg,thread=single -cpu max,pauth-impdef=on" ;;
+	esac
+}
+
+# The serial port of the kernel's log comes first, that of the files second.
 boot() { # kernel, where its log and its files go
+	local console=ttyS0 port=isa-serial
+	[ "$arch" = amd64 ] || { console=ttyAMA0 port=pci-serial; }
 	# shellcheck disable=SC2046
-	timeout -k 5 "$BOOT_LIMIT_S" qemu-system-x86_64 -M q35 $(accelerator) -smp 2 -m 1G -nodefaults \
-		-no-user-config -display none -serial stdio -serial "file:$2/out.tar.gz" -no-reboot \
-		-kernel "$1" -initrd "$VM/initrd.gz" \
-		-append "console=ttyS0 quiet panic=-1 oops=panic softlockup_panic=1" \
+	timeout -k 5 "$BOOT_LIMIT_S" $(machine) -smp 2 -m 1G -nodefaults -no-user-config -display none \
+		-serial stdio -chardev "file,id=files,path=$2/out.tar.gz" -device "$port,chardev=files" \
+		-no-reboot -kernel "$1" -initrd "$initrd" \
+		-append "console=$console quiet panic=-1 oops=panic softlockup_panic=1" \
 		</dev/null 2>&1 | tr -d '\r' >"$2/log"
 	grep -q '^@@ done' "$2/log" && tar -xzf "$2/out.tar.gz" -C "$2"
 }
 
 check_kernel() { # name suite pattern verdict
-	local kernel dir=$VM/$1 start=$EPOCHREALTIME
+	local kernel dir=$VM/$1 start=$EPOCHREALTIME arch=${3##*-}
 	number=$((number + 1))
+	make_initrd >"$VM/why"
+	case $? in
+	0) ;;
+	77)
+		echo "ok $number - $1 # SKIP $(cat "$VM/why")"
+		return
+		;;
+	*)
+		echo "not ok $number - $1: ctrace cannot be built for $arch ($CROSS.log)"
+		tail -n 40 "$CROSS.log"
+		bad=1
+		return
+		;;
+	esac
 	kernel=$(fetch_kernel "$2" "$3")
 	if [ -z "$kernel" ]; then
 		echo "ok $number - $1 # SKIP no package $3 in reach (suite $2)"
@@ -155,7 +244,9 @@ check_kernel() { # name suite pattern verdict
 	awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "# %.1f s\n", b - a }'
 }
 
-make_initrd
+scratch=$(mktemp -d) || exit 99
+trap 'rm -rf "$scratch"' EXIT
+declare -A made
 while read -r name suite pattern verdict; do
 	case $name in '' | '#'*) continue ;; esac
 	[ $# -gt 0 ] && [[ " $* " != *" $name "* ]] && continue

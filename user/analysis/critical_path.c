@@ -30,6 +30,7 @@
 #include <assert.h>
 
 #include "ct_findings.h"
+#include "analysis/search.h"
 
 struct walk {
 	const struct ct_model *m;
@@ -228,16 +229,9 @@ static void go_to_creator(struct walk *w)
 /* The hold in force just before t. */
 static const struct ct_hold *hold_before(const struct ct_lock *l, ct_ns t)
 {
-	u32 low = 0, high = l->holds.cnt;
+	u32 i = CT_FIRST_AT(l->holds, end_ns, t);
 
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (l->holds.at[mid].end_ns < t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < l->holds.cnt && l->holds.at[low].start_ns < t ? &l->holds.at[low] : NULL;
+	return i < l->holds.cnt && l->holds.at[i].start_ns < t ? &l->holds.at[i] : NULL;
 }
 
 static bool go_to_holder(struct walk *w, const struct ct_wait *wait)

@@ -153,25 +153,55 @@ static bool is_apart(const struct ct_difference *r)
 		       high->least > CT_DIFF_FACTOR * low->most);
 }
 
+/* What a difference must exceed: of the greater value this part, ... */
+static double least_part(const struct ct_diff *d, const struct ct_difference *r)
+{
+	if (d->noise != CT_NOISE_ASSUMED)
+		return CT_DIFF_LEAST;
+	if (r->group == CT_GROUP_RUN && !strcmp(r->what, "duration"))
+		return CT_DIFF_ASSUMED_RUN;
+	return r->unit == CT_UNIT_COUNT ? CT_DIFF_ASSUMED_COUNT : CT_DIFF_ASSUMED_PART;
+}
+
+/* ... and of what matters to the run, so much (counts: at least so many). */
+static double least_off(const struct ct_diff *d, const struct ct_difference *r, double run_ns)
+{
+	if (r->unit == CT_UNIT_NS)
+		return run_ns * (d->noise == CT_NOISE_ASSUMED ? CT_DIFF_ASSUMED_RUN
+							     : CT_DIFF_LEAST_OF_RUN);
+	return r->unit == CT_UNIT_COUNT && strcmp(r->what, "threads") ? CT_DIFF_LEAST_COUNT : 0;
+}
+
 /* Large enough to matter, whatever the noise. */
 static bool is_large(const struct ct_diff *d, const struct ct_difference *r, double run_ns)
 {
-	double off = distance(r->a.median, r->b.median);
+	double off = distance(r->a.median, r->b.median), least = least_off(d, r, run_ns);
 	double most = r->a.median > r->b.median ? r->a.median : r->b.median;
-	bool whole = r->group == CT_GROUP_RUN && !strcmp(r->what, "duration");
-	bool assumed = d->noise == CT_NOISE_ASSUMED;
-	double part = !assumed			   ? CT_DIFF_LEAST
-		      : whole			   ? CT_DIFF_ASSUMED_RUN
-		      : r->unit == CT_UNIT_COUNT ? CT_DIFF_ASSUMED_COUNT
-						   : CT_DIFF_ASSUMED_PART;
 
-	if (off <= part * most)
+	if (off <= least_part(d, r) * most)
 		return false;
-	if (r->unit == CT_UNIT_NS)
-		return off > (assumed ? CT_DIFF_ASSUMED_RUN : CT_DIFF_LEAST_OF_RUN) * run_ns;
-	if (r->unit == CT_UNIT_COUNT && strcmp(r->what, "threads"))
-		return off >= CT_DIFF_LEAST_COUNT;
-	return true;
+	return r->unit == CT_UNIT_COUNT ? off >= least : off > least;
+}
+
+/* The part of the noise that can be drawn as a band: the floors, A's own runs, and what the ranges
+ * of both ask for.  Of a difference that counts by another way (a factor, a rank test), no more
+ * than leaves B out. */
+static void set_noise(const struct ct_diff *d, struct ct_difference *r, double run_ns)
+{
+	double a = r->a.median, b = r->b.median, part = least_part(d, r);
+	double half = least_off(d, r, run_ns), ranges = CT_DIFF_RANGES * wider(r);
+	bool by_ranges = d->noise != CT_NOISE_RANKS && ranges > half;
+
+	if (by_ranges && !(r->beyond && ranges >= distance(a, b)))
+		half = ranges;
+	r->noise_low = a * (1 - part) < a - half ? a * (1 - part) : a - half;
+	r->noise_high = a / (1 - part) > a + half ? a / (1 - part) : a + half;
+	if (r->a.least < r->noise_low && !(r->beyond && b < a && r->a.least <= b))
+		r->noise_low = r->a.least;
+	if (r->a.most > r->noise_high && !(r->beyond && b > a && r->a.most >= b))
+		r->noise_high = r->a.most;
+	if (r->noise_low < 0)
+		r->noise_low = 0;
 }
 
 static bool is_beyond(const struct ct_diff *d, const struct ct_difference *r, double run_ns,
@@ -432,6 +462,7 @@ static void judge(struct ct_diff *d, struct pairs *p)
 
 		p->rows.at[i].beyond =
 			is_beyond(d, &p->rows.at[i], run_ns, values, values + d->a.cnt);
+		set_noise(d, &p->rows.at[i], run_ns);
 		*ct_vec_push(&d->at) = p->rows.at[i];
 	}
 	if (d->at.cnt)

@@ -179,14 +179,19 @@ u32 ct_slice_find_near(const struct ct_thread *t, ct_ns at_ns, u32 *near)
 
 void ct_marks__clear(struct ct_search *s)
 {
-	memset(s->marks, 0, s->m->threads.cnt);
+	s->mark++;
+}
+
+bool ct_marks__has(const struct ct_search *s, u32 thread)
+{
+	return s->marks[thread] == s->mark;
 }
 
 bool ct_marks__set(struct ct_search *s, u32 thread)
 {
-	bool is_new = !s->marks[thread];
+	bool is_new = !ct_marks__has(s, thread);
 
-	s->marks[thread] = 1;
+	s->marks[thread] = s->mark;
 	return is_new;
 }
 
@@ -229,31 +234,47 @@ struct ct_finding *ct_found__new(
 	return f;
 }
 
-#define ADD_ONCE(v, x)                                                                             \
-	do {                                                                                       \
-		u32 i_ = 0;                                                                        \
-		while (i_ < (v)->cnt && (v)->at[i_] != (x))                                        \
-			i_++;                                                                      \
-		if (i_ == (v)->cnt)                                                                \
-			*ct_vec_push(v) = (x);                                                     \
-	} while (0)
+enum { THREADS, LOCKS, FRAMES }; /* the lists of a finding */
+
+#define FEW 16 /* so many are looked through faster than a table is made */
+
+/* The list grows without this, too: what came since is learned first. */
+static bool is_in_table(struct ct_finding *f, u32 list, const u32 *at, u32 cnt, u32 x)
+{
+	if (!f->known)
+		f->known = ct_table__new();
+	for (u32 i = f->known_cnt[list]; i < cnt; i++)
+		ct_table__set(f->known, at[i], list, i);
+	f->known_cnt[list] = cnt;
+	return ct_table__get(f->known, x, list) != CT_NONE;
+}
+
+static bool is_listed(struct ct_finding *f, u32 list, const u32 *at, u32 cnt, u32 x)
+{
+	if (cnt > FEW)
+		return is_in_table(f, list, at, cnt, x);
+	for (u32 i = 0; i < cnt; i++)
+		if (at[i] == x)
+			return true;
+	return false;
+}
 
 void ct_found__thread(struct ct_finding *f, u32 thread)
 {
-	if (thread != CT_NONE)
-		ADD_ONCE(&f->threads, thread);
+	if (thread != CT_NONE && !is_listed(f, THREADS, f->threads.at, f->threads.cnt, thread))
+		*ct_vec_push(&f->threads) = thread;
 }
 
 void ct_found__lock(struct ct_finding *f, u32 lock)
 {
-	if (lock != CT_NONE)
-		ADD_ONCE(&f->locks, lock);
+	if (lock != CT_NONE && !is_listed(f, LOCKS, f->locks.at, f->locks.cnt, lock))
+		*ct_vec_push(&f->locks) = lock;
 }
 
 void ct_found__frame(struct ct_finding *f, u32 frame)
 {
-	if (frame)
-		ADD_ONCE(&f->frames, frame);
+	if (frame && !is_listed(f, FRAMES, f->frames.at, f->frames.cnt, frame))
+		*ct_vec_push(&f->frames) = frame;
 }
 
 /* ---- causes ---- */
@@ -432,7 +453,7 @@ static const char *say_turns(struct ct_search *s)
 
 	for (u32 t = 0; t < s->m->threads.cnt; t++)
 		cnt += ct_thread_kind(&s->m->threads.at[t]) == CT_WORK_CPU;
-	if (cnt < 2 || s->act.cpus > 1)
+	if (cnt < 2 || s->f->activity.cpus > 1)
 		return "";
 	return ct_say(s,
 		": %u of them took turns on one CPU, which is concurrency and not parallelism",
@@ -473,7 +494,7 @@ static const char *say_foreign(struct ct_search *s)
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
 		queue_ns += s->m->threads.at[t].state_ns[CT_RUNNABLE];
 		running_ns += s->m->threads.at[t].state_ns[CT_RUNNING];
-		own_ns += s->act.own_queue_ns[t];
+		own_ns += s->f->activity.own_queue_ns[t];
 	}
 	ct_ns foreign_ns = queue_ns > own_ns ? queue_ns - own_ns : 0;
 	if (!ct_worth(s, foreign_ns) ||
@@ -509,15 +530,23 @@ void ct_find_healthy(struct ct_search *s)
 
 static void link_waits(struct ct_search *s)
 {
-	u32 *last = ct_alloc(((size_t)s->m->threads.cnt + 1) * sizeof(*last));
+	size_t threads = s->m->threads.cnt, waits = s->m->waits.cnt;
 
-	s->next = ct_alloc(((size_t)s->m->waits.cnt + 1) * sizeof(*s->next));
-	memset(last, -1, s->m->threads.cnt * sizeof(*last));
+	s->first = ct_alloc((threads + 1) * sizeof(*s->first));
+	s->next = ct_alloc((waits + 1) * sizeof(*s->next));
+	s->first_ended = ct_alloc((threads + 1) * sizeof(*s->first_ended));
+	s->next_ended = ct_alloc((waits + 1) * sizeof(*s->next_ended));
+	memset(s->first, -1, threads * sizeof(*s->first));
+	memset(s->first_ended, -1, threads * sizeof(*s->first_ended));
 	for (u32 i = s->m->waits.cnt; i-- > 0;) {
-		s->next[i] = last[s->m->waits.at[i].thread];
-		last[s->m->waits.at[i].thread] = i;
+		const struct ct_wait *w = &s->m->waits.at[i];
+		s->next[i] = s->first[w->thread];
+		s->first[w->thread] = i;
+		if (w->waker == CT_NONE)
+			continue;
+		s->next_ended[i] = s->first_ended[w->waker];
+		s->first_ended[w->waker] = i;
 	}
-	free(last);
 }
 
 static void say_losses(struct ct_search *s)
@@ -541,9 +570,9 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	};
 
 	*l = (struct ct_finding_list){ 0 };
-	ct_activity__compute(&s.act, s.m);
 	s.told = ct_alloc((size_t)s.m->waits.cnt + 1);
-	s.marks = ct_alloc((size_t)s.m->threads.cnt + 1);
+	s.marks = ct_alloc(((size_t)s.m->threads.cnt + 1) * sizeof(*s.marks));
+	ct_marks__clear(&s);
 	link_waits(&s);
 	for (u32 i = 0; i < CT_COUNT(rows); i++) {
 		if (rows[i].kind == CT_FIND_HEALTHY) {
@@ -558,11 +587,13 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	for (u32 i = 0; i < s.scratch.cnt; i++)
 		free(s.scratch.at[i]);
 	ct_vec_free(&s.scratch);
+	free(s.first);
 	free(s.next);
+	free(s.first_ended);
+	free(s.next_ended);
 	free(s.told);
 	free(s.marks);
 	free(s.queues);
-	ct_activity__clear(&s.act);
 }
 
 void ct_findings__of_hangs(struct ct_finding_list *l, const struct ct_facts *f)
@@ -583,6 +614,7 @@ void ct_finding__clear(struct ct_finding *f)
 	ct_vec_free(&f->threads);
 	ct_vec_free(&f->locks);
 	ct_vec_free(&f->frames);
+	ct_table__free(f->known);
 	free(f->title);
 	free(f->evidence);
 	free(f->advice);

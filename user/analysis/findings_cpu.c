@@ -36,7 +36,7 @@ static const struct ct_line_wait *most_waits(const struct ct_search *s)
 
 void ct_find_storm(struct ct_search *s)
 {
-	const struct ct_activity *a = &s->act;
+	const struct ct_activity *a = &s->f->activity;
 	ct_ns cost_ns = a->switches * a->switch_ns;
 	const struct ct_line_wait *line = most_waits(s);
 
@@ -86,13 +86,13 @@ void ct_find_crowd(struct ct_search *s)
 		if (!wants_cpu(&m->threads.at[t]))
 			continue;
 		cnt++;
-		queue_ns += s->act.own_queue_ns[t];
+		queue_ns += s->f->activity.own_queue_ns[t];
 		wait_ns += m->threads.at[t].state_ns[CT_RUNNABLE];
 		on_cpu_ns += m->threads.at[t].state_ns[CT_RUNNING];
 		preempted += m->threads.at[t].involuntary;
 	}
 	if (cnt <= cpus * ct_threshold(CT_T_CROWD_PER_CPU) ||
-		!ct_is_share(s->act.crowded_ns, s->duration_ns, CT_T_CROWD_SHARE) ||
+		!ct_is_share(s->f->activity.crowded_ns, s->duration_ns, CT_T_CROWD_SHARE) ||
 		!ct_is_share(queue_ns, wait_ns, CT_T_CROWD_OWN_SHARE) ||
 		!ct_worth(s, queue_ns / cnt))
 		return;
@@ -107,7 +107,8 @@ void ct_find_crowd(struct ct_search *s)
 				  "threads ran for %s and stood in line behind its fellows for %s "
 				  "on average, and they "
 				  "were preempted %s times.",
-		ct_say_share(s, s->act.crowded_ns, s->duration_ns), ct_say_ratio(s, s->act.crowd),
+		ct_say_share(s, s->f->activity.crowded_ns, s->duration_ns),
+		ct_say_ratio(s, s->f->activity.crowd),
 		cpus, cpus == 1 ? "" : "s", cnt, ct_say_ns(s, on_cpu_ns / cnt),
 		ct_say_ns(s, queue_ns / cnt), ct_say_count(s, preempted));
 	f->advice = ct_asprintf(
@@ -121,7 +122,9 @@ struct role { /* of ct_same_role */
 	u32 first; /* thread */
 	u32 cnt;
 	ct_ns most_ns, sum_ns; /* CPU time */
+	ct_ns first_end_ns;    /* when the first of them was done */
 	u32 busiest;
+	u32 next; /* role with the same key; CT_NONE */
 };
 
 /* "worker-12" and "worker-3" are alike: what remains without digits at the end. */
@@ -209,8 +212,8 @@ static int compare_gaps(const void *a, const void *b)
 
 /* Waits of the role at barriers, and from a thread's end to the moment when the one who joins it or
  * another of the role goes on. */
-static bool makes_gap(const struct ct_search *s, const u32 *role_of, u32 role,
-	const struct ct_wait *w, struct gap *g)
+static bool makes_gap(
+	const u32 *role_of, u32 role, const struct role *r, const struct ct_wait *w, struct gap *g)
 {
 	u32 target = w->target;
 
@@ -220,24 +223,22 @@ static bool makes_gap(const struct ct_search *s, const u32 *role_of, u32 role,
 	}
 	if (w->state != CT_JOIN || target == CT_NONE || role_of[target] != role)
 		return false;
-	*g = (struct gap){ UINT64_MAX, w->end_ns };
-	for (u32 t = 0; t < s->m->threads.cnt; t++)
-		if (role_of[t] == role && s->m->threads.at[t].end_ns < g->from_ns)
-			g->from_ns = s->m->threads.at[t].end_ns;
+	*g = (struct gap){ r->first_end_ns, w->end_ns };
 	if (g->from_ns < w->start_ns)
 		g->from_ns = w->start_ns;
 	return g->from_ns < g->to_ns;
 }
 
 /* Of the time with some of the role done, that in which a CPU was to spare. */
-static ct_ns sum_gaps(const struct ct_search *s, const u32 *role_of, u32 role)
+static ct_ns sum_gaps(
+	const struct ct_search *s, const u32 *role_of, u32 role, const struct role *r)
 {
 	CT_VEC(struct gap) gaps = { 0 };
 	struct gap g;
 	ct_ns sum_ns = 0, at_ns = 0;
 
 	for (u32 i = 0; i < s->m->waits.cnt; i++)
-		if (makes_gap(s, role_of, role, &s->m->waits.at[i], &g))
+		if (makes_gap(role_of, role, r, &s->m->waits.at[i], &g))
 			*ct_vec_push(&gaps) = g;
 	if (gaps.cnt)
 		qsort(gaps.at, gaps.cnt, sizeof(*gaps.at), compare_gaps);
@@ -245,7 +246,7 @@ static ct_ns sum_gaps(const struct ct_search *s, const u32 *role_of, u32 role)
 		ct_ns from_ns = gaps.at[i].from_ns > at_ns ? gaps.at[i].from_ns : at_ns;
 		if (gaps.at[i].to_ns <= from_ns)
 			continue;
-		sum_ns += ct_activity__spare(&s->act, from_ns, gaps.at[i].to_ns);
+		sum_ns += ct_activity__spare(&s->f->activity, from_ns, gaps.at[i].to_ns);
 		at_ns = gaps.at[i].to_ns;
 	}
 	ct_vec_free(&gaps);
@@ -287,45 +288,115 @@ static void tell_imbalance(
 
 static void judge_role(struct ct_search *s, const u32 *role_of, u32 role, const struct role *r)
 {
-	u32 lanes = r->cnt < s->act.cpus ? r->cnt : s->act.cpus;
+	u32 lanes = r->cnt < s->f->activity.cpus ? r->cnt : s->f->activity.cpus;
 	ct_ns mean_ns = r->sum_ns / r->cnt, uneven_ns = r->most_ns - mean_ns, cost_ns;
 
 	if (r->cnt < ct_threshold(CT_T_ROLE_THREADS) || lanes < 2 || !ct_worth(s, uneven_ns) ||
 		!ct_is_share(uneven_ns, mean_ns, CT_T_UNEVEN_SHARE))
 		return;
 	/* while one goes on alone, at most all lanes but its own could have helped */
-	cost_ns = sum_gaps(s, role_of, role) / lanes * (lanes - 1);
+	cost_ns = sum_gaps(s, role_of, role, r) / lanes * (lanes - 1);
 	cost_ns = cost_ns < uneven_ns ? cost_ns : uneven_ns;
 	if (ct_worth(s, cost_ns))
 		tell_imbalance(s, role_of, role, r, cost_ns);
 }
 
+/* What threads of one role have in common as a key, so that few roles are compared. */
+struct roles {
+	const struct ct_model *m;
+	CT_VEC(struct role) at;
+	struct ct_strtab *stems;    /* of names, without digits at the end */
+	struct ct_table *stem_of;   /* name -> stem */
+	struct ct_table *family_of; /* process, parent -> number */
+	struct ct_table *first;	    /* family, stem -> the first role */
+	u32 families;
+};
+
+static u32 stem_of(struct roles *r, u32 name)
+{
+	u32 id = ct_table__get(r->stem_of, name, 0);
+
+	if (id != CT_NONE)
+		return id;
+	char *stem = ct_strdup(ct_strtab__get(r->m->strings, name));
+	stem[stem_length(stem)] = 0;
+	id = ct_strtab__add(r->stems, stem);
+	ct_table__set(r->stem_of, name, 0, id);
+	free(stem);
+	return id;
+}
+
+static u32 family_of(struct roles *r, const struct ct_thread *t)
+{
+	u32 id = ct_table__get(r->family_of, t->process, t->parent);
+
+	if (id == CT_NONE) {
+		id = r->families++;
+		ct_table__set(r->family_of, t->process, t->parent, id);
+	}
+	return id;
+}
+
+/* The role that the thread is of; a new one, if it is of none so far. */
+static u32 find_role(struct roles *r, u32 thread)
+{
+	const struct ct_thread *t = &r->m->threads.at[thread];
+	u32 idx = r->at.cnt, last = CT_NONE;
+
+	*ct_vec_push(&r->at) = (struct role){
+		.first = thread, .first_end_ns = UINT64_MAX, .busiest = thread, .next = CT_NONE };
+	/* nobody is ever found to do the same: it has neither a name nor a known start */
+	if (!start_function(r->m, thread) && !is_named(r->m, thread))
+		return idx;
+	u32 family = family_of(r, t), stem = stem_of(r, t->name);
+	for (u32 i = ct_table__get(r->first, family, stem); i != CT_NONE; i = r->at.at[i].next) {
+		if (ct_same_role(r->m, r->at.at[i].first, thread)) {
+			r->at.cnt--;
+			return i;
+		}
+		last = i;
+	}
+	if (last == CT_NONE)
+		ct_table__set(r->first, family, stem, idx);
+	else
+		r->at.at[last].next = idx;
+	return idx;
+}
+
+/* All threads into roles; role_of says which. */
+static u32 *assign_roles(struct roles *r, const ct_ns *work_ns)
+{
+	u32 *role_of = ct_alloc(((size_t)r->m->threads.cnt + 1) * sizeof(*role_of));
+
+	for (u32 t = 0; t < r->m->threads.cnt; t++) {
+		role_of[t] = find_role(r, t);
+		struct role *role = &r->at.at[role_of[t]];
+		role->cnt++;
+		role->sum_ns += work_ns[t];
+		if (work_ns[t] > role->most_ns) {
+			role->most_ns = work_ns[t];
+			role->busiest = t;
+		}
+		if (r->m->threads.at[t].end_ns < role->first_end_ns)
+			role->first_end_ns = r->m->threads.at[t].end_ns;
+	}
+	return role_of;
+}
+
 void ct_find_imbalance(struct ct_search *s)
 {
-	const struct ct_model *m = s->m;
-	CT_VEC(struct role) roles = { 0 };
-	u32 *role_of = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*role_of));
-	ct_ns *work_ns = measure_work(m);
+	struct roles r = { .m = s->m, .stems = ct_strtab__new(), .stem_of = ct_table__new(),
+		.family_of = ct_table__new(), .first = ct_table__new() };
+	ct_ns *work_ns = measure_work(s->m);
+	u32 *role_of = assign_roles(&r, work_ns);
 
-	for (u32 t = 0; t < m->threads.cnt; t++) {
-		ct_ns cpu_ns = work_ns[t];
-		u32 i = 0;
-		while (i < roles.cnt && !ct_same_role(m, roles.at[i].first, t))
-			i++;
-		if (i == roles.cnt)
-			*ct_vec_push(&roles) = (struct role){ .first = t, .busiest = t };
-		struct role *r = &roles.at[i];
-		role_of[t] = i;
-		r->cnt++;
-		r->sum_ns += cpu_ns;
-		if (cpu_ns > r->most_ns) {
-			r->most_ns = cpu_ns;
-			r->busiest = t;
-		}
-	}
-	for (u32 i = 0; i < roles.cnt; i++)
-		judge_role(s, role_of, i, &roles.at[i]);
-	ct_vec_free(&roles);
+	for (u32 i = 0; i < r.at.cnt; i++)
+		judge_role(s, role_of, i, &r.at.at[i]);
+	ct_vec_free(&r.at);
+	ct_table__free(r.first);
+	ct_table__free(r.family_of);
+	ct_table__free(r.stem_of);
+	ct_strtab__free(r.stems);
 	free(role_of);
 	free(work_ns);
 }

@@ -111,7 +111,7 @@ static void fold_pile(struct fold *fold, u32 h, const u32 *order, u32 cnt)
 	struct ct_search *s = fold->s;
 	const struct pile *pile = &fold->piles.at[h];
 	struct ct_finding *first = &s->out->at.at[pile->first];
-	ct_ns spare_ns = ct_activity__spare(&s->act, s->m->start_ns, s->m->end_ns);
+	ct_ns spare_ns = ct_activity__spare(&s->f->activity, s->m->start_ns, s->m->end_ns);
 	ct_ns cost_ns = pile->sum_ns < spare_ns ? pile->sum_ns : spare_ns;
 
 	ct_marks__clear(s);

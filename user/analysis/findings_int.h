@@ -68,45 +68,17 @@ enum ct_threshold_id {
 u64 ct_threshold(enum ct_threshold_id id);
 ct_ns ct_threshold_ns(enum ct_threshold_id id); /* by its unit: ns, us, ms */
 
-/* ---- how busy the CPUs were with the program's own threads (activity.c) ---- */
-struct ct_activity_step {
-	ct_ns at_ns;	/* a step begins */
-	ct_ns spare_ns; /* up to here: with fewer threads running than there are CPUs */
-	bool spare;	/* in this step */
-};
-struct ct_sole_wait { /* nothing runs, and this thread's wait for the outside is the only one */
-	ct_ns ns;     /* sum */
-	u32 waits;    /* different ones */
-	ct_ns max_ns; /* the longest */
-};
-struct ct_activity {
-	CT_VEC(struct ct_activity_step) steps;
-	ct_ns *own_queue_ns; /* [threads] runnable while another of the program's threads had the
-				CPU */
-	ct_ns crowded_ns;    /* with more than CT_T_CROWD_PER_CPU threads for each CPU */
-	double crowd;	     /* mean of threads running or queued meanwhile */
-	struct ct_sole_wait *sole; /* [threads] */
-	ct_ns cpu_ns;		   /* all threads, running */
-	u32 cpus;	 /* that the program could use: those that it did use, at most the run's */
-	u64 switches;	 /* all threads, both kinds */
-	ct_ns switch_ns; /* what one costs at least, from the trace itself */
-	bool switch_measured; /* else: too few short slices, and it is CT_T_SWITCH_COST_MIN_NS */
-};
-void ct_activity__compute(struct ct_activity *a, const struct ct_model *m);
-void ct_activity__clear(struct ct_activity *a);
-/* Time in [from, to) in which a CPU was not used by the program.  O(log steps). */
-ct_ns ct_activity__spare(const struct ct_activity *a, ct_ns from_ns, ct_ns to_ns);
-
 /* ---- a search ---- */
 struct ct_search {
 	const struct ct_facts *f;
 	const struct ct_model *m;
 	ct_ns duration_ns;
-	struct ct_activity act;
 	u8 *told;  /* [waits] another finding accounts for this wait already */
-	u8 *marks; /* [threads] of ct_marks */
+	u32 *marks; /* [threads] of ct_marks: in the set, if equal to mark */
+	u32 mark;
 	struct ct_queue *queues; /* [contentions] of findings_locks.c, when first asked for; NULL */
-	u32 *next; /* [waits] the same thread's next wait; CT_NONE */
+	u32 *first, *next; /* [threads], [waits]: a thread's waits, by start; CT_NONE */
+	u32 *first_ended, *next_ended; /* the same: the waits that a thread ended, by their start */
 	struct ct_finding_list *out;
 	CT_VEC(char *) scratch; /* of ct_say */
 };
@@ -119,6 +91,7 @@ void ct_found__frame(struct ct_finding *f, u32 frame);
 /* A set of threads, for a moment: set says whether it is new in it. */
 void ct_marks__clear(struct ct_search *s);
 bool ct_marks__set(struct ct_search *s, u32 thread);
+bool ct_marks__has(const struct ct_search *s, u32 thread);
 /* Is so much time worth being spoken of? */
 bool ct_worth(const struct ct_search *s, ct_ns cost_ns);
 bool ct_is_share(u64 part, u64 whole, enum ct_threshold_id percent);

@@ -78,7 +78,8 @@ static void add_hold(struct ct_queue *q, const struct ct_search *s, const struct
 		if (end_ns <= from_ns)
 			continue;
 		if (sl->state == CT_RUNNABLE && end_ns - from_ns > latency_ns)
-			q->delayed_ns += ct_activity__spare(&s->act, from_ns + latency_ns, end_ns);
+			q->delayed_ns += ct_activity__spare(
+				&s->f->activity, from_ns + latency_ns, end_ns);
 		else if (is_elsewhere(sl->state))
 			add_blocked(q, s, h, sl, end_ns - from_ns);
 		from_ns = end_ns;
@@ -91,7 +92,7 @@ static void add_stretch(
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 
 	q->all_ns += to_ns - from_ns;
-	q->spare_ns += ct_activity__spare(&s->act, from_ns, to_ns);
+	q->spare_ns += ct_activity__spare(&s->f->activity, from_ns, to_ns);
 	while (*hold < l->holds.cnt && l->holds.at[*hold].end_ns <= from_ns)
 		*hold += 1;
 	for (u32 k = *hold; k < l->holds.cnt && l->holds.at[k].start_ns < to_ns; k++)
@@ -394,7 +395,14 @@ static ct_ns readers_part(const struct ct_lock *l, const struct ct_wait *w)
 	return minus(w->end_ns - w->start_ns, held_ns);
 }
 
-/* The longest wait for readers of this rwlock, if one of them was seen to end it; CT_NONE. */
+/* Was one of the readers seen to end it, or do they keep the writer out to the end? */
+static bool waits_for_readers(const struct ct_wait *w)
+{
+	return w->waker != CT_NONE ||
+	       ((w->flags & CT_WAIT_READERS) && !(w->flags & CT_WAIT_WOKEN));
+}
+
+/* The longest wait for readers of this rwlock; CT_NONE. */
 static u32 find_starved(const struct ct_search *s, const struct ct_lock *l, ct_ns *part_ns)
 {
 	u32 best = CT_NONE;
@@ -402,7 +410,9 @@ static u32 find_starved(const struct ct_search *s, const struct ct_lock *l, ct_n
 	*part_ns = 0;
 	for (u32 i = 0; i < l->waits.cnt; i++) {
 		const struct ct_wait *w = &s->m->waits.at[l->waits.at[i]];
-		ct_ns ns = s->told[l->waits.at[i]] || w->waker == CT_NONE ? 0 : readers_part(l, w);
+		ct_ns ns = 0;
+		if (!s->told[l->waits.at[i]] && waits_for_readers(w))
+			ns = readers_part(l, w);
 		if (ns > *part_ns) {
 			*part_ns = ns;
 			best = l->waits.at[i];
@@ -411,10 +421,12 @@ static u32 find_starved(const struct ct_search *s, const struct ct_lock *l, ct_n
 	return best;
 }
 
-/* Readers that find the lock free are never seen to take it. The one who let the writer in at last
- * is known to be one, and with it those that do the same and ran meanwhile. */
+/* Readers that find the lock free are never seen to take it. The one who let the writer in at last,
+ * if one did, is known to be one, and with it those that do the same and ran meanwhile. */
 static void list_readers(struct ct_search *s, struct ct_finding *f, const struct ct_wait *w)
 {
+	if (w->waker == CT_NONE)
+		return;
 	ct_found__thread(f, w->waker);
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
 		const struct ct_thread *th = &s->m->threads.at[t];
@@ -422,6 +434,16 @@ static void list_readers(struct ct_search *s, struct ct_finding *f, const struct
 			ct_same_role(s->m, t, w->waker))
 			ct_found__thread(f, t);
 	}
+}
+
+static const char *say_readers(
+	struct ct_search *s, const struct ct_finding *f, const struct ct_wait *w)
+{
+	if (w->waker == CT_NONE)
+		return "; and so it was to the end.";
+	return ct_say(s, " (%s). It was %s who let it in.",
+		ct_say_threads(s, f->threads.at + 1, f->threads.cnt - 1),
+		ct_say_thread(s, w->waker));
 }
 
 static void tell_starved(struct ct_search *s, const struct ct_contention *c, u32 wait, ct_ns ns)
@@ -438,10 +460,9 @@ static void tell_starved(struct ct_search *s, const struct ct_contention *c, u32
 	f->title = ct_asprintf("readers keep %s out of %s", who, lock);
 	f->evidence = ct_asprintf(
 		"%s waited %s, %s of the run, for %s%s: no writer had it, but readers came "
-		"before the last one had left (%s). It was %s who let it in.",
+		"before the last one had left%s",
 		who, ct_say_ns(s, ns), ct_say_share(s, ns, s->duration_ns), lock,
-		ct_say_at(s, w->frame), ct_say_threads(s, f->threads.at + 1, f->threads.cnt - 1),
-		ct_say_thread(s, w->waker));
+		ct_say_at(s, w->frame), say_readers(s, f, w));
 	f->advice = ct_asprintf(
 		"Let writers of %s go first (glibc: pthread_rwlockattr_setkind_np with "
 		"PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP), hold it for less while reading, "

@@ -5,11 +5,28 @@
  *     |--poll--|run|--poll--|run|--sleep--|run|--poll--|     a handler that blocks
  *     |poll|----------run----------|poll|-----run------|     one that computes
  *
- * A loop's clients are the threads whose waits it ends. With clients in sight, a stall counts while
- * two of them wait at least: one is being served, the next one is not. A loop whose clients are
- * elsewhere is judged by the stalls alone; nobody knows whether anybody waited, so it is inferred,
- * and never more than low. Where a single thread of another process wakes the loop, the two hold a
- * dialogue, and nobody else is kept waiting.
+ * A loop's clients are the threads that asked it for something and wait until it ends their wait.
+ * With clients in sight, a stall counts while two of them wait at least: one is being served, the
+ * next one is not. Those who work for the loop rest until it ends their wait, too, and are no
+ * clients:
+ *
+ *   loop    |poll|--waits for the result--|run|--poll--|
+ *   worker  |run, run, run................|--waits for work, till the loop has some--|
+ *
+ * - Who waits for anything but a socket or a poll counts as a client only if it sent the loop
+ *   something and woke it from a rest once. Of a socket it need not be seen: a loop that never
+ *   rests is asked all the same.
+ * - In a pipeline the one before waits for room and the one behind takes what is ready: neither
+ *   asks for anything.
+ * - Whose result the loop waits for, and who never woke it from a rest, works for it.
+ * - Once the loop has rested, it had nothing left to do: who waits still, waits for something that
+ *   was not there then, and not because of a stall before. Again but for sockets, where the answer
+ *   may have been on its way from elsewhere meanwhile.
+ *
+ * A loop whose clients are elsewhere is judged by the stalls alone, but for those in which it waits
+ * for its own process; nobody knows whether anybody waited, so it is inferred, and never more than
+ * low. Where a single thread of another process wakes the loop, the two hold a dialogue, and nobody
+ * else is kept waiting.
  */
 #include <string.h>
 
@@ -18,7 +35,7 @@
 #define CALLERS 3 /* frames of where it computes that are named */
 
 struct client_wait {
-	ct_ns start_ns, end_ns;
+	ct_ns start_ns, end_ns; /* what of it a stall may have cost */
 	ct_ns latest_ns; /* end of this or any before */
 };
 
@@ -36,7 +53,7 @@ struct loop {
 	u32 bursts;
 	u32 clients;
 	u32 requests; /* waits of clients on sockets, pipes or polls that it ended */
-	bool dialogue;
+	CT_VEC(u32) rests; /* waits in poll, by time */
 	CT_VEC(struct client_wait) waits; /* of clients, by start */
 };
 
@@ -51,20 +68,120 @@ static int compare_waits(const void *a, const void *b)
 	return x->end_ns < y->end_ns ? -1 : x->end_ns > y->end_ns;
 }
 
-/* Waits for data that the loop ended. */
-static void find_clients(struct loop *l, struct ct_search *s)
-{
-	const struct ct_model *m = s->m;
+/* What a thread is to the loop that is looked at. */
+struct relation {
+	u32 loop;     /* thread + 1 that the rest is about */
+	bool asks;    /* sent it something and woke it from a rest */
+	bool answers; /* ended a wait in a handler */
+};
 
+struct loop_search {
+	struct ct_search *s;
+	struct relation *known; /* [threads] */
+};
+
+static struct relation *relation_to(struct loop_search *ls, const struct loop *l, u32 thread)
+{
+	struct relation *r = &ls->known[thread];
+
+	if (r->loop != l->thread + 1)
+		*r = (struct relation){ .loop = l->thread + 1 };
+	return r;
+}
+
+static bool is_call(const struct ct_model *m, u32 nr, const char *const *names)
+{
+	const char *name = nr == CT_NR_NONE || !m->names ? NULL : ct_names__syscall(m->names, nr);
+
+	for (; name && *names; names++)
+		if (!strcmp(name, *names))
+			return true;
+	return false;
+}
+
+/* Who takes what the loop has written wakes it, too: there is room again. */
+static bool is_taking(const struct ct_model *m, u32 nr)
+{
+	static const char *const takers[] = { "read", "readv", "recvfrom", "recvmsg", "recvmmsg",
+		"splice", NULL };
+
+	return is_call(m, nr, takers);
+}
+
+/* For room in a pipe: what it has to say is said, and nobody is to answer. */
+static bool is_for_room(const struct ct_model *m, const struct ct_wait *w)
+{
+	static const char *const writers[] = { "write", "writev", "splice", "tee", "vmsplice",
+		"sendfile", NULL };
+
+	return w->state == CT_PIPE && is_call(m, w->nr, writers);
+}
+
+/* Who ended the loop's own waits: its rests, and those of its handlers. */
+static void relate(struct loop_search *ls, struct loop *l)
+{
+	const struct ct_search *s = ls->s;
+
+	for (u32 i = s->first[l->thread]; i != CT_NONE; i = s->next[i]) {
+		const struct ct_wait *w = &s->m->waits.at[i];
+		if (w->state == CT_POLL)
+			*ct_vec_push(&l->rests) = i;
+		if (w->waker == CT_NONE || w->state == CT_LOCK || w->state == CT_RWLOCK)
+			continue;
+		struct relation *r = relation_to(ls, l, w->waker);
+		r->asks |= w->state == CT_POLL && !is_taking(s->m, w->waker_nr);
+		r->answers |= w->state != CT_POLL;
+	}
+}
+
+/* Is it the wait of a client? */
+static bool is_asked_for(
+	const struct ct_model *m, const struct relation *r, const struct ct_wait *w)
+{
+	if (w->state == CT_LOCK || w->state == CT_RWLOCK || w->state == CT_JOIN ||
+		w->state == CT_CHILD || is_for_room(m, w))
+		return false;
+	return r->asks || ((w->state == CT_IO_NET || w->state == CT_POLL) && !r->answers);
+}
+
+/* The end of the loop's last rest until then; 0: none. */
+static ct_ns rested_until(const struct loop *l, const struct ct_model *m, ct_ns until_ns)
+{
+	u32 low = 0, high = l->rests.cnt;
+
+	while (low < high) {
+		u32 mid = low + (high - low) / 2;
+		if (m->waits.at[l->rests.at[mid]].end_ns <= until_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? m->waits.at[l->rests.at[low - 1]].end_ns : 0;
+}
+
+static void add_client_wait(struct loop *l, const struct ct_model *m, const struct ct_wait *w)
+{
+	ct_ns since_ns = w->state == CT_IO_NET ? 0 : rested_until(l, m, w->end_ns);
+
+	l->requests += w->state == CT_IO_NET || w->state == CT_PIPE || w->state == CT_POLL;
+	*ct_vec_push(&l->waits) = (struct client_wait){
+		since_ns > w->start_ns ? since_ns : w->start_ns, w->end_ns, 0 };
+}
+
+/* Waits for data that the loop ended. */
+static void find_clients(struct loop_search *ls, struct loop *l)
+{
+	struct ct_search *s = ls->s;
+
+	relate(ls, l);
 	ct_marks__clear(s);
-	for (u32 i = 0; i < m->waits.cnt; i++) {
-		const struct ct_wait *w = &m->waits.at[i];
-		if (w->waker != l->thread || w->thread == l->thread || w->state == CT_LOCK ||
-			w->state == CT_RWLOCK || w->state == CT_JOIN || w->state == CT_CHILD)
+	for (u32 i = s->first_ended[l->thread]; i != CT_NONE; i = s->next_ended[i]) {
+		const struct ct_wait *w = &s->m->waits.at[i];
+		if (w->thread == l->thread ||
+			!is_asked_for(s->m, relation_to(ls, l, w->thread), w))
 			continue;
 		l->clients += ct_marks__set(s, w->thread);
-		l->requests += w->state == CT_IO_NET || w->state == CT_PIPE || w->state == CT_POLL;
-		*ct_vec_push(&l->waits) = (struct client_wait){ w->start_ns, w->end_ns, 0 };
+		add_client_wait(l, s->m, w);
 	}
 	if (l->waits.cnt)
 		qsort(l->waits.at, l->waits.cnt, sizeof(*l->waits.at), compare_waits);
@@ -76,13 +193,14 @@ static void find_clients(struct loop *l, struct ct_search *s)
 }
 
 /* Does one thread of another process, and nobody else, wake it from its rests? */
-static bool is_dialogue(const struct loop *l, const struct ct_model *m)
+static bool is_dialogue(const struct loop *l, const struct ct_search *s)
 {
+	const struct ct_model *m = s->m;
 	u32 only = CT_NONE;
 
-	for (u32 i = 0; i < m->waits.cnt; i++) {
+	for (u32 i = s->first[l->thread]; i != CT_NONE; i = s->next[i]) {
 		const struct ct_wait *w = &m->waits.at[i];
-		if (w->thread != l->thread || w->state != CT_POLL || !(w->flags & CT_WAIT_WOKEN))
+		if (w->state != CT_POLL || !(w->flags & CT_WAIT_WOKEN))
 			continue;
 		if (w->waker == CT_NONE || (only != CT_NONE && w->waker != only))
 			return false;
@@ -135,7 +253,21 @@ static ct_ns others_wait(const struct loop *l, ct_ns from_ns, ct_ns to_ns)
 
 /* ---- what the loop does ---- */
 
-static void add_stall(struct loop *l, const struct ct_thread *t, u32 slice)
+/* The loop waits for its own process: it asked for that itself, and nobody is seen to suffer. */
+static bool is_for_own(const struct ct_model *m, u32 wait)
+{
+	const struct ct_wait *w = wait == CT_NONE ? NULL : &m->waits.at[wait];
+
+	if (!w || w->state == CT_LOCK || w->state == CT_RWLOCK)
+		return false;
+	if (w->state >= CT_COND && w->state <= CT_FUTEX_OTHER)
+		return true;
+	return w->waker != CT_NONE &&
+	       m->threads.at[w->waker].process == m->threads.at[w->thread].process;
+}
+
+static void add_stall(
+	struct loop *l, const struct ct_model *m, const struct ct_thread *t, u32 slice)
 {
 	const struct ct_slice *sl = &t->slices.at[slice];
 	ct_ns end_ns = ct_slice_end(t, slice), ns = end_ns - sl->start_ns;
@@ -144,6 +276,8 @@ static void add_stall(struct loop *l, const struct ct_thread *t, u32 slice)
 		return;
 	if (l->clients)
 		ns = others_wait(l, sl->start_ns, end_ns);
+	else if (is_for_own(m, sl->wait))
+		return;
 	if (!ns)
 		return;
 	l->stalls++;
@@ -166,8 +300,9 @@ static void end_burst(struct loop *l, ct_ns *burst_ns)
 	*burst_ns = 0;
 }
 
-static void study_turns(struct loop *l, const struct ct_thread *t)
+static void study_turns(struct loop *l, const struct ct_model *m)
 {
+	const struct ct_thread *t = &m->threads.at[l->thread];
 	ct_ns burst_ns = 0;
 	u32 last = t->slices.cnt;
 
@@ -189,7 +324,7 @@ static void study_turns(struct loop *l, const struct ct_thread *t)
 			l->run_ns += ns;
 			burst_ns += ns;
 		} else if (ct_state_blocked(sl->state) && i < last) {
-			add_stall(l, t, i);
+			add_stall(l, m, t, i);
 		}
 	}
 	end_burst(l, &burst_ns);
@@ -212,15 +347,16 @@ static bool polls(struct loop *l, const struct ct_model *m, u32 thread)
 
 /* Fills l; false: the thread is no event loop. Of one that serves clients, a single rest is enough:
  * the more it has to do, the less it rests. */
-static bool is_loop(struct loop *l, struct ct_search *s, u32 thread)
+static bool is_loop(struct loop *l, struct loop_search *ls, u32 thread)
 {
-	if (!polls(l, s->m, thread))
+	const struct ct_search *s = ls->s;
+
+	if (!polls(l, s->m, thread) || is_dialogue(l, s))
 		return false;
-	l->dialogue = is_dialogue(l, s->m);
-	find_clients(l, s);
-	if (l->dialogue || (l->turns < ct_threshold(CT_T_LOOP_TURNS) && l->clients < 2))
+	find_clients(ls, l);
+	if (l->turns < ct_threshold(CT_T_LOOP_TURNS) && l->clients < 2)
 		return false;
-	study_turns(l, &s->m->threads.at[thread]);
+	study_turns(l, s->m);
 	return true;
 }
 
@@ -256,16 +392,32 @@ static void tell_blocked(struct ct_search *s, const struct loop *l)
 		who, where);
 }
 
-void ct_find_blocked_loops(struct ct_search *s)
+/* Those that the test lets through are told. */
+static void find_loops(struct ct_search *s,
+	bool (*is_bad)(const struct ct_search *s, const struct loop *l),
+	void (*tell)(struct ct_search *s, const struct loop *l))
 {
+	struct loop_search ls = { .s = s };
 	struct loop l;
 
+	ls.known = ct_alloc(((size_t)s->m->threads.cnt + 1) * sizeof(*ls.known));
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
-		if (is_loop(&l, s, t) && l.stalls >= ct_threshold(CT_T_LOOP_STALLS) &&
-			ct_worth(s, l.stall_ns))
-			tell_blocked(s, &l);
+		if (is_loop(&l, &ls, t) && is_bad(s, &l))
+			tell(s, &l);
 		ct_vec_free(&l.waits);
+		ct_vec_free(&l.rests);
 	}
+	free(ls.known);
+}
+
+static bool blocks(const struct ct_search *s, const struct loop *l)
+{
+	return l->stalls >= ct_threshold(CT_T_LOOP_STALLS) && ct_worth(s, l->stall_ns);
+}
+
+void ct_find_blocked_loops(struct ct_search *s)
+{
+	find_loops(s, blocks, tell_blocked);
 }
 
 /* The stack that most samples of the thread found; 0: none. */
@@ -334,16 +486,14 @@ static bool bursts_are_habit(const struct loop *l)
 		       l->burst_ns >= often * ct_threshold_ns(CT_T_LOOP_BURST_MS));
 }
 
+static bool computes(const struct ct_search *s, const struct loop *l)
+{
+	return ct_worth(s, l->burst_ns) && bursts_are_habit(l) &&
+	       !ct_is_share(l->rest_ns, l->end_ns - l->first_ns, CT_T_LOOP_REST_SHARE) &&
+	       l->burst_ns * 2 >= l->run_ns && l->run_ns > l->stall_ns;
+}
+
 void ct_find_computing_loops(struct ct_search *s)
 {
-	struct loop l;
-
-	for (u32 t = 0; t < s->m->threads.cnt; t++) {
-		if (is_loop(&l, s, t) && ct_worth(s, l.burst_ns) &&
-			bursts_are_habit(&l) &&
-			!ct_is_share(l.rest_ns, l.end_ns - l.first_ns, CT_T_LOOP_REST_SHARE) &&
-			l.burst_ns * 2 >= l.run_ns && l.run_ns > l.stall_ns)
-			tell_computing(s, &l);
-		ct_vec_free(&l.waits);
-	}
+	find_loops(s, computes, tell_computing);
 }

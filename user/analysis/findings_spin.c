@@ -2,10 +2,13 @@
 /*
  * Busy waiting, from CPU samples. Four kinds are told: a loop around sched_yield(2), a spin lock
  * of the C library, a loop that asks for a lock without waiting for it (trylock), and a loop of the
- * program that does nothing but look: all its samples fall on one line and a handful of
- * instructions. The last is inferred: a loop that computes on so few looks the same, so it counts
- * only where other threads come and go meanwhile, for whom it can wait, and not where all of them
- * do the same there.
+ * program that does nothing but look.
+ *
+ * Whether a loop only looks was read from the program's code when the trace was made. A trace
+ * without that (an older one, or another processor's) leaves an inference: all samples fall on one
+ * line and a handful of instructions. A loop that computes on so few looks the same, so it counts
+ * little, and only where other threads come and go meanwhile, for whom it can wait, and not where
+ * all of them do the same there.
  *
  * Threads that take turns at spinning have few samples each: those of one role that are caught in
  * the same of the C library's functions are judged together.
@@ -14,7 +17,7 @@
 
 #include "findings_int.h"
 
-enum spin { SPIN_NONE, SPIN_YIELD, SPIN_LOCK, SPIN_TRY, SPIN_LOOP };
+enum spin { SPIN_NONE, SPIN_YIELD, SPIN_LOCK, SPIN_TRY, SPIN_LOOKS, SPIN_LOOP };
 
 struct spinner {
 	u32 thread;
@@ -22,6 +25,7 @@ struct spinner {
 	u32 yields;	 /* of them, in sched_yield */
 	u32 locks;	 /* in a spin lock's code */
 	u32 tries;	 /* in, or called from, a function that takes a lock if it is free */
+	u32 looks;	 /* in a loop that is known to only look */
 	u32 at_line;	 /* on its busiest line */
 	u32 line_frame;
 	u32 places;	 /* different instructions that make nine tenths of those */
@@ -68,12 +72,6 @@ static bool is_vdso(const struct ct_model *m, u32 frame)
 	return !strcmp(ct_strtab__get(m->names->strings, f->module), "[vdso]");
 }
 
-/* The program's own frame of a sample: the one that called what is spun in. */
-static u32 caller_of(const struct ct_search *s, const u32 *frames, u32 cnt)
-{
-	return cnt > 1 ? frames[1] : cnt ? frames[0] : 0;
-}
-
 struct place {
 	u32 frame, samples;
 };
@@ -94,6 +92,24 @@ static bool same_line(const struct ct_model *m, u32 a, u32 b)
 	if (x->file || y->file)
 		return x->file == y->file && x->line == y->line;
 	return x->function == y->function && x->module == y->module;
+}
+
+/* The program's own frame of a sample: the one that called what is spun in. */
+static u32 caller_of(const struct ct_cpu_sample *c, const u32 *frames, u32 cnt)
+{
+	if (c->frame)
+		return c->frame;
+	return cnt > 1 ? frames[1] : cnt ? frames[0] : 0;
+}
+
+/* The frame whose loop it is, or the program's own that has it from a library. */
+static u32 looper_of(const struct ct_search *s, const struct ct_cpu_sample *c, const u32 *frames,
+	u32 cnt, u32 at)
+{
+	for (u32 i = at; c->frame && i < cnt; i++)
+		if (same_line(s->m, frames[i], c->frame))
+			return c->frame;
+	return frames[at];
 }
 
 /* Samples on the line of the busiest place, and how many instructions make nine tenths of them. */
@@ -122,16 +138,43 @@ struct tally {
 	CT_VEC(struct place) places;
 };
 
+static void add_place(struct tally *t, u32 frame)
+{
+	u32 i = ct_table__get(t->index, frame, 0);
+
+	if (i == CT_NONE) {
+		i = t->places.cnt;
+		ct_vec_push(&t->places)->frame = frame;
+		ct_table__set(t->index, frame, 0, i);
+	}
+	t->places.at[i].samples++;
+}
+
+/* Where the recorder read the code it knows; elsewhere (code that was made while running) nothing
+ * is said. */
+static void add_loop(struct tally *t, const struct ct_search *s, const struct ct_cpu_sample *c,
+	const u32 *frames, u32 cnt)
+{
+	struct ct_stack_loop loop = ct_names__loop(s->m->names, c->stack);
+
+	if (!s->m->names->loops.cnt) {
+		add_place(t, frames[0]);
+	} else if (loop.loop == CT_LOOP_LOOKS && loop.frame < cnt) {
+		t->sp.looks++;
+		add_place(t, looper_of(s, c, frames, cnt, loop.frame));
+	}
+}
+
 static void add_sample(struct tally *t, const struct ct_search *s, const struct ct_cpu_sample *c)
 {
 	const char *call = c->nr == CT_NR_NONE ? NULL : ct_names__syscall(s->m->names, c->nr);
-	u32 cnt, i;
+	u32 cnt;
 	const u32 *frames = ct_names__stack(s->m->names, c->stack, &cnt);
 
 	t->sp.samples++;
 	if (call && !strcmp(call, "sched_yield")) {
 		t->sp.yields++;
-		t->sp.line_frame = caller_of(s, frames, cnt);
+		t->sp.line_frame = caller_of(c, frames, cnt);
 	}
 	if (!cnt || call || is_vdso(s->m, frames[0]))
 		return;
@@ -144,16 +187,10 @@ static void add_sample(struct tally *t, const struct ct_search *s, const struct 
 	}
 	if (is_spin_lock(function_of(s->m, frames[0]))) {
 		t->sp.locks++;
-		t->sp.line_frame = caller_of(s, frames, cnt);
+		t->sp.line_frame = caller_of(c, frames, cnt);
 		return;
 	}
-	i = ct_table__get(t->index, frames[0], 0);
-	if (i == CT_NONE) {
-		i = t->places.cnt;
-		ct_vec_push(&t->places)->frame = frames[0];
-		ct_table__set(t->index, frames[0], 0, i);
-	}
-	t->places.at[i].samples++;
+	add_loop(t, s, c, frames, cnt);
 }
 
 static enum spin kind_of(const struct spinner *sp)
@@ -167,6 +204,8 @@ static enum spin kind_of(const struct spinner *sp)
 	/* the loop around the call has its samples, too */
 	if (sp->tries * 3 >= sp->samples)
 		return SPIN_TRY;
+	if (sp->looks)
+		return sp->looks * 2 >= sp->samples ? SPIN_LOOKS : SPIN_NONE;
 	if (ct_is_share(sp->at_line, sp->samples, CT_T_SPIN_SHARE) &&
 		sp->places <= ct_threshold(CT_T_SPIN_PLACES))
 		return SPIN_LOOP;
@@ -182,6 +221,8 @@ static u32 samples_of(const struct spinner *sp, enum spin kind)
 		return sp->locks;
 	case SPIN_TRY:
 		return sp->tries;
+	case SPIN_LOOKS:
+		return sp->looks;
 	default:
 		return sp->at_line;
 	}
@@ -192,6 +233,7 @@ static void tell_spinner(struct ct_search *s, const struct spinner *sp, enum spi
 	static const char *const ways[] = { [SPIN_YIELD] = "calling sched_yield again and again",
 		[SPIN_LOCK] = "in a spin lock",
 		[SPIN_TRY] = "trying to take a lock without waiting for it",
+		[SPIN_LOOKS] = "in a loop of a few instructions that only looks",
 		[SPIN_LOOP] = "in a loop of a few instructions that only looks" };
 	u32 part = samples_of(sp, kind);
 	ct_ns cost_ns = (ct_ns)((double)sp->running_ns * part / sp->samples);
@@ -202,6 +244,8 @@ static void tell_spinner(struct ct_search *s, const struct spinner *sp, enum spi
 	if (!ct_worth(s, cost_ns))
 		return;
 	struct ct_finding *f = ct_found__new(s, CT_FIND_BUSY_WAIT, cost_ns, kind != SPIN_LOOP);
+	if (kind == SPIN_LOOP && f->severity > CT_SEV_LOW)
+		f->severity = CT_SEV_LOW;
 	ct_found__thread(f, sp->thread);
 	ct_found__frame(f, sp->line_frame);
 	f->title = ct_asprintf("%s wait%s without sleeping", who, sp->fellows ? "" : "s");
@@ -293,7 +337,7 @@ static void tell_pools(struct ct_search *s, const struct tally *all)
 	}
 	for (u32 i = 0; i < p.cnt; i++) {
 		enum spin kind = p.at[i].fellows ? kind_of(&p.at[i]) : SPIN_NONE;
-		if (kind != SPIN_NONE && kind != SPIN_LOOP)
+		if (kind != SPIN_NONE && kind < SPIN_LOOKS)
 			tell_spinner(s, &p.at[i], kind);
 	}
 	ct_vec_free(&p);
@@ -319,7 +363,7 @@ void ct_find_spinning(struct ct_search *s)
 	for (u32 t = 0; t < m->threads.cnt; t++) {
 		enum spin kind = kind_of(&all[t].sp);
 		/* an access to a watched variable takes long: its line is not one that waits */
-		if (kind == SPIN_LOOP && m->threads.at[t].touches.cnt)
+		if (kind >= SPIN_LOOKS && m->threads.at[t].touches.cnt)
 			continue;
 		if (kind != SPIN_NONE && !(kind == SPIN_LOOP && is_work(s, all, t)))
 			tell_spinner(s, &all[t].sp, kind);

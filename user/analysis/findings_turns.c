@@ -139,7 +139,7 @@ static bool is_used_as_lock(struct ct_search *s, const struct ct_lock *l)
 		if (!(w->flags & CT_WAIT_WOKEN) || (w->flags & CT_WAIT_TIMED_OUT))
 			continue;
 		woken++;
-		inside += w->waker != CT_NONE && s->marks[w->waker];
+		inside += w->waker != CT_NONE && ct_marks__has(s, w->waker);
 	}
 	return woken >= ct_threshold(CT_T_SEQUENCE_WAITS) &&
 	       ct_is_share(inside, woken, CT_T_KEY_INSIDE);

@@ -65,13 +65,13 @@ static u32 sum_sequence(const struct ct_search *s, struct ct_sole_wait *all)
 
 	*all = (struct ct_sole_wait){ 0 };
 	for (u32 t = 0; t < s->m->threads.cnt; t++) {
-		const struct ct_sole_wait *sole = &s->act.sole[t];
+		const struct ct_sole_wait *sole = &s->f->activity.sole[t];
 		if (!sole->waits || !main_wait(s, t))
 			continue;
 		all->ns += sole->ns;
 		all->waits += sole->waits;
 		all->max_ns = sole->max_ns > all->max_ns ? sole->max_ns : all->max_ns;
-		if (most == CT_NONE || sole->ns > s->act.sole[most].ns)
+		if (most == CT_NONE || sole->ns > s->f->activity.sole[most].ns)
 			most = t;
 	}
 	return most;
@@ -91,7 +91,8 @@ void ct_find_waits_in_sequence(struct ct_search *s)
 	struct ct_finding *f = ct_found__new(s, CT_FIND_WAITING_NOT_OVERLAPPED, cost_ns, true);
 	ct_found__thread(f, thread);
 	for (u32 t = 0; t < s->m->threads.cnt; t++)
-		if (s->act.sole[t].ns * 10 >= s->act.sole[thread].ns && main_wait(s, t))
+		if (s->f->activity.sole[t].ns * 10 >= s->f->activity.sole[thread].ns &&
+			main_wait(s, t))
 			ct_found__thread(f, t);
 	ct_found__frame(f, w->frame);
 	f->title = ct_asprintf("%s waits for one thing after another", who);

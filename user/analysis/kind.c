@@ -104,9 +104,12 @@ const char *ct_fit_name(enum ct_fit f)
 /* Less to share out or to overlap than this, and the cost of starting threads, or an event loop, is
  * what would be seen: some 20 to 100 us for each thread. */
 #define WORTH_NS 10000000u
+/* Percent: next to nothing is done, all wait for each other; that is a hang rather than work. */
+#define MOST 90u
 
 /* Shares are percent of cpu_ns + io_ns + sleep_ns, the time that depends on no other thread: long
- * waits for other threads say how the program is built now, not what its work is. */
+ * waits for other threads say how the program is built now, not what its work is.  Nor do waits for
+ * a CPU that another program had: they are left out. */
 static const struct fit_rule {
 	u8 kind, fit;
 	u8 min_cpu, min_io, min_wait; /* wait: I/O and sleep */
@@ -157,7 +160,21 @@ static bool is_share(ct_ns part_ns, ct_ns whole_ns, u32 percent)
 	return (double)part_ns * 100 >= (double)whole_ns * percent;
 }
 
-void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *m)
+/* Waits for a CPU that another program had. */
+static ct_ns sum_foreign(const struct ct_model *m, const struct ct_activity *a)
+{
+	ct_ns sum_ns = 0;
+
+	for (u32 t = 0; a && t < m->threads.cnt; t++) {
+		ct_ns queue_ns = m->threads.at[t].state_ns[CT_RUNNABLE];
+		if (queue_ns > a->own_queue_ns[t])
+			sum_ns += queue_ns - a->own_queue_ns[t];
+	}
+	return sum_ns;
+}
+
+void ct_program_kind__compute(
+	struct ct_program_kind *k, const struct ct_model *m, const struct ct_activity *a)
 {
 	const struct fit_rule *r = fit_rules;
 
@@ -165,10 +182,14 @@ void ct_program_kind__compute(struct ct_program_kind *k, const struct ct_model *
 	for (u32 i = 0; i < m->threads.cnt; i++)
 		sum_states(k, &m->threads.at[i]);
 	move_pipes(k, m);
-	ct_ns own_ns = k->cpu_ns + k->io_ns + k->sleep_ns;
+	ct_ns cpu_ns = k->cpu_ns - sum_foreign(m, a), own_ns = cpu_ns + k->io_ns + k->sleep_ns;
 	if (!own_ns)
 		return;
-	while (!is_share(k->cpu_ns, own_ns, r->min_cpu) || !is_share(k->io_ns, own_ns, r->min_io) ||
+	if (own_ns < WORTH_NS && is_share(k->peers_ns, own_ns + k->peers_ns, MOST)) {
+		k->kind = CT_WORK_WAITING;
+		return;
+	}
+	while (!is_share(cpu_ns, own_ns, r->min_cpu) || !is_share(k->io_ns, own_ns, r->min_io) ||
 		!is_share(k->io_ns + k->sleep_ns, own_ns, r->min_wait))
 		r++;
 	k->kind = r->kind;

@@ -93,7 +93,7 @@ static char *role_of(const struct ct_model *m, const char *program, u32 thread)
 /* "heap by push (queue.c:12)" -> "heap by push (queue.c)": lines move */
 static void strip_line(char *s)
 {
-	size_t len = strlen(s), at = len;
+	size_t len = strlen(s), at;
 
 	if (!len || s[len - 1] != ')')
 		return;
@@ -246,6 +246,39 @@ static void take_findings(struct ct_profile *p, const struct ct_finding_list *l)
 	}
 }
 
+/* A variable that several processes have is one: no final value is its own. */
+static void add_watched(struct ct_profile *p, const char *name, const struct ct_shared *v)
+{
+	for (u32 i = 0; i < p->watched.cnt; i++) {
+		struct ct_watched_run *w = &p->watched.at[i];
+
+		if (strcmp(w->name, name))
+			continue;
+		w->lost += v->lost;
+		w->sharing = v->sharing > w->sharing ? v->sharing : w->sharing;
+		w->complete = false;
+		return;
+	}
+	*ct_vec_push(&p->watched) = (struct ct_watched_run){ .name = ct_strdup(name),
+		.sharing = v->sharing,
+		.lost = v->lost,
+		.complete = v->complete,
+		.last = v->last,
+		.expected = v->expected };
+}
+
+static void take_watched(struct ct_profile *p, const struct ct_facts *f)
+{
+	char raw[NAME_SIZE];
+
+	for (u32 i = 0; i < f->sharing.at.cnt; i++) {
+		const struct ct_shared *v = &f->sharing.at.at[i];
+
+		add_watched(p,
+			ct_watched_name(f->m, &f->m->watched.at[v->watched], raw, sizeof(raw)), v);
+	}
+}
+
 static char *command_of(const struct ct_run *run)
 {
 	char *line = ct_strdup("");
@@ -283,6 +316,19 @@ void ct_profile__compute(struct ct_profile *p, const struct ct_facts *f)
 	take_locks(p, f);
 	take_lines(p, f);
 	take_findings(p, &f->findings);
+	take_watched(p, f);
+}
+
+char *ct_profile__role(const struct ct_facts *f, u32 thread)
+{
+	char **argv = f->m->run->argv;
+
+	return role_of(f->m, base_name(argv && argv[0] ? argv[0] : ""), thread);
+}
+
+char *ct_profile__lock(const struct ct_facts *f, u32 lock)
+{
+	return lock_name(f, lock);
 }
 
 void ct_profile__clear(struct ct_profile *p)
@@ -293,9 +339,12 @@ void ct_profile__clear(struct ct_profile *p)
 		free(p->labels.at[i]);
 	for (u32 i = 0; i < p->figures.cnt; i++)
 		free(p->figures.at[i].name);
+	for (u32 i = 0; i < p->watched.cnt; i++)
+		free(p->watched.at[i].name);
 	ct_vec_free(&p->labels);
 	ct_vec_free(&p->figures);
 	ct_vec_free(&p->made);
+	ct_vec_free(&p->watched);
 	*p = (struct ct_profile){ 0 };
 }
 

@@ -149,6 +149,19 @@ static void find_rounds(struct extract *x)
 
 /* ---- marks ---- */
 
+/* When its thread took the lock, at the latest.  The first to see it held may do so while the
+ * holder is blocked; but nobody takes a lock in his sleep. */
+static ct_ns taken_ns(const struct ct_model *m, const struct ct_hold *h)
+{
+	const struct ct_thread *t = &m->threads.at[h->thread];
+	const struct ct_slice *s = h->slice < t->slices.cnt ? &t->slices.at[h->slice] : NULL;
+
+	return s && ct_state_blocked(s->state) && s->start_ns < h->start_ns &&
+			       !(h->flags & CT_HOLD_START_SEEN) ?
+		       s->start_ns :
+		       h->start_ns;
+}
+
 static void collect_marks(struct extract *x)
 {
 	const struct ct_model *m = x->m;
@@ -168,7 +181,7 @@ static void collect_marks(struct extract *x)
 		for (u32 k = 0; x->w->is_lock[i] && k < m->locks.at[i].holds.cnt; k++) {
 			const struct ct_hold *h = &m->locks.at[i].holds.at[k];
 			*ct_vec_push(&x->raw) =
-				(struct mark){ h->start_ns, CT_OP_ACQUIRE, i, h->thread };
+				(struct mark){ taken_ns(m, h), CT_OP_ACQUIRE, i, h->thread };
 			*ct_vec_push(&x->raw) =
 				(struct mark){ h->end_ns, CT_OP_RELEASE, i, h->thread };
 		}

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "ct_findings.h"
+#include "analysis/search.h"
 
 #define PHASES_MIN 3u /* sleeps at barriers that make a habit */
 #define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
@@ -58,6 +59,8 @@ struct study {
 	/* the sum of what everyone meant to add */
 	bool summed;
 	i64 expected;
+	bool early; /* the processor stops before an access */
+	bool vague; /* a value that counts may be another one than memory had then */
 };
 
 static const struct ct_touch *touch_at(const struct study *s, u32 seq)
@@ -80,35 +83,14 @@ static bool is_plain_write(const struct ct_touch *t)
 	return writes(t) && !(t->how & CT_ACCESS_ATOMIC);
 }
 
+/* Processors that stop before the access: what it found was read from memory before it happened,
+ * and others may have come in between. */
+static bool is_early(const struct study *s, const struct ct_touch *t)
+{
+	return (t->how & CT_ACCESS_LATE) && s->early;
+}
+
 /* ---- what came before what ---- */
-
-static u32 first_wake(const struct ct_model *m, ct_ns at_ns)
-{
-	u32 low = 0, high = m->wakes.cnt;
-
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (m->wakes.at[mid].ts < at_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
-static u32 first_wait(const struct ct_model *m, ct_ns at_ns)
-{
-	u32 low = 0, high = m->waits.cnt;
-
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (m->waits.at[mid].start_ns < at_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
 
 /* Was what thread a did at from_ns over, for sure, when b did something at to_ns?  Too much counts
  * as over: a doubt never accuses. */
@@ -116,7 +98,7 @@ static bool precedes(struct study *s, u32 a, ct_ns from_ns, u32 b, ct_ns to_ns)
 {
 	const struct ct_model *m = s->m;
 	const struct ct_thread *ta = &m->threads.at[a];
-	u32 first = first_wake(m, from_ns);
+	u32 first = CT_FIRST_AT(m->wakes, ts, from_ns);
 
 	if ((ta->flags & CT_THREAD_ENDED) && ta->end_ns <= to_ns)
 		return true;
@@ -141,7 +123,7 @@ static bool met_at_barrier(const struct study *s, u32 a, ct_ns from_ns, u32 b, c
 {
 	const struct ct_model *m = s->m;
 
-	for (u32 i = first_wait(m, from_ns); i < m->waits.cnt; i++) {
+	for (u32 i = CT_FIRST_AT(m->waits, start_ns, from_ns); i < m->waits.cnt; i++) {
 		const struct ct_wait *w = &m->waits.at[i];
 
 		if (w->start_ns > to_ns)
@@ -347,7 +329,7 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 	if (u->read == CT_NONE || !is_plain_write(t) || reads(t) || (t->how & CT_ACCESS_CONST))
 		return;
 	r = touch_at(s, u->seq);
-	if ((t->flags | r->flags) & CT_TOUCH_PART)
+	if ((t->flags | r->flags) & CT_TOUCH_PART || is_early(s, r))
 		return;
 	from = u->seq + 1;
 	for (u32 i = from; i < seq; i++) /* what it has read tells which it had seen */
@@ -365,6 +347,8 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 	}
 	if (last != CT_NONE) {
 		s->out->lost++;
+		*ct_vec_push(&s->out->losses) = (struct ct_lost){ .read = u->read,
+			.foreign = s->w->touches.at[last], .write = s->w->touches.at[seq] };
 		offer_witness(s, u->seq, last, seq,
 			(r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
 	}
@@ -372,7 +356,18 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 
 /* ---- what the value should have been ---- */
 
-static void add_up(struct study *s, const struct ct_touch *t)
+/* An update that did not find what was there after the access before it; a write after a reading
+ * that is not certain. */
+static bool is_vague(const struct study *s, const struct ct_touch *t, u32 seq)
+{
+	const struct user *u = &s->users[t->thread];
+
+	if (reads(t))
+		return is_early(s, t) && seq && touch_at(s, seq - 1)->after != t->before;
+	return u->read != CT_NONE && is_early(s, touch_at(s, u->seq));
+}
+
+static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 {
 	const struct user *u = &s->users[t->thread];
 	i64 after = ct_watched_value(s->w, t->after);
@@ -380,9 +375,8 @@ static void add_up(struct study *s, const struct ct_touch *t)
 	if (!s->summed && (t->how & CT_ACCESS_BLIND))
 		return;
 	if (!s->summed) {
-		s->expected = ct_watched_value(s->w, writes(t) && (t->how & CT_ACCESS_BEFORE)
-							     ? t->before
-							     : t->after);
+		s->expected = ct_watched_value(
+			s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
 		s->out->first = s->expected;
 		s->summed = true;
 		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))
@@ -390,6 +384,7 @@ static void add_up(struct study *s, const struct ct_touch *t)
 	}
 	if (!writes(t))
 		return;
+	s->vague |= is_vague(s, t, seq);
 	if (reads(t) && (t->how & CT_ACCESS_BEFORE)) /* in one instruction */
 		s->expected += after - ct_watched_value(s->w, t->before);
 	else if (u->read != CT_NONE && !(t->how & CT_ACCESS_CONST))
@@ -427,12 +422,12 @@ static void step(struct study *s, u32 seq)
 	sharer->writes += writes(t);
 	s->out->reads += reads(t);
 	s->out->writes += writes(t);
-	s->out->unknown += !t->how;
+	s->out->unknown += !reads(t) && !writes(t);
 	if (seq == 0)
 		s->owner = t->thread;
 	step_state(s, t, touch);
 	find_lost(s, t, seq);
-	add_up(s, t);
+	add_up(s, t, seq);
 	u->last_ns = t->ts;
 	/* a reading that left no value takes none from the one before */
 	if (!(t->how & CT_ACCESS_BLIND) || writes(t)) {
@@ -472,7 +467,7 @@ static void study_variable(struct study *s)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
 	o->sharing = classify(s);
-	o->complete = !s->w->gaps && cnt && !o->unknown;
+	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
 	o->expected = s->expected;
 	if (cnt)
 		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
@@ -503,7 +498,8 @@ static void mark_unclear(u8 *unclear, const struct ct_model *m)
 
 void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)
 {
-	struct study base = { .m = m };
+	struct study base = { .m = m,
+		.early = m->run->arch && !strcmp(m->run->arch, "aarch64") };
 
 	*l = (struct ct_sharings){ 0 };
 	if (!m->watched.cnt)
@@ -527,8 +523,10 @@ void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)
 
 void ct_sharing__clear(struct ct_sharings *l)
 {
-	for (u32 i = 0; i < l->at.cnt; i++)
+	for (u32 i = 0; i < l->at.cnt; i++) {
 		ct_vec_free(&l->at.at[i].users);
+		ct_vec_free(&l->at.at[i].losses);
+	}
 	ct_vec_free(&l->at);
 }
 

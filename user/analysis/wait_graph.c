@@ -148,8 +148,8 @@ static bool is_call(const struct ct_model *m, u32 nr, const char *const *names)
 /* Ended with the thread or by a signal, not because somebody did what it waited for. */
 static bool ended_from_outside(const struct ct_model *m, const struct ct_wait *w)
 {
-	static const char *const killers[] = { "exit_group", "kill", "tkill", "tgkill",
-		"rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", NULL };
+	static const char *const killers[] = { "exit_group", "execve", "execveat", "kill", "tkill",
+		"tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", NULL };
 	bool shared = w->lock != CT_NONE && m->locks.at[w->lock].shared;
 
 	if (!(w->flags & CT_WAIT_WOKEN) || w->waker == CT_NONE)
@@ -417,17 +417,36 @@ static void find_stuck(struct search *s)
 	free(alive);
 }
 
+/* The hang + 1 that the thread waits for in the end; CT_NONE: none.  Whom the walk met is told the
+ * answer, so that nobody is passed twice. */
+static u32 leads_to(struct search *s, u32 *known, u32 t)
+{
+	u32 to = t, steps = 0;
+
+	while (!s->ring[to] && !known[to]) {
+		known[to] = CT_NONE; /* if it comes back here */
+		if (!can_follow(s, to))
+			break;
+		to = s->g.nodes[to].owner;
+		steps++;
+	}
+	u32 hang = s->ring[to] ? s->ring[to] : known[to];
+	for (; steps; steps--, t = s->g.nodes[t].owner)
+		known[t] = hang;
+	return hang;
+}
+
 /* Those who wait for a member, or for one who does. */
 static void find_behind(struct search *s)
 {
-	for (u32 t = 0; t < s->g.cnt; t++) {
-		u32 to = t, steps = 0;
+	u32 *known = ct_alloc(((size_t)s->g.cnt + 1) * sizeof(*known));
 
-		while (!s->ring[to] && can_follow(s, to) && steps++ < s->g.cnt)
-			to = s->g.nodes[to].owner;
-		if (s->ring[to] && to != t)
-			*ct_vec_push(&s->out->at.at[s->ring[to] - 1].behind) = s->g.nodes[t].wait;
+	for (u32 t = 0; t < s->g.cnt; t++) {
+		u32 hang = s->ring[t] ? CT_NONE : leads_to(s, known, t);
+		if (hang != CT_NONE)
+			*ct_vec_push(&s->out->at.at[hang - 1].behind) = s->g.nodes[t].wait;
 	}
+	free(known);
 }
 
 static void look(struct search *s, ct_ns at_ns)

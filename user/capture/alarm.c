@@ -21,6 +21,7 @@
 #define WRONG_MOST 6		/* each wrong suspicion of a kind doubles the time to the next */
 
 #define FUTEX_WAIT 0u
+#define FUTEX_LOCK_PI 6u
 #define FUTEX_WAIT_BITSET 9u
 #define FUTEX_CMD 0x7fu
 #define FUTEX_PRIVATE 0x80u
@@ -508,6 +509,19 @@ static void recall_past(const struct watched *t, struct ct_looked_thread *to)
 	}
 }
 
+/* Who is parked (parked.c) is seen at a word of its stack; what it wants was noted. */
+static void recall_parked(const struct watched *t, struct ct_looked_thread *to)
+{
+	if ((t->block.arg1 & FUTEX_CMD) != FUTEX_LOCK_PI ||
+		(to->wait.arg1 & FUTEX_CMD) != FUTEX_WAIT_BITSET ||
+		to->wait.arg0 - to->sp >= CT_ON_STACK_BYTES)
+		return;
+	to->wait.arg0 = t->block.arg0;
+	to->wait.arg1 = t->block.arg1;
+	to->wait.word = t->block.word;
+	to->wait.owner = t->block.owner;
+}
+
 /* Is this the sleep that was noted? */
 static bool sleeps_on(const struct watched *t, const struct ct_looked_thread *to, ct_ns look_ns)
 {
@@ -521,6 +535,8 @@ void ct_alarm__recall(const struct ct_alarm *a, struct ct_look *look)
 		struct ct_looked_thread *to = &look->threads.at[i];
 		const struct watched *t = find(a, to->tid);
 
+		if (t && to->waits)
+			recall_parked(t, to);
 		if (!sleeps_on(t, to, look->start_ns)) {
 			to->since_ns = look->start_ns - 1; /* not known to have slept any longer */
 		} else if (!t->found) {

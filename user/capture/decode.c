@@ -10,7 +10,7 @@
  * leaves no doubt where the registers of the address are still what they were.  That needs no
  * symbols, and works in code that was made at run time.
  *
- * The disassembler itself is Zydis.  The other architecture's watchpoints: see bpf/compat.bpf.h.
+ * The disassembler itself is Zydis.  arm64: decode_a64.c.
  */
 #include "capture/decode.h"
 
@@ -272,7 +272,7 @@ static void find_rule(
 	}
 }
 
-void ct_decode__insn(struct ct_insn *insn, const u8 *code, u32 len, const struct ct_hit *hit,
+void ct_decode_x86__insn(struct ct_insn *insn, const u8 *code, u32 len, const struct ct_hit *hit,
 	u64 addr, u32 size)
 {
 	struct candidate *at = ct_alloc((len + 1) * sizeof(*at));
@@ -354,7 +354,7 @@ static void apply_rule(
 	out->how |= CT_ACCESS_BEFORE | CT_ACCESS_LATE;
 }
 
-void ct_decode__access(const struct ct_insn *insn, const struct ct_hit *hit, u64 addr, u32 size,
+void ct_decode_x86__access(const struct ct_insn *insn, const struct ct_hit *hit, u64 addr, u32 size,
 	struct ct_access *out)
 {
 	out->how = insn->how;

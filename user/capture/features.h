@@ -31,5 +31,8 @@ const struct ct_feature *ct_features__missing(const struct ct_features *features
 
 /* NULL when all that recording needs is there, else one sentence with the next step; free() it. */
 char *ct_features__why_not(void);
+/* False in a pid namespace other than the machine's first: what is recorded could not be told
+ * apart. */
+bool ct_features__sees_ids(void);
 
 #endif

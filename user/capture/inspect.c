@@ -423,7 +423,9 @@ static void find_owner(struct ct_look *l, struct ct_table *by_inner, struct ct_l
 	if (ct_table__get(l->by_tid, owner, 0) != CT_NONE)
 		return; /* of another process that was looked at, by a shared lock; or by chance */
 	snprintf(path, sizeof(path), "/proc/%u/task/%u", owner, owner);
-	t->owner_ended = t->at_mutex && ((t->wait.arg1 & FUTEX_PRIVATE) || access(path, F_OK));
+	/* one that nobody has waited for is still listed */
+	t->owner_ended = t->at_mutex && ((t->wait.arg1 & FUTEX_PRIVATE) || access(path, F_OK) ||
+						ct_snapshot__ended(owner));
 	if (!t->owner_ended && may_be_outside(t))
 		t->outside = owner;
 }

@@ -189,6 +189,28 @@ static void try_lockdown(struct lab *lab, struct ct_feature *f)
 			strstr(line, "[integrity]") ? "integrity, which does no harm" : "none");
 }
 
+/* Probes know threads by the machine's own ids.  The first pid namespace is always this one:
+ * PROC_PID_INIT_INO, include/linux/proc_ns.h, since 3.8. */
+bool ct_features__sees_ids(void)
+{
+	char link[64];
+	ssize_t len = readlink("/proc/self/ns/pid", link, sizeof(link) - 1);
+
+	if (len < 0)
+		return true; /* nobody to ask */
+	link[len] = 0;
+	return !strcmp(link, "pid:[4026531836]");
+}
+
+static void try_ids(struct lab *lab, struct ct_feature *f)
+{
+	if (ct_features__sees_ids())
+		yes(f, "the machine's own");
+	else
+		no(f, "start the container with --pid=host, or record from outside it with -p PID",
+			"those of a pid namespace: the probes know threads by the machine's own");
+}
+
 /* ---- BPF ---- */
 
 static int load_at_switch(const struct lab *lab, const struct bpf_insn *insns, size_t cnt)
@@ -432,8 +454,6 @@ static void try_mappings(struct lab *lab, struct ct_feature *f)
 		yes(f, "perf mmap events");
 }
 
-#ifdef __x86_64__
-
 /* As --watch uses them.  All at once, since a debugger may have some. */
 static void try_registers(struct lab *lab, struct ct_feature *f)
 {
@@ -460,15 +480,6 @@ static void try_registers(struct lab *lab, struct ct_feature *f)
 	else
 		yes(f, "--watch can see %d variables at a time", cnt);
 }
-
-#else
-
-static void try_registers(struct lab *lab, struct ct_feature *f)
-{
-	no(f, "use an x86-64 machine", "--watch does not know this processor's yet");
-}
-
-#endif
 
 /* ---- processes and names ---- */
 
@@ -595,6 +606,7 @@ static const struct {
 	{ "rights", true, try_rights },
 	{ "kernel types (BTF)", true, try_btf },
 	{ "lockdown", true, try_lockdown },
+	{ "process ids", true, try_ids },
 	{ "BPF programs", true, try_programs },
 	{ "scheduler tracepoints", true, try_tracepoints },
 	{ "reasons for waiting", true, try_reasons },

@@ -49,33 +49,50 @@ static int take_hit(struct ct_session *s, u32 cpu, const struct ct_hdr *hdr)
 
 	if (!s->watch || !s->writer)
 		return 0;
-	ct_watcher__access(s->watch, (const void *)(hdr + 1), &rec.access);
+	ct_watcher__access(s->watch, hdr, &rec.access);
 	return ct_writer__records(s->writer, cpu, &rec, sizeof(rec));
 }
 
-/* Writes a LOSS record for each kind of event that this CPU lost since the last drain. */
+/*
+ * Writes a LOSS record for each kind of event that this CPU lost since the last drain.  The probes
+ * go on meanwhile, and write the times before the counter: so the beginning is taken and cleared
+ * first, the end last.  A loss that saw the old beginning and is counted after it was cleared has
+ * none of its own: then it is younger than the last look.
+ */
 static int report_loss(struct ct_session *s, u32 cpu)
 {
 	struct ct_ring_ctl *ctl = &s->rings.ctl[cpu];
-	u64 *before = s->rings.lost_before[cpu], lost;
+	u64 *before = s->rings.lost_before[cpu], lost[CT_KIND_MAX], all = 0;
+	ct_ns since = atomic_exchange((_Atomic u64 *)&ctl->lost_since, 0);
 	struct {
 		struct ct_hdr hdr;
 		struct ct_loss loss;
-	} rec = { .hdr = { .kind = CT_LOSS, .words = sizeof(rec) / 8, .ts = ctl->lost_ts },
-		.loss = { .since = ctl->lost_since ? ctl->lost_since : ctl->lost_ts } };
+	} rec = { .hdr = { .kind = CT_LOSS, .words = sizeof(rec) / 8 } };
 	int err = 0, e;
 
 	for (u32 kind = 0; kind < CT_KIND_MAX; kind++) {
-		lost = ctl->lost[kind] - before[kind];
-		if (!lost)
-			continue;
-		before[kind] += lost;
-		s->stats.lost += lost;
+		lost[kind] = atomic_load((_Atomic u64 *)&ctl->lost[kind]) - before[kind];
+		all += lost[kind];
+	}
+	if (!all) {
+		if (since) /* its counter has not been seen yet: for the next look */
+			atomic_store((_Atomic u64 *)&ctl->lost_since, since);
+		return 0;
+	}
+	rec.hdr.ts = atomic_load((_Atomic u64 *)&ctl->lost_ts);
+	if (!since)
+		since = s->last_drain_ns > CT_PROBE_NS ? s->last_drain_ns - CT_PROBE_NS : 1;
+	rec.loss.since = since < rec.hdr.ts ? since : rec.hdr.ts;
+	s->stats.lost += all;
+	for (u32 kind = 0; kind < CT_KIND_MAX; kind++) {
+		before[kind] += lost[kind];
 		rec.loss.kind = kind == CT_HIT ? CT_ACCESS : kind;
-		rec.loss.count = lost > UINT32_MAX ? UINT32_MAX : lost;
-		ctl->lost_since = 0;
-		e = s->writer ? ct_writer__records(s->writer, cpu, &rec, sizeof(rec)) : 0;
-		err = err ? err : e;
+		while (lost[kind]) {
+			rec.loss.count = lost[kind] > UINT32_MAX ? UINT32_MAX : lost[kind];
+			lost[kind] -= rec.loss.count;
+			e = s->writer ? ct_writer__records(s->writer, cpu, &rec, sizeof(rec)) : 0;
+			err = err ? err : e;
+		}
 	}
 	return err;
 }
@@ -127,6 +144,7 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 		}
 		s->stats.records++;
 		s->stats.bytes += size;
+		ct_parked__see(&s->parked, hdr);
 		if (s->alarm && hdr->kind != CT_HIT)
 			ct_alarm__see(s->alarm, hdr);
 		if (s->watch)
@@ -159,6 +177,10 @@ int ct_rings__drain(struct ct_session *s, bool *behind)
 		e = report_loss(s, cpu); /* after: what was lost is younger than what was there */
 		err = err ? err : e;
 		s->rings.ctl[cpu].stack_budget = s->rings.stack_budget;
+	}
+	for (u32 cpu = s->rings.cpu_cnt; cpu < s->rings.ctl_cnt; cpu++) {
+		e = report_loss(s, cpu); /* a CPU that came later */
+		err = err ? err : e;
 	}
 	if (s->injected.len && s->writer) {
 		e = ct_writer__records(

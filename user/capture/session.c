@@ -27,6 +27,10 @@
 #define RINGS_TOTAL (32u << 20)
 #define RING_MOST (16u << 20)
 
+/* A probe may still be at work on a record when its programs are off, for as long as whatever runs
+ * this machine keeps its CPU from it: what is behind that record waits for it, this many ms. */
+#define LAST_DRAINS 200
+
 ct_ns ct_now_ns(void)
 {
 	struct timespec t;
@@ -56,24 +60,32 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-static u32 highest_cpu_plus_1(void)
+/* The highest number in a list such as 0-3,8-11, plus 1; 0: it cannot be read. */
+static u32 cpus_of(const char *list)
 {
-	unsigned lo, hi = 0, n;
-	FILE *f = fopen("/sys/devices/system/cpu/online", "re");
+	char path[64];
+	unsigned last = 0;
+	bool any = false;
 	char sep;
+	FILE *f;
 
-	/* a list such as 0-3,8-11 */
-	while (f && fscanf(f, "%u", &lo) == 1) {
-		hi = lo;
-		n = fscanf(f, "%c", &sep);
-		if (n != 1)
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/%s", list);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%u", &last) == 1) {
+		any = true;
+		if (fscanf(f, "%c", &sep) != 1)
 			break;
 	}
 	if (f)
 		fclose(f);
-	hi++;
-	n = sysconf(_SC_NPROCESSORS_ONLN);
-	return hi < n ? n : hi;
+	return any ? last + 1 : 0;
+}
+
+static u32 highest_cpu_plus_1(void)
+{
+	u32 online = cpus_of("online"), cnt = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return online < cnt ? cnt : online;
 }
 
 static u32 choose_segments(const struct ct_session_opts *opts, u32 cpu_cnt)
@@ -94,6 +106,11 @@ static void configure_rings(struct ct_session *s, const struct ct_session_opts *
 	u64 most;
 
 	r->cpu_cnt = highest_cpu_plus_1();
+	r->ctl_cnt = cpus_of("possible");
+	if (r->ctl_cnt < r->cpu_cnt)
+		r->ctl_cnt = r->cpu_cnt;
+	if (r->ctl_cnt > CT_CPU_MAX)
+		r->ctl_cnt = CT_CPU_MAX;
 	r->segments = choose_segments(opts, r->cpu_cnt);
 	most = (u64)r->segments * CT_SEG_BYTES - CT_RING_MARGIN;
 	r->limit = most;
@@ -104,7 +121,7 @@ static void configure_rings(struct ct_session *s, const struct ct_session_opts *
 	s->skel->rodata->ring_doorbell = r->limit / 2;
 	/* a quarter of the ring at most goes to stack copies between two drains */
 	r->stack_budget = r->limit / 4 / CT_STACK_COPY_BYTES + 4;
-	bpf_map__set_max_entries(s->skel->maps.ring_ctl, r->cpu_cnt);
+	bpf_map__set_max_entries(s->skel->maps.ring_ctl, r->ctl_cnt);
 	bpf_map__set_max_entries(s->skel->maps.rings, r->cpu_cnt * r->segments);
 	r->segment_size = CT_SEG_BYTES + CT_SEG_SLACK;
 }
@@ -268,7 +285,7 @@ static int map_memory(struct ct_session *s, char **why)
 	void *spans = NULL;
 	int err;
 
-	r->ctl_size = r->cpu_cnt * sizeof(*r->ctl);
+	r->ctl_size = r->ctl_cnt * sizeof(*r->ctl);
 	r->memory_size = (size_t)r->cpu_cnt * r->segments * r->segment_size;
 	s->tids_size = CT_TID_MAX / 8;
 	err = map_array(s->skel->maps.ring_ctl, r->ctl_size, (void **)&r->ctl);
@@ -279,7 +296,7 @@ static int map_memory(struct ct_session *s, char **why)
 		*why = ct_asprintf("cannot map the rings: %s", strerror(-err));
 		return err;
 	}
-	r->lost_before = ct_alloc(r->cpu_cnt * sizeof(*r->lost_before));
+	r->lost_before = ct_alloc(r->ctl_cnt * sizeof(*r->lost_before));
 	for (u32 cpu = 0; cpu < r->cpu_cnt; cpu++)
 		r->ctl[cpu].stack_budget = r->stack_budget;
 	return ct_images__open(&s->images, r->cpu_cnt, spans, why);
@@ -330,7 +347,7 @@ static int open_samples(struct ct_session *s, u32 hz, char **why)
 
 static int load(struct ct_session *s, char **why)
 {
-	int err = ctrace_bpf__load(s->skel);
+	int err = ct_features__sees_ids() ? ctrace_bpf__load(s->skel) : -ENOTSUP;
 	char *reason;
 
 	if (!err)
@@ -495,11 +512,13 @@ int ct_session__drain(struct ct_session *s)
 	for (u32 cpu = 0; cpu < s->rings.cpu_cnt; cpu++)
 		s->rings.ctl[cpu].busy = 0;
 	err = ct_rings__drain(s, &behind);
+	for (u32 i = 0; s->stopped && behind && !err && i < LAST_DRAINS; i++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		err = ct_rings__drain(s, &behind);
+	}
 	ct_images__drain(s->images, s->sym, s->stopped);
-	/* a probe may have taken its time stamp just before now and not yet its place in the
-	 * ring */
 	if (s->writer && !err && !behind)
-		err = ct_writer__sync(s->writer, s->stopped ? now : now - 5000000);
+		err = ct_writer__sync(s->writer, s->stopped ? now : now - CT_PROBE_NS);
 	s->stats.drains++;
 	s->last_drain_ns = now;
 	return err;

@@ -5,20 +5,25 @@
 
 #include "capture/alarm.h"
 #include "capture/capture.h"
+#include "capture/parked.h"
 #include "capture/watch.h"
+
+/* A probe may have taken its time stamp so long ago and not yet its place in the ring. */
+#define CT_PROBE_NS 5000000ull
 
 struct ct_images; /* images.c */
 
 struct ct_rings { /* ring.c */
-	u32 cpu_cnt;
+	u32 cpu_cnt;	     /* that have a ring: those there were at the start */
+	u32 ctl_cnt;	     /* that this machine can have; of the others losses are counted */
 	u32 segments;	     /* per CPU, a power of two */
 	size_t segment_size; /* of one array element, as mapped */
 	u64 limit;
 	u8 *memory;
 	size_t memory_size;
-	struct ct_ring_ctl *ctl; /* [cpu_cnt] */
+	struct ct_ring_ctl *ctl; /* [ctl_cnt] */
 	size_t ctl_size;
-	u64 (*lost_before)[CT_KIND_MAX]; /* [cpu_cnt] counters already reported */
+	u64 (*lost_before)[CT_KIND_MAX]; /* [ctl_cnt] counters already reported */
 	u64 stack_budget;		 /* per CPU and drain */
 };
 
@@ -37,6 +42,7 @@ struct ct_session {
 	u64 *tids; /* the filter's bits, mapped */
 	size_t tids_size;
 	struct ct_images *images;
+	struct ct_parked parked;
 	struct ct_writer *writer;
 	struct ct_symbolizer *sym;
 	struct ct_alarm *alarm; /* sees every record; NULL: none */

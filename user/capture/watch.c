@@ -49,6 +49,12 @@ struct armed {
 	struct bpf_link *link;
 };
 
+struct reading {
+	u64 ip;
+	ct_ns ts;
+	u32 place; /* CT_NONE: what it found has been told, or is of no use any more */
+};
+
 struct ct_watcher {
 	struct ct_session *s;
 	struct ct_watch_opts opts;
@@ -61,6 +67,8 @@ struct ct_watcher {
 	struct ct_table *armed_by;   /* tid -> armed_ns */
 	struct ct_table *places;     /* (ip, tgid) -> insns */
 	CT_VEC(struct ct_insn) insns;
+	struct ct_table *readings_by; /* (tid, var) -> readings */
+	CT_VEC(struct reading) readings; /* the last of each thread whose value came too early */
 	struct bpf_link *lock_probes[2]; /* --shake */
 	u64 lock_addr[CT_WATCH_LOCKS];
 	u32 lock_cnt;
@@ -89,10 +97,20 @@ static void inject_watch(struct ct_watcher *w, u32 var, enum ct_watch_on on)
 	ct_session__inject(w->s, CT_WATCH, 0, ct_now_ns(), &ev);
 }
 
+static const struct ct_watch_var *var_in(const struct ct_watcher *w, u32 slot)
+{
+	return w->slot_var[slot] ? &w->found.vars.at[w->slot_var[slot] - 1] : NULL;
+}
+
+static bool is_barred(const struct ct_watcher *w, u32 slot)
+{
+	return var_in(w, slot) && var_in(w, slot)->barred;
+}
+
 static void inject_slots(struct ct_watcher *w, enum ct_watch_on on)
 {
 	for (u32 i = 0; i < CT_WATCH_SLOTS; i++)
-		if (w->slot_var[i])
+		if (w->slot_var[i] && !is_barred(w, i))
 			inject_watch(w, w->slot_var[i], on);
 }
 
@@ -132,8 +150,8 @@ static void learn_lock(struct ct_watcher *w, u64 addr, u32 op, u32 val)
 
 static int arm_slot(struct ct_watcher *w, u32 tid, u32 slot)
 {
-	const struct ct_watch_var *v = &w->found.vars.at[w->slot_var[slot] - 1];
-	int fd = ct_watch_open(tid, v->addr, v->size, !w->paused);
+	const struct ct_watch_var *v = var_in(w, slot);
+	int fd = ct_watch_open(tid, v->addr, v->size, !w->paused && !v->barred);
 	struct bpf_link *link;
 
 	if (fd < 0)
@@ -184,8 +202,11 @@ static void disarm_all(struct ct_watcher *w)
 
 static void switch_all(struct ct_watcher *w, bool on)
 {
-	for (u32 i = 0; i < w->armed.cnt; i++)
-		ioctl(w->armed.at[i].fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+	for (u32 i = 0; i < w->armed.cnt; i++) {
+		bool arm = on && !is_barred(w, w->armed.at[i].slot);
+
+		ioctl(w->armed.at[i].fd, arm ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+	}
 }
 
 /* ---- price ---- */
@@ -234,11 +255,9 @@ static void set_budget(struct ct_watcher *w)
 
 /* ---- life ---- */
 
-static void choose_seed(struct ct_watcher *w)
+u64 ct_watch_any_seed(void)
 {
-	/* six digits: to be typed again */
-	if (w->opts.shake && !w->opts.seed)
-		w->opts.seed = ct_now_ns() / 1000 % 900000 + 100000;
+	return ct_now_ns() / 1000 % 900000 + 100000;
 }
 
 int ct_watcher__new(
@@ -248,11 +267,6 @@ int ct_watcher__new(
 	u64 word __attribute__((aligned(8))) = 0;
 	int fd;
 
-#ifndef __x86_64__
-	*why = ct_strdup("--watch works on x86-64 alone for now: this processor's watchpoints fire "
-			 "before the access");
-	return -ENOTSUP;
-#endif
 	fd = ct_watch_open(0, (u64)&word, 8, false);
 	if (fd < 0) {
 		*why = ct_watch_open_error(fd);
@@ -265,10 +279,12 @@ int ct_watcher__new(
 	w->automatic = !strcmp(opts->what, "auto");
 	w->armed_by = ct_table__new();
 	w->places = ct_table__new();
+	w->readings_by = ct_table__new();
 	measure_price(w);
 	set_budget(w);
 	w->turn_len_ns = TURN_FIRST_NS;
-	choose_seed(w);
+	if (w->opts.shake && !w->opts.seed)
+		w->opts.seed = ct_watch_any_seed();
 	s->watch = w;
 	*out = w;
 	return 0;
@@ -288,6 +304,8 @@ void ct_watcher__free(struct ct_watcher *w)
 	ct_watch_found__clear(&w->found);
 	ct_table__free(w->armed_by);
 	ct_table__free(w->places);
+	ct_table__free(w->readings_by);
+	ct_vec_free(&w->readings);
 	ct_vec_free(&w->armed);
 	ct_vec_free(&w->armed_ns);
 	ct_vec_free(&w->insns);
@@ -493,7 +511,8 @@ static void next_turn(struct ct_watcher *w, ct_ns now_ns)
 		for (u32 i = 0; i < w->armed.cnt; i++)
 			if (w->armed.at[i].slot == slot)
 				ct_watch_move(w->armed.at[i].fd, w->found.vars.at[var - 1].addr,
-					w->found.vars.at[var - 1].size);
+					w->found.vars.at[var - 1].size,
+					!w->found.vars.at[var - 1].barred);
 		set_slot(w, slot, var);
 		w->next_var = (w->next_var + 1) % cnt;
 		if (!w->next_var && w->turn_len_ns < TURN_MOST_NS)
@@ -569,8 +588,58 @@ static void tell_place(struct ct_watcher *w, const struct ct_hit *hit)
 		bpf_map_update_elem(map, &place, &told, BPF_EXIST);
 }
 
-void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct ct_access *out)
+/* An instruction that fails whenever it is watched is tried again for ever: it is let go. */
+static void bar(struct ct_watcher *w, u32 var)
 {
+	struct ct_watch_var *v = &w->found.vars.at[var - 1];
+
+	if (v->barred)
+		return;
+	for (u32 i = 0; i < w->armed.cnt; i++)
+		if (w->slot_var[w->armed.at[i].slot] == var)
+			ioctl(w->armed.at[i].fd, PERF_EVENT_IOC_DISABLE, 0);
+	inject_watch(w, var, CT_WATCH_OFF);
+	v->barred = true;
+	ct_warn("%s is no longer watched: the program changes it by exclusive loads and stores "
+		"(ldxr, stxr), which never succeed when a watchpoint comes between; compiled for "
+		"Armv8.1 or with -moutline-atomics it could be",
+		v->name);
+}
+
+static struct reading *reading_of(struct ct_watcher *w, u32 tid, u32 var)
+{
+	u32 idx = ct_table__get(w->readings_by, tid, var);
+
+	if (idx == CT_NONE) {
+		idx = w->readings.cnt;
+		ct_table__set(w->readings_by, tid, var, idx);
+		ct_vec_push(&w->readings)->place = CT_NONE;
+	}
+	return &w->readings.at[idx];
+}
+
+/* A reading that was taken before it happened is corrected by the next write of its thread. */
+static void correct_reading(struct ct_watcher *w, const struct ct_hdr *hdr, u32 place, u32 size,
+	struct ct_access *out)
+{
+	const struct ct_hit *hit = (const void *)(hdr + 1);
+	struct reading *r = reading_of(w, hdr->tid, hit->var);
+
+	if (!(out->how & CT_ACCESS_WRITE)) {
+		*r = (struct reading){ hit->ip, hdr->ts, out->how & CT_ACCESS_LATE ? place :
+										     CT_NONE };
+		return;
+	}
+	if (r->place != CT_NONE && r->ts < hdr->ts && !(out->how & CT_ACCESS_READ) &&
+		ct_decode__found(&w->insns.at[r->place], r->ip, &w->insns.at[place], hit, size,
+			&out->before))
+		out->how |= CT_ACCESS_FOUND;
+	r->place = CT_NONE;
+}
+
+void ct_watcher__access(struct ct_watcher *w, const struct ct_hdr *hdr, struct ct_access *out)
+{
+	const struct ct_hit *hit = (const void *)(hdr + 1);
 	u32 place = ct_table__get(w->places, hit->ip, hit->tgid), size = 8;
 
 	if (hit->var && hit->var <= w->found.vars.cnt)
@@ -590,6 +659,10 @@ void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct c
 
 		out->locks |= slot < CT_WATCH_LOCKS ? 1ull << slot : 0;
 	}
-	if (place != CT_NONE)
-		ct_decode__access(&w->insns.at[place], hit, hit->addr, size, out);
+	if (place == CT_NONE)
+		return;
+	ct_decode__access(&w->insns.at[place], hit, hit->addr, size, out);
+	if (w->insns.at[place].spins && hit->var && hit->var <= w->found.vars.cnt)
+		bar(w, hit->var);
+	correct_reading(w, hdr, place, size, out);
 }

@@ -29,12 +29,14 @@ int ct_watcher__program(struct ct_watcher *w, u32 pid, int *status, char **why);
 int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why);
 /* One line for the user: what is watched, and what it costs. */
 char *ct_watcher__announce(const struct ct_watcher *w);
+u64 ct_watch_any_seed(void); /* of six digits: to be typed again */
 u64 ct_watcher__seed(const struct ct_watcher *w); /* of --shake; 0: not shaken */
 /* Pauses, turns: to be called again after so many ms. */
 int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns);
 /* Every record that comes from the rings: locks are learnt from them. */
 void ct_watcher__see(struct ct_watcher *w, const struct ct_hdr *hdr);
-void ct_watcher__access(struct ct_watcher *w, const struct ct_hit *hit, struct ct_access *out);
+/* Of a CT_HIT, which follows its header. */
+void ct_watcher__access(struct ct_watcher *w, const struct ct_hdr *hdr, struct ct_access *out);
 /* "stats.misses" of a number in the trace; NULL: no such one. */
 const char *ct_watcher__name(const struct ct_watcher *w, u32 var);
 void ct_watcher__stop(struct ct_watcher *w); /* no more hits */
@@ -45,6 +47,7 @@ struct ct_watch_var {
 	char *name;
 	u64 addr;
 	u32 size; /* 1, 2, 4 or 8; addr is a multiple */
+	bool barred; /* the program cannot go on while it is watched */
 };
 struct ct_watch_found {
 	CT_VEC(struct ct_watch_var) vars;
@@ -61,7 +64,8 @@ char *ct_watch_find_libc(u32 pid);
 /* ---- debug registers (watch_perf.c) ---- */
 /* One register of one thread, and of what it will create.  A descriptor, or -errno. */
 int ct_watch_open(u32 tid, u64 addr, u32 size, bool enabled);
-int ct_watch_move(int fd, u64 addr, u32 size); /* the same, and its copies, elsewhere */
+/* The same, and its copies, elsewhere. */
+int ct_watch_move(int fd, u64 addr, u32 size, bool enabled);
 char *ct_watch_open_error(int err);	       /* one line for the user; free() it */
 
 #endif

@@ -40,9 +40,9 @@ int ct_watch_open(u32 tid, u64 addr, u32 size, bool enabled)
 	return fd < 0 ? -errno : fd;
 }
 
-int ct_watch_move(int fd, u64 addr, u32 size)
+int ct_watch_move(int fd, u64 addr, u32 size, bool enabled)
 {
-	struct perf_event_attr attr = describe(addr, size, true);
+	struct perf_event_attr attr = describe(addr, size, enabled);
 
 	if (!ioctl(fd, PERF_EVENT_IOC_MODIFY_ATTRIBUTES, &attr))
 		return 0;

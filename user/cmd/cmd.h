@@ -48,6 +48,9 @@ void ct_view_help(FILE *out);	/* who opens it (view.c) */
  * on stderr why there is none. */
 char *ct_view__write_beside(const struct ct_export_in *in, const char *trace);
 
+/* Nobody asked for this very file: may it be replaced?  Only if ctrace wrote it (view.c). */
+bool ct_view__may_replace(const char *path);
+
 /* ---- a trace, read (load.c) ---- */
 struct ct_study {
 	struct ct_source *source;
@@ -57,6 +60,8 @@ struct ct_study {
 /* Opens, builds and judges.  Says what is wrong with the file, on stderr: 0 or -errno; a trace of
  * which a part is missing is read as far as it goes, with a warning. */
 int ct_study__open(struct ct_study *l, const char *path);
+/* The same of a trace that was open before: what is missing in it was said then. */
+int ct_study__open_again(struct ct_study *l, const char *path);
 void ct_study__close(struct ct_study *l);
 
 /* ---- several traces (paths.c) ---- */
@@ -67,8 +72,21 @@ struct ct_paths {
 int ct_paths__add(struct ct_paths *paths, const char *word);
 void ct_paths__clear(struct ct_paths *paths);
 /* ---- exports to files (export.c) ---- */
-/* As the caller, whole or not at all.  `trace`: the file that must not be overwritten; may be NULL.
- * Says what went wrong; 0 or -errno. */
+struct ct_writer {
+	int (*write)(const void *what, FILE *out); /* 0 or -errno; -ECANCELED: and said why */
+	const void *what;
+};
+struct ct_traces {
+	const char *const *at;
+	u32 cnt;
+};
+/* As the caller, whole or not at all; none of the traces is overwritten.  Says what went wrong; 0
+ * or -errno. */
+int ct_export__write(
+	const struct ct_writer *w, const char *path, const struct ct_traces *traces);
+int ct_export__stdout(const struct ct_writer *w);
+bool ct_export__is_stdout(const char *output); /* -o: "-" or the like */
+/* The same of a trace; `trace` may be NULL. */
 char *ct_export__default_path(const char *trace, const char *suffix); /* "a.ctrace" -> "a.json" */
 int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
 	const char *trace);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `ctrace diff A B`: which traces each side is made of, read one after the other and kept as
- * figures only, and the comparison on standard output.
+ * figures only, and the comparison (diff_out.c writes it).
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd/cmd.h"
+#include "cmd/diff.h"
 
 struct side {
 	struct ct_paths paths;
@@ -53,25 +53,22 @@ static void clear_side(struct side *s)
 
 static int compare(const struct ct_opts *opts, const struct side *a, const struct side *b)
 {
-	struct ct_report_opts ro;
 	struct ct_diff d;
-	const struct ct_diff_in in = { .diff = &d,
-		.a_names = (const char *const *)a->paths.at.at,
-		.b_names = (const char *const *)b->paths.at.at };
-	FILE *out;
+	const struct ct_compared c = { .opts = opts,
+		.in = { .diff = &d,
+			.a_names = (const char *const *)a->paths.at.at,
+			.b_names = (const char *const *)b->paths.at.at } };
+	u32 a_cnt = a->paths.at.cnt, b_cnt = b->paths.at.cnt;
+	const char **all = ct_alloc((a_cnt + b_cnt) * sizeof(*all));
+	const struct ct_traces traces = { all, a_cnt + b_cnt };
 	int err;
 
-	ct_diff__compute(&d, a->runs, a->paths.at.cnt, b->runs, b->paths.at.cnt);
-	ct_term__report_opts(&ro, stdout, opts->verbose);
-	out = opts->json ? ct_json_out__open(opts) : stdout;
-	err = !out	   ? -EIO
-	      : opts->json ? ct_json_out__close(opts, out, ct_diff__write_json(&in, out))
-			   : ct_diff__write(&in, &ro, out);
-	if (!err && fflush(stdout))
-		err = -errno;
-	if (err && !opts->json_file)
-		ct_error("cannot write the comparison: %s", strerror(-err));
+	memcpy(all, a->paths.at.at, a_cnt * sizeof(*all));
+	memcpy(all + a_cnt, b->paths.at.at, b_cnt * sizeof(*all));
+	ct_diff__compute(&d, a->runs, a_cnt, b->runs, b_cnt);
+	err = ct_diff_out__write(&c, &traces);
 	ct_diff__clear(&d);
+	free(all);
 	return err;
 }
 
@@ -83,6 +80,8 @@ int ct_cmd_diff(const struct ct_opts *opts)
 	int err;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
+	if (!ct_diff_out__known(opts))
+		return CT_EXIT_FAILED;
 	err = open_side(&a, words, split);
 	err = err ? err : open_side(&b, words + split, opts->word_cnt - split);
 	err = err ? err : compare(opts, &a, &b);
@@ -110,10 +109,14 @@ void ct_diff_help(FILE *out)
 	      "    factor of three, or less than 2 %;\n"
 	      "  fewer: the same, or less than 5 % of the duration, 20 % of any other time,\n"
 	      "    half of any count (assumed: one run does not tell how the next would be).\n"
-	      "\n--json: headline, speedup (null: none beyond the noise), noise, a and b (runs:\n"
-	      "trace, duration_ns, exit_status, findings, labels), figures (group, name, what,\n"
-	      "unit, a and b with median, least, most; beyond_noise), findings (id, a_runs,\n"
-	      "b_runs, change: gone, new, rarer, \"more often\", milder, worse, same), remarks.\n"
+	      "\n-f html: a page for a browser with the same in pictures, and under it the middle\n"
+	      "run of each side as timelines on one scale of time. Without -o it goes beside B,\n"
+	      "as after.diff.html.\n"
+	      "\n--json or -f json: headline, speedup (null: none beyond the noise), noise, a and\n"
+	      "b (runs: trace, duration_ns, exit_status, findings, labels), figures (group,\n"
+	      "name, what, unit, a and b with median, least, most; beyond_noise), findings (id,\n"
+	      "a_runs, b_runs, change: gone, new, rarer, \"more often\", milder, worse, same),\n"
+	      "remarks.\n"
 	      "The exit status is 0 whether something differs or not, 125 when ctrace failed.\n",
 		out);
 }

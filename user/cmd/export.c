@@ -79,7 +79,7 @@ char *ct_export__default_path(const char *trace, const char *suffix)
 }
 
 /* Whether the file at path, if there is one, may be replaced.  *direct: it is no regular file. */
-static int check_existing(const struct target *t, const char *trace, bool *direct)
+static int check_existing(const struct target *t, const struct ct_traces *traces, bool *direct)
 {
 	struct stat st, of_trace;
 	int fd;
@@ -91,9 +91,10 @@ static int check_existing(const struct target *t, const char *trace, bool *direc
 		return -ELOOP;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
-	if (trace && !stat(trace, &of_trace) && st.st_dev == of_trace.st_dev &&
-		st.st_ino == of_trace.st_ino)
-		return -EEXIST;
+	for (u32 i = 0; i < traces->cnt; i++)
+		if (!stat(traces->at[i], &of_trace) && st.st_dev == of_trace.st_dev &&
+			st.st_ino == of_trace.st_ino)
+			return -EEXIST;
 	*direct = !S_ISREG(st.st_mode);
 	if (*direct)
 		return 0;
@@ -125,11 +126,11 @@ static void hold_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &held, before);
 }
 
-static int open_target(struct target *t, const char *trace)
+static int open_target(struct target *t, const struct ct_traces *traces)
 {
 	const char *path = t->path;
 	bool direct;
-	int fd, flags = O_WRONLY | O_NOCTTY, err = check_existing(t, trace, &direct);
+	int fd, flags = O_WRONLY | O_NOCTTY, err = check_existing(t, traces, &direct);
 
 	if (err)
 		return err;
@@ -162,9 +163,15 @@ static int close_target(struct target *t, int err)
 	return err;
 }
 
+/* By who writes: no viewer, too long a trace, a trace that cannot be read again. */
+static bool was_said(int err)
+{
+	return err == -ENOSYS || err == -EOVERFLOW || err == -ECANCELED;
+}
+
 static void explain(const char *path, int err)
 {
-	if (err == -ENOSYS || err == -EOVERFLOW) /* the exporter has said why */
+	if (was_said(err))
 		return;
 	if (err == -EEXIST)
 		ct_error("'%s' is the trace itself; name another file", path);
@@ -175,8 +182,8 @@ static void explain(const char *path, int err)
 		ct_error("cannot write '%s': %s", path, strerror(-err));
 }
 
-int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
-	const char *trace)
+int ct_export__write(
+	const struct ct_writer *w, const char *path, const struct ct_traces *traces)
 {
 	struct target t = { .path = (char *)path };
 	int err = ct_rights__caller(&t.user);
@@ -185,14 +192,36 @@ int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, 
 		ct_error("SUDO_UID and SUDO_GID do not name the user who called; unset them");
 		return err;
 	}
-	err = open_target(&t, trace);
+	err = open_target(&t, traces);
 	if (!err)
-		err = e->write(in, t.file);
+		err = w->write(w->what, t.file);
 	err = close_target(&t, err);
 	if (err)
 		explain(path, err);
 	ct_rights__clear(&t.user);
 	return err;
+}
+
+struct exported {
+	const struct ct_exporter *e;
+	const struct ct_export_in *in;
+};
+
+static int write_exported(const void *what, FILE *out)
+{
+	const struct exported *x = what;
+
+	return x->e->write(x->in, out);
+}
+
+int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
+	const char *trace)
+{
+	const struct exported x = { e, in };
+	const struct ct_writer w = { write_exported, &x };
+	const struct ct_traces traces = { &trace, trace != NULL };
+
+	return ct_export__write(&w, path, &traces);
 }
 
 int ct_export__json(
@@ -205,15 +234,20 @@ int ct_export__json(
 	return e->write(in, out);
 }
 
-static int write_stdout(const struct ct_exporter *e, const struct ct_export_in *in)
+bool ct_export__is_stdout(const char *output)
+{
+	return output && (!strcmp(output, "-") || !strcmp(output, "/dev/stdout"));
+}
+
+int ct_export__stdout(const struct ct_writer *w)
 {
 	int err;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
-	err = e->write(in, stdout);
+	err = w->write(w->what, stdout);
 	if (!err && fflush(stdout))
 		err = -errno;
-	if (err && err != -ENOSYS && err != -EOVERFLOW)
+	if (err && !was_said(err))
 		ct_error("cannot write to standard output: %s", strerror(-err));
 	return err;
 }
@@ -221,12 +255,14 @@ static int write_stdout(const struct ct_exporter *e, const struct ct_export_in *
 static int export_study(
 	const struct ct_exporter *e, const struct ct_study *l, const struct ct_opts *opts)
 {
-	struct ct_export_in in = { .facts = &l->facts, .source = l->source };
+	const struct ct_export_in in = { .facts = &l->facts, .source = l->source };
+	const struct exported x = { e, &in };
+	const struct ct_writer w = { write_exported, &x };
 	char *path;
 	int err;
 
-	if (opts->output && (!strcmp(opts->output, "-") || !strcmp(opts->output, "/dev/stdout")))
-		return write_stdout(e, &in);
+	if (ct_export__is_stdout(opts->output))
+		return ct_export__stdout(&w);
 	path = opts->output ? ct_strdup(opts->output)
 			    : ct_export__default_path(opts->trace, e->suffix);
 	err = ct_export__file(e, &in, path, opts->trace);

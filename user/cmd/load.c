@@ -20,7 +20,7 @@ static int open_source(struct ct_source **source, const char *path)
 	return err;
 }
 
-/* Who records holds a lock on the file for as long as it lives (run.c). */
+/* Who records holds a lock on the file for as long as it lives (record_output.c). */
 static bool is_being_recorded(const char *path)
 {
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
@@ -49,7 +49,7 @@ static void warn_incomplete(struct ct_source *source, const char *path)
 			path);
 }
 
-int ct_study__open(struct ct_study *l, const char *path)
+static int open_study(struct ct_study *l, const char *path, bool again)
 {
 	int err;
 
@@ -58,9 +58,20 @@ int ct_study__open(struct ct_study *l, const char *path)
 	if (err)
 		return err;
 	l->model = ct_model__build(l->source, ct_source__names(l->source));
-	warn_incomplete(l->source, path);
+	if (!again)
+		warn_incomplete(l->source, path);
 	ct_facts__compute(&l->facts, l->model);
 	return 0;
+}
+
+int ct_study__open(struct ct_study *l, const char *path)
+{
+	return open_study(l, path, false);
+}
+
+int ct_study__open_again(struct ct_study *l, const char *path)
+{
+	return open_study(l, path, true);
 }
 
 void ct_study__close(struct ct_study *l)

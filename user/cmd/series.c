@@ -5,8 +5,12 @@
  * when it is done; this one waits, passes signals on, and gives up root itself before it reads the
  * traces.  What ends the program by a signal ends the series: the run that is going on is finished
  * like any other.
+ *
+ * Exit status: 90 when any run had what --fail-on names; else that of the first run that did not
+ * end with 0, for a bad run is bad whatever came after it; else 0.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +18,14 @@
 #include <unistd.h>
 
 #include "base/rights.h"
+#include "capture/watch.h"
 #include "cmd/cmd.h"
+
+/* Seeds are numbers of six digits.  This step has no factor in common with how many there are, so
+ * no two runs have the same; and it is far, for delays of near seeds are alike. */
+#define SEEDS 900000u
+#define SEED_LEAST 100000u
+#define SEED_STEP 556231u
 
 struct series {
 	const struct ct_opts *opts;
@@ -23,10 +34,26 @@ struct series {
 	bool stopped; /* by a signal that asks for the end */
 	bool interrupted; /* ... that the last run got */
 	bool broken;  /* a recording failed: the next would, too */
+	bool failed;  /* the same, or the runs could not be summed up */
 	bool found;   /* in any run, what --fail-on named */
-	int code;     /* of the last run */
-	CT_VEC(char *) paths; /* traces that were written */
+	int code;     /* of the first run that did not end with 0; of one that was not recorded */
+	u64 seed;     /* of the first run; 0: they are not shaken */
+	/* of each run that left a trace */
+	CT_VEC(char *) paths;
+	CT_VEC(u64) seeds;
+	CT_VEC(bool) hits; /* --fail-on */
 };
+
+/* Each run has delays of its own; those of the first are the ones that --shake=SEED has without -r,
+ * and what one run showed can be shown again without the runs before it. */
+static u64 seed_of(const struct series *s, u32 number)
+{
+	u64 offset = number > 1 ? (u64)(number - 1) * SEED_STEP : 0;
+
+	if (!s->seed || !offset)
+		return s->seed;
+	return SEED_LEAST + (s->seed % SEEDS + SEEDS - SEED_LEAST + offset) % SEEDS;
+}
 
 /* PROGRAM.ctrace -> PROGRAM.3.ctrace; another name gets its number at the end. */
 static char *path_of(const struct ct_opts *opts, u32 number)
@@ -51,7 +78,7 @@ static char *path_of(const struct ct_opts *opts, u32 number)
 
 /* ---- one run ---- */
 
-static void record_in_child(const struct series *s, char *path, int result_fd)
+static void record_in_child(const struct series *s, u32 number, char *path, int result_fd)
 {
 	struct ct_opts run = *s->opts;
 	struct ct_recorded done = { 0 };
@@ -61,6 +88,7 @@ static void record_in_child(const struct series *s, char *path, int result_fd)
 	run.output = path;
 	run.runs = 0;
 	run.in_series = true;
+	run.seed = seed_of(s, number);
 	run.json = false;
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 	code = ct_record__once(&run, &done);
@@ -99,42 +127,59 @@ static int await(struct series *s, pid_t pid)
 	}
 }
 
+static void announce(const struct series *s, u32 number, const char *path)
+{
+	char *seed = s->seed ? ct_asprintf(", --shake=%" PRIu64, seed_of(s, number))
+			     : ct_strdup("");
+
+	if (!s->opts->quiet)
+		ct_info("run %u of %u: %s%s", number, s->opts->runs, path, seed);
+	free(seed);
+}
+
+/* What a run that left no trace left. */
+static void take_failure(struct series *s, int code)
+{
+	s->broken = s->failed = true;
+	s->code = code < CT_EXIT_FAILED || code > 127 ? CT_EXIT_FAILED : code;
+}
+
 static void record_one(struct series *s, u32 number)
 {
 	struct ct_recorded done = { 0 };
 	char *path = path_of(s->opts, number);
-	int ends[2], status;
+	int ends[2], status, code;
 	pid_t pid;
 
-	if (!s->opts->quiet)
-		ct_info("run %u of %u: %s", number, s->opts->runs, path);
+	announce(s, number, path);
 	fflush(NULL);
 	pid = pipe(ends) ? -1 : fork();
 	if (pid < 0) {
 		ct_error("cannot start run %u: %s", number, strerror(errno));
-		s->broken = true;
-		s->code = CT_EXIT_FAILED;
+		take_failure(s, CT_EXIT_FAILED);
 		free(path);
 		return;
 	}
 	if (!pid) {
 		close(ends[0]);
-		record_in_child(s, path, ends[1]);
+		record_in_child(s, number, path, ends[1]);
 	}
 	close(ends[1]);
 	status = await(s, pid);
 	if (read(ends[0], &done, sizeof(done)) != sizeof(done))
 		memset(&done, 0, sizeof(done));
 	close(ends[0]);
-	s->code = WIFSIGNALED(status) ? CT_EXIT_FAILED : WEXITSTATUS(status);
-	s->found |= done.found;
-	s->broken = !done.written;
-	if (s->broken && (s->code < CT_EXIT_FAILED || s->code > 127))
-		s->code = CT_EXIT_FAILED;
-	if (done.written)
-		*ct_vec_push(&s->paths) = path;
-	else
+	code = WIFSIGNALED(status) ? CT_EXIT_FAILED : WEXITSTATUS(status);
+	if (!done.written) {
+		take_failure(s, code);
 		free(path);
+		return;
+	}
+	s->found |= done.found;
+	s->code = s->code ? s->code : done.found ? 0 : code;
+	*ct_vec_push(&s->paths) = path;
+	*ct_vec_push(&s->seeds) = seed_of(s, number);
+	*ct_vec_push(&s->hits) = done.found;
 }
 
 /* ---- all of them ---- */
@@ -176,11 +221,14 @@ static int print_json(const struct series *s, const struct ct_series_in *in)
 	return out ? ct_json_out__close(s->opts, out, ct_series__write_json(in, out)) : -EIO;
 }
 
-static int print_summary(const struct series *s, const struct ct_profile *runs)
+static int print_summary(
+	const struct series *s, const struct ct_profile *runs, const struct ct_outcomes *outcomes)
 {
-	const struct ct_series_in in = { .runs = runs, .names = (const char *const *)s->paths.at,
+	const struct ct_series_in in = { .runs = runs, .outcomes = outcomes,
+		.names = (const char *const *)s->paths.at,
 		.cnt = s->paths.cnt, .wanted = s->opts->runs,
-		.interrupted = s->interrupted && !s->broken };
+		.interrupted = s->interrupted && !s->broken,
+		.seeds = s->seed ? s->seeds.at : NULL };
 	struct ct_report_opts ro;
 
 	if (s->opts->json)
@@ -195,19 +243,28 @@ static int print_summary(const struct series *s, const struct ct_profile *runs)
 static void sum_up(struct series *s)
 {
 	struct ct_profile *runs = ct_alloc((s->paths.cnt + 1) * sizeof(*runs));
+	struct ct_outcomes_in oi = { .runs = runs, .cnt = s->paths.cnt, .found = s->hits.at,
+		.interrupted = s->interrupted && !s->broken };
+	struct ct_outcomes outcomes;
 	struct ct_study study;
 
 	if (!s->opts->as_root && ct_rights__give_up(&s->user))
 		ct_debug("cannot give up root: %s", strerror(errno));
 	for (u32 i = 0; i < s->paths.cnt; i++) {
 		if (ct_study__open(&study, s->paths.at[i])) {
+			s->failed = true;
 			s->code = CT_EXIT_FAILED;
 			goto out;
 		}
 		ct_profile__compute(&runs[i], &study.facts);
 		ct_study__close(&study);
 	}
-	print_summary(s, runs);
+	ct_outcomes__compute(&outcomes, &oi);
+	if (print_summary(s, runs, &outcomes) && s->opts->json_file) {
+		s->failed = true;
+		s->code = CT_EXIT_FAILED;
+	}
+	ct_outcomes__clear(&outcomes);
 	warn_of_older(s);
 out:
 	for (u32 i = 0; i < s->paths.cnt; i++)
@@ -225,6 +282,8 @@ int ct_record__series(const struct ct_opts *opts)
 		return CT_EXIT_FAILED;
 	}
 	open_signals(&s);
+	if (opts->shake)
+		s.seed = opts->seed ? opts->seed : ct_watch_any_seed();
 	for (u32 i = 1; i <= opts->runs && !s.stopped && !s.broken; i++) {
 		record_one(&s, i);
 		if (i < opts->runs)
@@ -232,10 +291,12 @@ int ct_record__series(const struct ct_opts *opts)
 	}
 	if (s.paths.cnt)
 		sum_up(&s);
-	code = s.code == CT_EXIT_FAILED || !s.found ? s.code : CT_EXIT_FOUND;
+	code = s.found && !s.failed ? CT_EXIT_FOUND : s.code;
 	for (u32 i = 0; i < s.paths.cnt; i++)
 		free(s.paths.at[i]);
 	ct_vec_free(&s.paths);
+	ct_vec_free(&s.seeds);
+	ct_vec_free(&s.hits);
 	ct_rights__clear(&s.user);
 	return code;
 }

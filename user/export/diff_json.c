@@ -9,7 +9,8 @@
  *   noise         assumed (fewer than three runs on a side), ranges, ranks; noise_words says it
  *   same_program
  *   a, b          runs: for each trace program command exit_status duration_ns attached complete
- *                 lost_events labels findings
+ *                 lost_events labels findings; watch, where variables were watched: name sharing
+ *                 lost_updates last expected (the two null unless every access was seen)
  *   figures       group (run, critical path, threads, locks, lines), name, name_b (a line that
  *                 moved), what, unit (ns, count, ratio), a and b: median least most; beyond_noise.
  *                 All of them, also those that do not differ
@@ -71,6 +72,24 @@ static json_t *label_object(const struct ct_profile *p)
 	return o;
 }
 
+static json_t *watch_list(const struct ct_profile *p)
+{
+	json_t *list = json_array();
+
+	for (u32 i = 0; i < p->watched.cnt; i++) {
+		const struct ct_watched_run *w = &p->watched.at[i];
+		json_t *o = json_object();
+
+		set(o, "name", text(w->name));
+		set(o, "sharing", json_string(ct_sharing_id(w->sharing)));
+		set(o, "lost_updates", json_integer(w->lost));
+		set(o, "last", w->complete ? json_integer(w->last) : json_null());
+		set(o, "expected", w->complete ? json_integer(w->expected) : json_null());
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 json_t *ct_profile__json(const struct ct_profile *p, const char *name)
 {
 	json_t *o = json_object(), *findings = json_array();
@@ -89,6 +108,8 @@ json_t *ct_profile__json(const struct ct_profile *p, const char *name)
 	set(o, "lost_events", json_integer((json_int_t)p->lost_events));
 	set(o, "labels", label_object(p));
 	set(o, "findings", findings);
+	if (p->watched.cnt)
+		set(o, "watch", watch_list(p));
 	return o;
 }
 
@@ -173,7 +194,7 @@ static json_t *remark_list(const struct ct_diff *d)
 	return list;
 }
 
-int ct_diff__write_json(const struct ct_diff_in *in, FILE *out)
+json_t *ct_diff__json(const struct ct_diff_in *in)
 {
 	const struct ct_diff *d = in->diff;
 	json_t *root = json_object(), *figures = json_array(), *findings = json_array();
@@ -189,5 +210,10 @@ int ct_diff__write_json(const struct ct_diff_in *in, FILE *out)
 	set(root, "figures", figures);
 	set(root, "findings", findings);
 	set(root, "remarks", remark_list(d));
-	return ct_json__dump(root, out);
+	return root;
+}
+
+int ct_diff__write_json(const struct ct_diff_in *in, FILE *out)
+{
+	return ct_json__dump(ct_diff__json(in), out);
 }

@@ -99,25 +99,6 @@ static void write_remarks(struct diff_page *p)
 
 /* ---- the table ---- */
 
-static char *change_words(char buf[CT_FMT_LEN], const struct ct_difference *r)
-{
-	double a = r->a.median, b = r->b.median;
-
-	if (!a)
-		snprintf(buf, CT_FMT_LEN, b ? "new" : "");
-	else if (!b)
-		snprintf(buf, CT_FMT_LEN, "gone");
-	else if (b >= 10 * a)
-		snprintf(buf, CT_FMT_LEN, "x %" PRIu64, (u64)(b / a + 0.5));
-	else if (b >= a)
-		snprintf(buf, CT_FMT_LEN, "+%" PRIu64 " %%", (u64)((b - a) / a * 100 + 0.5));
-	else if (b * 100 < a)
-		snprintf(buf, CT_FMT_LEN, "-99 %%");
-	else
-		snprintf(buf, CT_FMT_LEN, "-%" PRIu64 " %%", (u64)((a - b) / a * 100 + 0.5));
-	return buf;
-}
-
 static void write_row(struct diff_page *p, const struct ct_difference *r)
 {
 	char a[CT_FMT_LEN], b[CT_FMT_LEN], change[CT_FMT_LEN];
@@ -129,7 +110,7 @@ static void write_row(struct diff_page *p, const struct ct_difference *r)
 	ct_page__put(&p->page, safe);
 	ct_page__right(&p->page, p->a_end, ct_figure_words(a, r->unit, r->a.median));
 	ct_page__right(&p->page, p->b_end, ct_figure_words(b, r->unit, r->b.median));
-	change_words(change, r);
+	ct_diff__change(change, r);
 	if (!r->beyond)
 		snprintf(change, sizeof(change), "noise");
 	ct_page__stop(&p->page, p->change_end - ct_columns(change));
@@ -145,12 +126,8 @@ static void write_row(struct diff_page *p, const struct ct_difference *r)
 
 static void write_heading(struct diff_page *p, u32 group)
 {
-	static const char *const titles[CT_GROUPS] = { [CT_GROUP_RUN] = "Run",
-		[CT_GROUP_PATH] = "Critical path", [CT_GROUP_THREAD] = "Threads",
-		[CT_GROUP_LOCK] = "Locks", [CT_GROUP_LINE] = "Lines that wait" };
-
 	ct_page__end(&p->page);
-	ct_page__ink(&p->page, CT_INK_STRONG, false, titles[group]);
+	ct_page__ink(&p->page, CT_INK_STRONG, false, ct_diff__group_title(group));
 	ct_page__right(&p->page, p->a_end, "A");
 	ct_page__right(&p->page, p->b_end, "B");
 	ct_page__right(&p->page, p->change_end, "change");

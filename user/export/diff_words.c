@@ -25,6 +25,15 @@ const char *ct_diff__group(enum ct_group group)
 	return groups[group];
 }
 
+const char *ct_diff__group_title(enum ct_group group)
+{
+	static const char *const titles[CT_GROUPS] = { [CT_GROUP_RUN] = "Run",
+		[CT_GROUP_PATH] = "Critical path", [CT_GROUP_THREAD] = "Threads",
+		[CT_GROUP_LOCK] = "Locks", [CT_GROUP_LINE] = "Lines that wait" };
+
+	return titles[group];
+}
+
 const char *ct_diff__fate(enum ct_fate fate)
 {
 	static const char *const fates[] = { [CT_FATE_SAME] = "same", [CT_FATE_GONE] = "gone",
@@ -44,6 +53,25 @@ char *ct_figure_words(char buf[CT_FMT_LEN], u32 unit, double value)
 	if (unit == CT_UNIT_COUNT)
 		return ct_fmt_count(buf, (u64)(value + 0.5));
 	snprintf(buf, CT_FMT_LEN, "%" PRIu64 ".%02" PRIu64, hundredths / 100, hundredths % 100);
+	return buf;
+}
+
+char *ct_diff__change(char buf[CT_FMT_LEN], const struct ct_difference *r)
+{
+	double a = r->a.median, b = r->b.median;
+
+	if (!a)
+		snprintf(buf, CT_FMT_LEN, b ? "new" : "");
+	else if (!b)
+		snprintf(buf, CT_FMT_LEN, "gone");
+	else if (b >= 10 * a)
+		snprintf(buf, CT_FMT_LEN, "x %" PRIu64, (u64)(b / a + 0.5));
+	else if (b >= a)
+		snprintf(buf, CT_FMT_LEN, "+%" PRIu64 " %%", (u64)((b - a) / a * 100 + 0.5));
+	else if (b * 100 < a)
+		snprintf(buf, CT_FMT_LEN, "-99 %%");
+	else
+		snprintf(buf, CT_FMT_LEN, "-%" PRIu64 " %%", (u64)((a - b) / a * 100 + 0.5));
 	return buf;
 }
 

@@ -4,17 +4,7 @@
  * byte, the lowest first); "+1" has 0 for none; "zz" is zigzag of the difference to the number
  * before it in the column.  Times are ns from the run's start.
  *
- *     for each thread in turn, its slices by time
- *     TCNT  slices of the thread              TFST  start of its first slice
- *     SDUR  duration                          SSTA  state, a byte      SFLG  flags, a byte
- *     SCPU  CPU                               SWAI  0: no wait; else zz of its index, + 1
- *
- *     for each wait in turn (start, end and thread are those of the blocked slices that name it;
- *     WEXC lists the waits for which that does not hold: index, thread, start, duration)
- *     WSTA  state, a byte     WFLG  CT_WAIT_*, a byte    WWFL  CT_WAKE_*, a byte    WFIL  file
- *     WLCK  lock +1           WOWN  owner +1             WWKR  waker +1             WTGT  target +1
- *     WSTK  stack             WFRM  frame                WNRS  syscall +1           WWNR  waker's
- *     WFDS  descriptor
+ * Slices and waits, most of it all, are in html_threads.c.
  *
  *     for each lock in turn, its holds by time
  *     LCNT  holds    HGAP  from the end of the one before (or 0)    HDUR    HTHR  thread    HFLG
@@ -26,7 +16,7 @@
 
 #include "html_int.h"
 
-static void put_number(struct ct_buf *b, u64 n)
+void ct_html__number(struct ct_buf *b, u64 n)
 {
 	ct_buf_reserve(b, 10);
 	while (n > 127) {
@@ -36,37 +26,37 @@ static void put_number(struct ct_buf *b, u64 n)
 	b->at[b->len++] = (u8)n;
 }
 
-static void put_byte(struct ct_buf *b, u8 byte)
+void ct_html__byte(struct ct_buf *b, u8 byte)
 {
 	ct_buf_reserve(b, 1);
 	b->at[b->len++] = byte;
 }
 
-static void put_index(struct ct_buf *b, u32 index)
+void ct_html__index(struct ct_buf *b, u32 index)
 {
-	put_number(b, index == CT_NONE ? 0 : (u64)index + 1);
+	ct_html__number(b, index == CT_NONE ? 0 : (u64)index + 1);
 }
 
-static void put_syscall(struct ct_buf *b, u16 nr)
+void ct_html__syscall(struct ct_buf *b, u16 nr)
 {
-	put_number(b, nr == CT_NR_NONE ? 0 : (u64)nr + 1);
+	ct_html__number(b, nr == CT_NR_NONE ? 0 : (u64)nr + 1);
 }
 
-static u64 zigzag(u64 now, u64 before)
+void ct_html__stack(struct ct_buf *b, const struct ct_model *m, u32 stack)
 {
-	i64 step = (i64)(now - before);
+	u32 cnt = m->names ? m->names->stack_start.cnt : 0;
 
-	return (u64)step << 1 ^ (u64)(step >> 63);
+	ct_html__number(b, stack < cnt ? stack : 0);
 }
 
 /* A section and an empty buffer again. */
-static void emit(struct ct_pack *p, const char tag[5], struct ct_buf *b)
+void ct_html__emit(struct ct_pack *p, const char tag[5], struct ct_buf *b)
 {
 	ct_pack__section(p, tag, b->at, b->len);
 	b->len = 0;
 }
 
-static ct_ns since_start(const struct ct_model *m, ct_ns t)
+ct_ns ct_html__since_start(const struct ct_model *m, ct_ns t)
 {
 	return t > m->start_ns ? t - m->start_ns : 0;
 }
@@ -80,144 +70,18 @@ u64 ct_html__slice_cnt(const struct ct_model *m)
 	return cnt;
 }
 
-/* One column of the slices: its tag and what of a slice it holds. */
-enum slice_column { SDUR, SSTA, SFLG, SCPU, SWAI, SLICE_COLUMNS };
-static const char slice_tags[SLICE_COLUMNS][5] = { "SDUR", "SSTA", "SFLG", "SCPU", "SWAI" };
-
-static void put_slice(
-	struct ct_buf *b, enum slice_column c, const struct ct_thread *t, u32 i, u32 *wait)
-{
-	const struct ct_slice *s = &t->slices.at[i];
-
-	switch (c) {
-	case SDUR:
-		put_number(b, ct_slice_end(t, i) - s->start_ns);
-		break;
-	case SSTA:
-		put_byte(b, s->state);
-		break;
-	case SFLG:
-		put_byte(b, s->flags);
-		break;
-	case SCPU:
-		put_number(b, s->cpu);
-		break;
-	default:
-		if (s->wait == CT_NONE) {
-			put_number(b, 0);
-			break;
-		}
-		put_number(b, zigzag(s->wait, *wait) + 1);
-		*wait = s->wait;
-	}
-}
-
-static void put_slices(struct ct_pack *p, const struct ct_model *m, struct ct_buf *b)
-{
-	/* of nothing there is no address to add to */
-	const struct ct_thread *end = m->threads.cnt ? m->threads.at + m->threads.cnt : NULL, *t;
-
-	for (t = m->threads.at; t < end; t++)
-		put_number(b, t->slices.cnt);
-	emit(p, "TCNT", b);
-	for (t = m->threads.at; t < end; t++)
-		put_number(b, t->slices.cnt ? since_start(m, t->slices.at[0].start_ns) : 0);
-	emit(p, "TFST", b);
-	for (enum slice_column c = 0; c < SLICE_COLUMNS; c++) {
-		for (t = m->threads.at; t < end; t++) {
-			u32 wait = 0;
-			for (u32 i = 0; i < t->slices.cnt; i++)
-				put_slice(b, c, t, i, &wait);
-		}
-		emit(p, slice_tags[c], b);
-	}
-}
-
-/* ---- waits ---- */
-
-struct span {
-	ct_ns start_ns, end_ns;
-	u32 thread;
-};
-
-/* What a reader works out from the slices. */
-static struct span *spans_of_waits(const struct ct_model *m)
-{
-	struct span *spans = ct_alloc((m->waits.cnt + 1) * sizeof(*spans));
-
-	for (u32 i = 0; i < m->waits.cnt; i++)
-		spans[i].thread = CT_NONE;
-	for (u32 t = 0; t < m->threads.cnt; t++) {
-		const struct ct_thread *th = &m->threads.at[t];
-		for (u32 i = 0; i < th->slices.cnt; i++) {
-			const struct ct_slice *s = &th->slices.at[i];
-			if (s->wait == CT_NONE || !ct_state_blocked(s->state))
-				continue;
-			if (spans[s->wait].thread == CT_NONE)
-				spans[s->wait].start_ns = s->start_ns;
-			spans[s->wait].thread = t;
-			spans[s->wait].end_ns = ct_slice_end(th, i);
-		}
-	}
-	return spans;
-}
-
-static void put_exceptions(struct ct_pack *p, const struct ct_model *m, struct ct_buf *b)
-{
-	struct span *spans = spans_of_waits(m);
-
-	for (u32 i = 0; i < m->waits.cnt; i++) {
-		const struct ct_wait *w = &m->waits.at[i];
-		if (spans[i].thread == w->thread && spans[i].start_ns == w->start_ns &&
-			spans[i].end_ns == w->end_ns)
-			continue;
-		put_number(b, i);
-		put_number(b, w->thread);
-		put_number(b, since_start(m, w->start_ns));
-		put_number(b, w->end_ns - w->start_ns);
-	}
-	free(spans);
-	emit(p, "WEXC", b);
-}
-
-#define WAIT_COLUMN(tag, put)                                                                      \
-	do {                                                                                       \
-		for (const struct ct_wait *w = m->waits.at; w < end; w++)                          \
-			put;                                                                       \
-		emit(p, tag, b);                                                                   \
-	} while (0)
-
-static void put_waits(struct ct_pack *p, const struct ct_model *m, struct ct_buf *b)
-{
-	const struct ct_wait *end = m->waits.cnt ? m->waits.at + m->waits.cnt : NULL;
-
-	WAIT_COLUMN("WSTA", put_byte(b, w->state));
-	WAIT_COLUMN("WFLG", put_byte(b, w->flags));
-	WAIT_COLUMN("WWFL", put_byte(b, w->wake_flags));
-	WAIT_COLUMN("WFIL", put_byte(b, w->file));
-	WAIT_COLUMN("WLCK", put_index(b, w->lock));
-	WAIT_COLUMN("WOWN", put_index(b, w->owner));
-	WAIT_COLUMN("WWKR", put_index(b, w->waker));
-	WAIT_COLUMN("WTGT", put_index(b, w->target));
-	WAIT_COLUMN("WSTK", put_number(b, w->stack));
-	WAIT_COLUMN("WFRM", put_number(b, w->frame));
-	WAIT_COLUMN("WNRS", put_syscall(b, w->nr));
-	WAIT_COLUMN("WWNR", put_syscall(b, w->waker_nr));
-	WAIT_COLUMN("WFDS", put_number(b, w->fd));
-	put_exceptions(p, m, b);
-}
-
 /* ---- holds, path, samples ---- */
 
 static void put_hold(struct ct_buf b[4], const struct ct_model *m, const struct ct_hold *h,
 	ct_ns *end_ns)
 {
-	ct_ns start = since_start(m, h->start_ns), end = since_start(m, h->end_ns);
+	ct_ns start = ct_html__since_start(m, h->start_ns);
+	ct_ns end = ct_html__since_start(m, h->end_ns);
 
-	put_number(&b[0], start > *end_ns ? start - *end_ns : 0);
-	put_number(&b[1], end > start ? end - start : 0);
-	put_number(&b[2], h->thread);
-	put_number(&b[3], h->flags);
+	ct_html__number(&b[0], start > *end_ns ? start - *end_ns : 0);
+	ct_html__number(&b[1], end > start ? end - start : 0);
+	ct_html__number(&b[2], h->thread);
+	ct_html__number(&b[3], h->flags);
 	*end_ns = end;
 }
 
@@ -229,13 +93,13 @@ static void put_holds(struct ct_pack *p, const struct ct_model *m, struct ct_buf
 	for (u32 l = 0; l < m->locks.cnt; l++) {
 		const struct ct_lock *lock = &m->locks.at[l];
 		ct_ns end_ns = 0;
-		put_number(cnts, lock->holds.cnt);
+		ct_html__number(cnts, lock->holds.cnt);
 		for (u32 i = 0; i < lock->holds.cnt; i++)
 			put_hold(b, m, &lock->holds.at[i], &end_ns);
 	}
-	emit(p, "LCNT", cnts);
+	ct_html__emit(p, "LCNT", cnts);
 	for (u32 i = 0; i < 4; i++) {
-		emit(p, tags[i], &b[i]);
+		ct_html__emit(p, tags[i], &b[i]);
 		ct_buf_free(&b[i]);
 	}
 }
@@ -248,17 +112,18 @@ static void put_path(struct ct_pack *p, const struct ct_facts *facts, struct ct_
 
 	for (u32 i = 0; i < path->segments.cnt; i++) {
 		const struct ct_path_segment *s = &path->segments.at[i];
-		put_number(&b[0], s->end_ns - s->start_ns);
-		put_number(&b[1], s->thread);
-		put_number(&b[2], s->state);
-		put_index(&b[3], s->lock);
-		put_number(&b[4], s->frame);
+		ct_html__number(&b[0], s->end_ns - s->start_ns);
+		ct_html__number(&b[1], s->thread);
+		ct_html__number(&b[2], s->state);
+		ct_html__index(&b[3], s->lock);
+		ct_html__number(&b[4], s->frame);
 	}
-	put_number(first,
-		path->segments.cnt ? since_start(facts->m, path->segments.at[0].start_ns) : 0);
-	emit(p, "PFST", first);
+	ct_html__number(first,
+		path->segments.cnt ? ct_html__since_start(facts->m, path->segments.at[0].start_ns)
+				   : 0);
+	ct_html__emit(p, "PFST", first);
 	for (u32 i = 0; i < 5; i++) {
-		emit(p, tags[i], &b[i]);
+		ct_html__emit(p, tags[i], &b[i]);
 		ct_buf_free(&b[i]);
 	}
 }
@@ -271,16 +136,16 @@ static void put_samples(struct ct_pack *p, const struct ct_model *m)
 
 	for (u32 i = 0; i < m->samples.cnt; i++) {
 		const struct ct_cpu_sample *s = &m->samples.at[i];
-		ct_ns now = since_start(m, s->ts);
-		put_number(&b[0], zigzag(now, before));
-		put_index(&b[1], s->thread);
-		put_number(&b[2], s->stack);
-		put_syscall(&b[3], s->nr);
-		put_number(&b[4], s->cpu);
+		ct_ns now = ct_html__since_start(m, s->ts);
+		ct_html__number(&b[0], zigzag(now, before));
+		ct_html__index(&b[1], s->thread);
+		ct_html__stack(&b[2], m, s->stack);
+		ct_html__syscall(&b[3], s->nr);
+		ct_html__number(&b[4], s->cpu);
 		before = now;
 	}
 	for (u32 i = 0; i < 5; i++) {
-		emit(p, tags[i], &b[i]);
+		ct_html__emit(p, tags[i], &b[i]);
 		ct_buf_free(&b[i]);
 	}
 }
@@ -289,8 +154,7 @@ void ct_html__columns(struct ct_pack *p, const struct ct_facts *facts)
 {
 	struct ct_buf b = { 0 };
 
-	put_slices(p, facts->m, &b);
-	put_waits(p, facts->m, &b);
+	ct_html__threads(p, facts->m);
 	put_holds(p, facts->m, &b);
 	put_path(p, facts, &b);
 	put_samples(p, facts->m);

@@ -14,11 +14,12 @@
  *   locks     [[id, name, kind, process, address, waits, wait_ns, max_wait_ns, max_waiters,
  *             shared]]
  *   findings  [{threads, locks, frames: indices; hang: [[thread, wait + 1, owner + 1,
- *             holds + 1]]}], in the order of the summary's
+ *             holds + 1]]; watched: index}], in the order of the summary's
  *   wakers    [[waker + 1, wakee + 1]], in the order of the summary's: a tid may have been two
  *             threads
  *   losses    [[since_ns, until_ns, cpu, kind, count]]
  *   sources   of html_source.c
+ *   watched, locksets   of html_touches.c
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,11 +45,6 @@ static void add_number(json_t *array, u64 n)
 static void add_index(json_t *array, u32 index)
 {
 	add_number(array, index == CT_NONE ? 0 : (u64)index + 1);
-}
-
-static ct_ns since_start(const struct ct_model *m, ct_ns t)
-{
-	return t > m->start_ns ? t - m->start_ns : 0;
 }
 
 static json_t *states(void)
@@ -181,7 +177,7 @@ static json_t *indices(const u32 *at, u32 cnt)
 	return list;
 }
 
-static json_t *hang(const struct ct_hang *h)
+static json_t *hang(const struct ct_hang *h, const u32 *wait_numbers)
 {
 	json_t *rows = json_array();
 
@@ -189,7 +185,7 @@ static json_t *hang(const struct ct_hang *h)
 		const struct ct_hang_member *member = &h->members.at[i];
 		json_t *row = json_array();
 		add_number(row, member->thread);
-		add_index(row, member->wait);
+		add_index(row, member->wait == CT_NONE ? CT_NONE : wait_numbers[member->wait]);
 		add_index(row, member->owner);
 		add_index(row, member->holds);
 		json_array_append_new(rows, row);
@@ -199,6 +195,7 @@ static json_t *hang(const struct ct_hang *h)
 
 static json_t *findings(const struct ct_facts *facts)
 {
+	u32 *wait_numbers = facts->findings.at.cnt ? ct_html__wait_numbers(facts->m) : NULL;
 	json_t *rows = json_array();
 
 	for (u32 i = 0; i < facts->findings.at.cnt; i++) {
@@ -208,9 +205,13 @@ static json_t *findings(const struct ct_facts *facts)
 		json_object_set_new(row, "locks", indices(f->locks.at, f->locks.cnt));
 		json_object_set_new(row, "frames", indices(f->frames.at, f->frames.cnt));
 		if (f->hang != CT_NONE)
-			json_object_set_new(row, "hang", hang(&facts->hangs.at.at[f->hang]));
+			json_object_set_new(row, "hang",
+				hang(&facts->hangs.at.at[f->hang], wait_numbers));
+		if (f->watched != CT_NONE)
+			json_object_set_new(row, "watched", json_integer(f->watched));
 		json_array_append_new(rows, row);
 	}
+	free(wait_numbers);
 	return rows;
 }
 
@@ -235,8 +236,8 @@ static json_t *losses(const struct ct_model *m)
 		const struct ct_loss_span *l = &m->losses.at[i];
 		const char *kind = ct_kind_name(l->kind);
 		json_t *row = json_array();
-		add_number(row, since_start(m, l->since_ns));
-		add_number(row, since_start(m, l->until_ns));
+		add_number(row, ct_html__since_start(m, l->since_ns));
+		add_number(row, ct_html__since_start(m, l->until_ns));
 		add_number(row, l->cpu);
 		json_array_append_new(row, json_string(kind ? kind : "several"));
 		add_number(row, l->count);
@@ -265,6 +266,7 @@ json_t *ct_html__meta(const struct ct_export_in *in)
 	json_object_set_new(meta, "wakers", wakers(&in->facts->wakers));
 	json_object_set_new(meta, "losses", losses(m));
 	json_object_set_new(meta, "sources", ct_html__sources(in->facts));
+	ct_html__watched(meta, in->facts);
 	if (none)
 		ct_names__free(none);
 	return meta;

@@ -59,6 +59,21 @@ static void add_place(struct places *p, const struct ct_names *names, u32 frame)
 	*ct_vec_push(&p->frames) = frame;
 }
 
+/* Each line once: there are many more accesses than lines. */
+static void collect_accesses(struct places *p, const struct ct_model *m)
+{
+	u8 *seen = ct_alloc((size_t)m->names->frames.cnt + 1);
+
+	for (u32 i = 0; i < m->touches.cnt; i++) {
+		u32 frame = m->touches.at[i].frame;
+		if (frame >= m->names->frames.cnt || seen[frame])
+			continue;
+		seen[frame] = 1;
+		add_place(p, m->names, frame);
+	}
+	free(seen);
+}
+
 static void collect_places(struct places *p, const struct ct_facts *facts)
 {
 	const struct ct_names *names = facts->m->names;
@@ -75,6 +90,7 @@ static void collect_places(struct places *p, const struct ct_facts *facts)
 	}
 	for (u32 i = 0; i < facts->lines.at.cnt; i++)
 		add_place(p, names, facts->lines.at.at[i].frame);
+	collect_accesses(p, facts->m);
 }
 
 /* ---- finding and reading a file ---- */

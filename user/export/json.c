@@ -34,6 +34,8 @@
  *                title because_of (id of the finding that it follows from);
  *                since_ns until_ns (of hangs)
  *
+ * lossy (true): in each object of run, locks, parallelism, work and so on when events were lost,
+ * since its figures may be off; threads have true or false, by whether a loss fell into their life.
  * exit_status is what a shell would give (128 + signal); null while the program ran on, or was not
  * ctrace's own.  blocked_ns has a key for each state in which the thread was.  switches_agree: does
  * what was recorded equal the kernel's own count (null: that is not known).  holders_ns: what
@@ -569,27 +571,22 @@ static void add_lock_id(json_t *locks, const struct ct_model *m, u32 lock)
 	if (lock == CT_NONE)
 		return;
 	snprintf(id, sizeof(id), "L%" PRIu32, m->locks.at[lock].id);
-	for (size_t i = 0; i < json_array_size(locks); i++)
-		if (!strcmp(json_string_value(json_array_get(locks, i)), id))
-			return;
 	json_array_append_new(locks, json_string(id));
 }
 
-/* "file.c:12"; a place without a line says nothing here */
-static void add_line(json_t *lines, const struct ct_model *m, u32 frame)
+/* "file.c:12", each once; a place without a line says nothing here */
+static void add_line(json_t *lines, struct ct_strtab *known, const struct ct_model *m, u32 frame)
 {
 	struct ct_place place = ct_frame_place(m->names, frame);
+	u32 cnt = ct_strtab__count(known);
 	char *line;
 
 	if (!*place.file || !place.line)
 		return;
 	line = ct_asprintf("%s:%" PRIu32, ct_base_name(place.file), place.line);
-	for (size_t i = 0; i < json_array_size(lines); i++)
-		if (!strcmp(json_string_value(json_array_get(lines, i)), line)) {
-			free(line);
-			return;
-		}
-	json_array_append_new(lines, text(line));
+	ct_strtab__add(known, line);
+	if (ct_strtab__count(known) > cnt)
+		json_array_append_new(lines, text(line));
 	free(line);
 }
 
@@ -601,10 +598,12 @@ static void set_owned(json_t *o, const char *key, char *value)
 
 static json_t *finding_places(const struct ct_model *m, const struct ct_finding *f)
 {
+	struct ct_strtab *known = ct_strtab__new();
 	json_t *lines = json_array();
 
 	for (u32 i = 0; i < f->frames.cnt; i++)
-		add_line(lines, m, f->frames.at[i]);
+		add_line(lines, known, m, f->frames.at[i]);
+	ct_strtab__free(known);
 	return lines;
 }
 
@@ -661,6 +660,28 @@ static void set_findings(json_t *root, const struct ct_facts *facts)
 	set(root, "findings", findings);
 }
 
+static void mark_object(json_t *value)
+{
+	if (json_is_object(value))
+		set(value, "lossy", json_true());
+}
+
+/* What lost events may have changed says so: each object at the top and in the lists there.
+ * Threads have their own mark: some were not touched. */
+static void mark_lossy(json_t *root)
+{
+	for (void *it = json_object_iter(root); it; it = json_object_iter_next(root, it)) {
+		const char *key = json_object_iter_key(it);
+		json_t *value = json_object_iter_value(it);
+
+		if (!strcmp(key, "loss") || !strcmp(key, "threads"))
+			continue;
+		mark_object(value);
+		for (size_t i = 0; i < json_array_size(value); i++)
+			mark_object(json_array_get(value, i));
+	}
+}
+
 json_t *ct_json__summary(const struct ct_export_in *in)
 {
 	json_t *root = json_object();
@@ -671,6 +692,8 @@ json_t *ct_json__summary(const struct ct_export_in *in)
 	if (in->facts->sharing.at.cnt)
 		set(root, "watch", ct_json__watch(in->facts));
 	set_findings(root, in->facts);
+	if (in->facts->m->lost_events)
+		mark_lossy(root);
 	return root;
 }
 

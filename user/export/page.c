@@ -263,3 +263,18 @@ void ct_page__shorten_start(const struct ct_page *p, char *s, u32 columns)
 	sprintf(s, "%s%s", mark, rest);
 	free(rest);
 }
+
+void ct_page__bar(struct ct_page *p, u64 part, u64 whole, u32 columns)
+{
+	static const char *const eighths[] = { "", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
+		"\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89" };
+	u64 length = whole ? (u64)((unsigned __int128)part * columns * 8 / whole) : 0;
+
+	if (!length && part)
+		length = 1;
+	if (!p->unicode)
+		length = (length + 7) / 8 * 8;
+	for (u64 i = 0; i < length / 8; i++)
+		ct_page__ink(p, CT_INK_GREEN, false, p->unicode ? "\xe2\x96\x88" : "#");
+	ct_page__ink(p, CT_INK_GREEN, false, eighths[length % 8]);
+}

@@ -47,6 +47,8 @@ void ct_page__printf(struct ct_page *p, const char *fmt, ...) CT_PRINTF(2, 3);
 void ct_page__stop(struct ct_page *p, u32 column); /* go on at this column, if not yet past it */
 void ct_page__right(struct ct_page *p, u32 column, const char *s); /* s ends before this column */
 void ct_page__end(struct ct_page *p);
+/* `part` of `whole` as a bar, the whole being so many columns; what is not nothing shows. */
+void ct_page__bar(struct ct_page *p, u64 part, u64 whole, u32 columns);
 /* Words of s from here on; lines after the first start at column `indent`.  Ends the line. */
 void ct_page__wrap(struct ct_page *p, u32 indent, const char *s);
 /* Text from outside, harmless, in the page's characters; free() it. */

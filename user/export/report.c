@@ -103,6 +103,27 @@ char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by)
 	return buf;
 }
 
+const char *ct_report__about(const struct ct_report *r)
+{
+	return r->lossy ? "~" : "";
+}
+
+char *ct_report__ns(const struct ct_report *r, char buf[CT_FMT_LEN], ct_ns ns)
+{
+	char plain[CT_FMT_LEN];
+	snprintf(buf, CT_FMT_LEN, "%s%.*s", ct_report__about(r), CT_FMT_LEN - 2,
+		ct_fmt_ns(plain, ns));
+	return buf;
+}
+
+char *ct_report__count(const struct ct_report *r, char buf[CT_FMT_LEN], u64 n)
+{
+	char plain[CT_FMT_LEN];
+	snprintf(buf, CT_FMT_LEN, "%s%.*s", ct_report__about(r), CT_FMT_LEN - 2,
+		ct_fmt_count(plain, n));
+	return buf;
+}
+
 /* ---- what ran ---- */
 
 /* "a (pid 12), b (pid 34)": what was attached to.  Older traces know the first one's id only. */
@@ -192,11 +213,12 @@ static void write_run(struct ct_report *r)
 	ct_page__shorten(&r->page, program, r->page.width / 2);
 	char *where = m->processes.cnt < 2 ? ct_strdup("") :
 					     ct_asprintf(" in %s processes",
-						     ct_fmt_count(processes, m->processes.cnt));
+						     ct_report__count(r, processes,
+							     m->processes.cnt));
 	char *facts = ct_asprintf("%s; %s%s of %" PRIu32 " CPU%s used; %s thread%s%s",
-		end, r->lossy ? "~" : "",
+		end, ct_report__about(r),
 		ct_report__ratio(cpus, running_ns, m->end_ns - m->start_ns), m->run->cpus,
-		PLURAL(m->run->cpus), ct_fmt_count(threads, m->threads.cnt),
+		PLURAL(m->run->cpus), ct_report__count(r, threads, m->threads.cnt),
 		PLURAL(m->threads.cnt), where);
 	ct_page__ink(&r->page, CT_INK_STRONG, false, program);
 	ct_page__put(&r->page, ":");
@@ -276,20 +298,6 @@ static u32 last_of_row(u32 first, u32 cnt)
 	return last < cnt ? last : cnt - 1;
 }
 
-static void draw_share(struct ct_page *page, u64 part, u64 whole, u32 columns)
-{
-	static const char *const eighths[] = { "", "\xe2\x96\x8f", "\xe2\x96\x8e", "\xe2\x96\x8d",
-		"\xe2\x96\x8c", "\xe2\x96\x8b", "\xe2\x96\x8a", "\xe2\x96\x89" };
-	u64 length = whole ? (u64)((unsigned __int128)part * columns * 8 / whole) : 0;
-	if (!length && part)
-		length = 1;
-	if (!page->unicode)
-		length = (length + 7) / 8 * 8;
-	for (u64 i = 0; i < length / 8; i++)
-		ct_page__ink(page, CT_INK_GREEN, false, page->unicode ? "\xe2\x96\x88" : "#");
-	ct_page__ink(page, CT_INK_GREEN, false, eighths[length % 8]);
-}
-
 static void write_histogram(struct ct_report *r)
 {
 	const struct ct_parallelism *p = &r->facts->parallelism;
@@ -306,7 +314,7 @@ static void write_histogram(struct ct_report *r)
 		ct_page__right(&r->page, 24,
 			ct_report__share(share, ns, p->duration_ns, r->lossy));
 		ct_page__stop(&r->page, 26);
-		draw_share(&r->page, ns, p->duration_ns, r->page.width < 100 ? 30 : 50);
+		ct_page__bar(&r->page, ns, p->duration_ns, r->page.width < 100 ? 30 : 50);
 		ct_page__end(&r->page);
 		free(label);
 		first = last + 1;
@@ -354,7 +362,7 @@ static void write_work(struct ct_report *r)
 		[CT_FIT_THREADS] = "threads fit",
 		[CT_FIT_PROCESSES] = "processes fit: its threads run one at a time",
 	};
-	if (!k->cpu_ns && !k->io_ns && !k->sleep_ns)
+	if ((!k->cpu_ns && !k->io_ns && !k->sleep_ns) || k->kind == CT_WORK_WAITING)
 		return;
 	char *text = ct_asprintf("the work as a whole is %s; %s", ct_work_kind_name(k->kind),
 		fits[k->fit]);
@@ -376,7 +384,7 @@ static void write_parallelism(struct ct_report *r)
 	char *text = ct_asprintf(
 		"on average %s%s threads ran at once on %" PRIu32 " CPU%s; exactly one ran %s "
 		"of the time; some thread waited for a CPU %s of the time",
-		r->lossy ? "~" : "",
+		ct_report__about(r),
 		ct_report__ratio(mean, (u64)(p->mean_running * 1e6 + 0.5), 1000000),
 		r->m->run->cpus, PLURAL(r->m->run->cpus),
 		ct_report__share(one, p->cnt > 1 ? p->running_ns[1] : 0, p->duration_ns, r->lossy),
@@ -406,7 +414,7 @@ static void write_stolen(struct ct_report *r)
 	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s "
 				 "as theirs; switching, interrupts or the hypervisor took the "
 				 "rest",
-		ct_fmt_ns(on_cpu, on_cpu_ns), ct_fmt_ns(own, own_ns));
+		ct_report__ns(r, on_cpu, on_cpu_ns), ct_report__ns(r, own, own_ns));
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);

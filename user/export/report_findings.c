@@ -64,8 +64,8 @@ static char *name_cost(const struct ct_report *r, const struct ct_finding *f)
 
 	if (f->watched != CT_NONE) /* a wrong value */
 		return ct_strdup("seen");
-	return ct_asprintf("%s%s, %s", r->lossy ? "~" : "", ct_fmt_ns(cost, f->cost_ns),
-		ct_report__share(share, f->cost_ns, r->m->end_ns - r->m->start_ns, false));
+	return ct_asprintf("%s, %s", ct_report__ns(r, cost, f->cost_ns),
+		ct_report__share(share, f->cost_ns, r->m->end_ns - r->m->start_ns, r->lossy));
 }
 
 /* ---- the sentence ---- */

@@ -39,6 +39,11 @@ void ct_report__fit_place(const struct ct_report *r, char *place, u32 columns);
 char *ct_report__share(char buf[CT_FMT_LEN], u64 part, u64 whole, bool lossy);
 /* n / by in hundredths: "1.24"; "<0.01" for what would look like nothing */
 char *ct_report__ratio(char buf[CT_FMT_LEN], u64 n, u64 by);
+/* "~" where lost events may have changed the figure that follows; else "" */
+const char *ct_report__about(const struct ct_report *r);
+/* As ct_fmt_ns and ct_fmt_count, with that before it. */
+char *ct_report__ns(const struct ct_report *r, char buf[CT_FMT_LEN], ct_ns ns);
+char *ct_report__count(const struct ct_report *r, char buf[CT_FMT_LEN], u64 n);
 
 /* ---- how a state looks (report_bar.c) ---- */
 /* States as the report shows them: CT_OTHER is told apart where it is a wait for a signal. */

@@ -33,12 +33,6 @@ static bool is_exclusion(const struct ct_report *r, const struct ct_contention *
 	return kind == CT_LK_MUTEX || kind == CT_LK_RWLOCK;
 }
 
-/* "~" where lost events may have changed the figure that follows. */
-static const char *about(const struct ct_report *r)
-{
-	return r->lossy ? "~" : "";
-}
-
 static void write_lock_line(struct ct_report *r, const struct ct_lock *lock)
 {
 	char raw[NAME_SIZE];
@@ -47,10 +41,10 @@ static void write_lock_line(struct ct_report *r, const struct ct_lock *lock)
 	char longest[CT_FMT_LEN];
 	char *name = ct_page__safe(&r->page, ct_lock_name(r->m, lock, raw, sizeof(raw)));
 	ct_page__shorten(&r->page, name, r->page.width / 2);
-	char *facts = ct_asprintf("%s, %s%s %s, %s%s in all, longest %s",
-		ct_lock_kind_name(lock->kind), about(r), ct_fmt_count(waits, lock->wait_cnt),
-		lock->wait_cnt == 1 ? "wait" : "waits", about(r), ct_fmt_ns(sum, lock->wait_ns),
-		ct_fmt_ns(longest, lock->max_wait_ns));
+	char *facts = ct_asprintf("%s, %s %s, %s in all, longest %s",
+		ct_lock_kind_name(lock->kind), ct_report__count(r, waits, lock->wait_cnt),
+		lock->wait_cnt == 1 ? "wait" : "waits", ct_report__ns(r, sum, lock->wait_ns),
+		ct_report__ns(r, longest, lock->max_wait_ns));
 	ct_page__stop(&r->page, 2);
 	ct_page__ink(&r->page, CT_INK_VERMILLION, false, name);
 	ct_page__stop(&r->page, r->page.column + 2);
@@ -69,10 +63,13 @@ static void start_fact(struct ct_report *r, const char *word, const char *figure
 
 static void write_queue(struct ct_report *r, const struct ct_lock *lock)
 {
-	char mean[CT_FMT_LEN];
-	start_fact(r, "queue",
-		ct_report__ratio(mean, lock->wait_ns, r->m->end_ns - r->m->start_ns));
-	ct_page__printf(&r->page, "threads on average, %" PRIu32 " at most", lock->max_waiters);
+	char ratio[CT_FMT_LEN], most[CT_FMT_LEN];
+	char *mean = ct_asprintf("%s%s", ct_report__about(r),
+		ct_report__ratio(ratio, lock->wait_ns, r->m->end_ns - r->m->start_ns));
+	start_fact(r, "queue", mean);
+	free(mean);
+	ct_page__printf(&r->page, "threads on average, %s at most",
+		ct_report__count(r, most, lock->max_waiters));
 	ct_page__end(&r->page);
 }
 
@@ -114,7 +111,7 @@ static void write_pair(struct ct_report *r, const struct ct_blame *b, bool reade
 		      b->owner == b->waiter ? ct_strdup("itself") :
 					      ct_report__thread(r, b->owner);
 	char *pair = ct_asprintf("%s waited for %s (%s %s)", waiter, owner,
-		ct_fmt_count(waits, b->waits), b->waits == 1 ? "wait" : "waits");
+		ct_report__count(r, waits, b->waits), b->waits == 1 ? "wait" : "waits");
 	ct_page__wrap(&r->page, FIGURE_END + 2, pair);
 	free(pair);
 	free(owner);
@@ -133,11 +130,11 @@ static void write_pairs(struct ct_report *r, const struct ct_contention *c)
 			rest_ns += c->blamed.at[i].wait_ns;
 			continue;
 		}
-		start_fact(r, i ? "" : "who", ct_fmt_ns(time, c->blamed.at[i].wait_ns));
+		start_fact(r, i ? "" : "who", ct_report__ns(r, time, c->blamed.at[i].wait_ns));
 		write_pair(r, &c->blamed.at[i], readers);
 	}
 	if (c->blamed.cnt > cnt) {
-		start_fact(r, "", ct_fmt_ns(time, rest_ns));
+		start_fact(r, "", ct_report__ns(r, time, rest_ns));
 		ct_page__printf(&r->page, "in %" PRIu32 " more %s", c->blamed.cnt - cnt,
 			c->blamed.cnt - cnt == 1 ? "pair" : "pairs");
 		ct_page__end(&r->page);
@@ -213,9 +210,9 @@ static void write_rest(struct ct_report *r, u32 cnt, bool more, ct_ns wait_ns)
 {
 	char time[CT_FMT_LEN];
 	ct_page__stop(&r->page, 2);
-	ct_page__printf(&r->page, "%s%" PRIu32 " %slock%s, %s%s of waiting in all",
-		more ? "and " : "", cnt, more ? "more " : "", cnt == 1 ? "" : "s", about(r),
-		ct_fmt_ns(time, wait_ns));
+	ct_page__printf(&r->page, "%s%" PRIu32 " %slock%s, %s of waiting in all",
+		more ? "and " : "", cnt, more ? "more " : "", cnt == 1 ? "" : "s",
+		ct_report__ns(r, time, wait_ns));
 	ct_page__end(&r->page);
 }
 
@@ -297,17 +294,15 @@ static void write_wait(struct ct_report *r, const struct ct_line_wait *line)
 {
 	struct wait_columns at = lay_out_waits(&r->page);
 	char buf[CT_FMT_LEN];
-	char *sum = ct_asprintf("%s%s", about(r), ct_fmt_ns(buf, line->wait_ns));
 	ct_page__stop(&r->page, 2);
 	ct_page__put(&r->page, line->signal ? "signal" : ct_state_name(line->state));
-	put_column(&r->page, at.sum, sum);
-	put_column(&r->page, at.longest, ct_fmt_ns(buf, line->max_ns));
-	put_column(&r->page, at.waits, ct_fmt_count(buf, line->waits));
-	put_column(&r->page, at.threads, ct_fmt_count(buf, line->threads));
+	put_column(&r->page, at.sum, ct_report__ns(r, buf, line->wait_ns));
+	put_column(&r->page, at.longest, ct_report__ns(r, buf, line->max_ns));
+	put_column(&r->page, at.waits, ct_report__count(r, buf, line->waits));
+	put_column(&r->page, at.threads, ct_report__count(r, buf, line->threads));
 	ct_page__stop(&r->page, at.place);
 	put_place(r, line->frame);
 	ct_page__end(&r->page);
-	free(sum);
 }
 
 void ct_report__waits(struct ct_report *r)
@@ -328,8 +323,8 @@ void ct_report__waits(struct ct_report *r)
 	if (cnt > how_many(r, LINES)) {
 		char time[CT_FMT_LEN];
 		ct_page__stop(&r->page, 2);
-		ct_page__printf(&r->page, "and %" PRIu32 " more, %s%s in all",
-			cnt - how_many(r, LINES), about(r), ct_fmt_ns(time, rest_ns));
+		ct_page__printf(&r->page, "and %" PRIu32 " more, %s in all",
+			cnt - how_many(r, LINES), ct_report__ns(r, time, rest_ns));
 		ct_page__end(&r->page);
 	}
 }

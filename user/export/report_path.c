@@ -25,11 +25,6 @@ static u32 how_many(const struct ct_report *r, u32 usual)
 	return r->verbose ? usual * VERBOSE_TIMES : usual;
 }
 
-static const char *about(const struct ct_report *r)
-{
-	return r->lossy ? "~" : "";
-}
-
 static char *lock_name(const struct ct_report *r, u32 lock)
 {
 	char raw[NAME_SIZE];
@@ -97,7 +92,7 @@ static void write_reason(struct ct_report *r, const struct ct_path_share *s)
 				   : ct_asprintf("%s and %" PRIu32 " more", name, s->threads - 1);
 	ct_page__right(&r->page, SHARE_END,
 		ct_report__share(share, s->ns, r->facts->path.duration_ns, r->lossy));
-	ct_page__right(&r->page, FIGURE_END, ct_fmt_ns(sum, s->ns));
+	ct_page__right(&r->page, FIGURE_END, ct_report__ns(r, sum, s->ns));
 	ct_page__stop(&r->page, FIGURE_END + 2);
 	char *text = ct_asprintf("%s%s: %s", reason, place, who);
 	ct_page__wrap(&r->page, FIGURE_END + 4, text);
@@ -118,9 +113,9 @@ void ct_report__path(struct ct_report *r)
 		return;
 	ct_report__heading(r, "Critical path");
 	ct_page__stop(&r->page, r->page.column + 2);
-	char *text = ct_asprintf("what the %s%s consist of, followed back from the end through "
+	char *text = ct_asprintf("what the %s consist of, followed back from the end through "
 				 "wakings and holders of locks",
-		about(r), ct_fmt_ns(wall, p->duration_ns));
+		ct_report__ns(r, wall, p->duration_ns));
 	ct_page__wrap(&r->page, 2, text);
 	free(text);
 	for (u32 i = 0; i < p->reasons.cnt; i++) {
@@ -132,8 +127,8 @@ void ct_report__path(struct ct_report *r)
 	if (p->reasons.cnt > cnt) {
 		char rest[CT_FMT_LEN];
 		ct_page__stop(&r->page, 2);
-		ct_page__printf(&r->page, "and %" PRIu32 " more, %s%s in all", p->reasons.cnt - cnt,
-			about(r), ct_fmt_ns(rest, rest_ns));
+		ct_page__printf(&r->page, "and %" PRIu32 " more, %s in all", p->reasons.cnt - cnt,
+			ct_report__ns(r, rest, rest_ns));
 		ct_page__end(&r->page);
 	}
 }
@@ -145,9 +140,9 @@ static char *saving_words(const struct ct_report *r, const struct ct_prediction 
 {
 	char likely[CT_FMT_LEN], most[CT_FMT_LEN], share[CT_FMT_LEN];
 	ct_ns run_ns = r->facts->what_if.duration_ns, likely_ns = run_ns - p->duration_ns;
-	char *text = ct_asprintf("saves %s, %s", ct_fmt_ns(likely, likely_ns),
+	char *text = ct_asprintf("saves %s, %s", ct_report__ns(r, likely, likely_ns),
 		ct_report__share(share, likely_ns, run_ns, r->lossy));
-	ct_fmt_ns(most, p->saves_ns);
+	ct_report__ns(r, most, p->saves_ns);
 	if (p->saves_ns <= likely_ns || !strcmp(most, likely))
 		return text;
 	char *longer = ct_asprintf("%s; at most %s", text, most);
@@ -187,11 +182,11 @@ static void write_predictions(struct ct_report *r, const struct ct_prediction *p
 		free(words);
 		words = longer;
 	}
-	char *faster = ct_asprintf(
-		"%sx", ct_report__ratio(speed, r->facts->what_if.duration_ns, p->duration_ns));
+	char *faster = ct_asprintf("%s%sx", ct_report__about(r),
+		ct_report__ratio(speed, r->facts->what_if.duration_ns, p->duration_ns));
 	char *saves = saving_words(r, p);
 	char *text = ct_asprintf("%s (%s)", words, saves);
-	ct_page__right(&r->page, FIGURE_END, ct_fmt_ns(wall, p->duration_ns));
+	ct_page__right(&r->page, FIGURE_END, ct_report__ns(r, wall, p->duration_ns));
 	ct_page__right(&r->page, SPEED_END, faster);
 	ct_page__stop(&r->page, SPEED_END + 2);
 	ct_page__wrap(&r->page, SPEED_END + 4, text);
@@ -221,15 +216,14 @@ static char *describe_replay(const struct ct_report *r)
 						: ct_asprintf(" on %" PRIu32 " CPU%s, as others "
 							      "seem to have had the rest",
 							  w->cpus, w->cpus == 1 ? "" : "s");
-	char *text =
-		ct_asprintf("replayed%s, the run takes %s%s", cpus, ct_fmt_ns(wall, w->baseline_ns),
-			w->usable ? ""
-				  : ": too far from what it took to "
-				    "predict anything");
-	char *longer = parts && w->usable ? ct_asprintf("%s, %s too %s, which is allowed for", text,
-						    ct_report__share(error, parts, 1000000, false),
-						    less ? "little" : "much")
-					  : ct_strdup(text);
+	char *text = ct_asprintf("replayed%s, the run takes %s%s", cpus,
+		ct_report__ns(r, wall, w->baseline_ns),
+		w->usable ? "" : ": too far from what it took to predict anything");
+	char *share = ct_report__share(error, parts, 1000000, r->lossy);
+	char *longer = parts && w->usable
+			       ? ct_asprintf("%s, %s too %s, which is allowed for", text, share,
+					 less ? "little" : "much")
+			       : ct_strdup(text);
 	free(text);
 	free(cpus);
 	return longer;

@@ -90,8 +90,8 @@ static void write_variable(struct ct_report *r, const struct ct_shared *v)
 	ct_page__stop(&r->page, r->page.column + 2);
 	ct_page__ink(&r->page, ink_of(v), false, safe);
 	text = v->users.cnt ? ct_asprintf("; %" PRIu32 " bytes, read %s and written %s times",
-				      w->size, ct_fmt_count(reads, v->reads),
-				      ct_fmt_count(writes, v->writes))
+				      w->size, ct_report__count(r, reads, v->reads),
+				      ct_report__count(r, writes, v->writes))
 			    : ct_asprintf("; %" PRIu32 " bytes", w->size);
 	ct_page__wrap(&r->page, FACT_COLUMN, text);
 	free(text);
@@ -113,7 +113,8 @@ static void write_sharers(struct ct_report *r, const struct ct_shared *v)
 		char *name = ct_report__thread(r, u->thread);
 
 		longer = ct_asprintf("%s%s%s %s/%s", text, i ? ", " : "read/written by ", name,
-			ct_fmt_count(reads, u->reads), ct_fmt_count(writes, u->writes));
+			ct_report__count(r, reads, u->reads),
+			ct_report__count(r, writes, u->writes));
 		free(name);
 		free(text);
 		text = longer;
@@ -191,7 +192,7 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 
 	ct_page__stop(&r->page, FACT_COLUMN);
 	ct_page__printf(&r->page, "an update is lost, %s time%s in this run; the shortest:",
-		ct_fmt_count(times, v->lost), v->lost == 1 ? "" : "s");
+		ct_report__count(r, times, v->lost), v->lost == 1 ? "" : "s");
 	ct_page__end(&r->page);
 	write_lanes(r, threads);
 	for (u32 i = 0; i < v->witness_cnt; i++) {
@@ -225,6 +226,9 @@ static char *describe_view(const struct ct_report *r)
 		least_ns = seen_ns < least_ns ? seen_ns : least_ns;
 		gaps |= w->spans.cnt != 1 || w->gaps;
 	}
+	if (r->lossy)
+		return ct_asprintf("a sample: some were lost%s; more may have happened",
+			gaps ? ", and not all asked for" : "");
 	if (!gaps)
 		return ct_strdup("every access; what did not happen in this run may in another");
 	return ct_asprintf("a sample: each at least %s of the time; more may have happened",

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A series of runs summed up, as text and as JSON: how long they took and how much that differs,
- * how they ended, which findings were made in how many.  A run that Ctrl-C ended is listed and not
- * counted.
- *
- * JSON, schema 1: wanted (runs), interrupted (the last one was); runs: as in diff_json.c;
- * duration_ns, mean_running: median least most; exit_status: {"0": runs, ...}; findings: id
- * severity runs.
+ * A series of runs summed up, as text: each run, how long they took and how much that differs, and
+ * how they came out (series_outcomes.c).  A run that Ctrl-C ended is listed, and no figure counts
+ * it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,20 +11,19 @@
 
 #include "diff_int.h"
 
-#define SCHEMA 1
 #define WIDTH_DEFAULT 80u
 #define WIDTH_LEAST 60u
 #define RUNS_LISTED 20u /* verbose: all */
 #define PLURAL(n) ((n) == 1 ? "" : "s")
 
-static u32 counted(const struct ct_series_in *in)
+u32 ct_series__counted(const struct ct_series_in *in)
 {
 	return in->cnt - (in->interrupted && in->cnt ? 1 : 0);
 }
 
-static struct ct_spread spread_of(const struct ct_series_in *in, const char *what)
+struct ct_spread ct_series__spread(const struct ct_series_in *in, const char *what)
 {
-	u32 cnt = counted(in);
+	u32 cnt = ct_series__counted(in);
 	double *values = ct_alloc((cnt + 1) * sizeof(*values));
 	struct ct_spread s;
 
@@ -37,23 +32,6 @@ static struct ct_spread spread_of(const struct ct_series_in *in, const char *wha
 	s = ct_spread_of(values, cnt ? cnt : 1);
 	free(values);
 	return s;
-}
-
-static u32 count_made(const struct ct_series_in *in, u32 kind, u32 *severity)
-{
-	u32 runs = 0;
-
-	*severity = 0;
-	for (u32 i = 0; i < counted(in); i++)
-		for (u32 k = 0; k < in->runs[i].made.cnt; k++) {
-			const struct ct_made *made = &in->runs[i].made.at[k];
-
-			if (made->kind != kind)
-				continue;
-			runs++;
-			*severity = made->severity > *severity ? made->severity : *severity;
-		}
-	return runs;
 }
 
 /* ---- text ---- */
@@ -72,73 +50,52 @@ static void write_range(struct ct_page *page, const char *title, u32 unit, struc
 	ct_page__end(page);
 }
 
+/* What a run shook with and lost, beside its ending. */
+static void write_watched(struct ct_page *page, const struct ct_series_in *in, u32 run)
+{
+	const struct ct_profile *p = &in->runs[run];
+	char count[CT_FMT_LEN];
+	u64 lost = 0;
+
+	if (in->seeds) {
+		ct_page__printf(page, "seed %" PRIu64, in->seeds[run]);
+		ct_page__stop(page, page->column + 2);
+	}
+	for (u32 i = 0; i < p->watched.cnt; i++)
+		lost += p->watched.at[i].lost;
+	if (p->watched.cnt) {
+		ct_page__printf(page, "%s lost", ct_fmt_count(count, lost));
+		ct_page__stop(page, page->column + 2);
+	}
+}
+
 static void write_runs(struct ct_page *page, const struct ct_series_in *in, bool verbose)
 {
-	for (u32 i = 0; i < in->cnt; i++) {
-		bool last = i + 1 == in->cnt;
-		char took[CT_FMT_LEN], *outcome, *name;
+	u32 column = 20;
 
-		if (i >= RUNS_LISTED && !last && !verbose)
+	for (u32 i = 0; i < in->cnt; i++) {
+		char *ending = ct_series__ending(in, i);
+
+		column = ct_columns(ending) > column ? ct_columns(ending) : column;
+		free(ending);
+	}
+	for (u32 i = 0; i < in->cnt; i++) {
+		char took[CT_FMT_LEN], *ending, *name;
+
+		if (i >= RUNS_LISTED && i + 1 < in->cnt && i != in->outcomes->first_bad && !verbose)
 			continue;
-		outcome = ct_outcome_words(&in->runs[i]);
+		ending = ct_series__ending(in, i);
 		name = ct_page__safe(page, in->names[i]);
 		ct_page__printf(page, "  run %" PRIu32, i + 1);
 		ct_page__right(page, 20, ct_fmt_ns(took, in->runs[i].duration_ns));
 		ct_page__stop(page, 22);
-		ct_page__put(page, in->interrupted && last ? "interrupted" : outcome);
-		ct_page__stop(page, 44);
+		ct_page__put(page, ending);
+		ct_page__stop(page, 22 + column + 2);
+		write_watched(page, in, i);
 		ct_page__put(page, name);
 		ct_page__end(page);
 		free(name);
-		free(outcome);
-	}
-}
-
-static char *outcomes(const struct ct_series_in *in)
-{
-	u32 cnt = counted(in);
-	char *line = ct_strdup("");
-
-	for (u32 i = 0; i < cnt; i++) {
-		char *outcome = ct_outcome_words(&in->runs[i]), *longer;
-		u32 same = 0;
-		bool said = false;
-
-		for (u32 k = 0; k < cnt; k++) {
-			char *other = ct_outcome_words(&in->runs[k]);
-
-			said |= k < i && !strcmp(outcome, other);
-			same += !strcmp(outcome, other);
-			free(other);
-		}
-		if (!said) {
-			longer = ct_asprintf("%s%s%s in %" PRIu32 " of %" PRIu32 " runs", line,
-				*line ? ", " : "", outcome, same, cnt);
-			free(line);
-			line = longer;
-		}
-		free(outcome);
-	}
-	return line;
-}
-
-static void write_findings(struct ct_page *page, const struct ct_series_in *in)
-{
-	const char *title = "Findings";
-
-	for (u32 k = 0; k < CT_FINDINGS; k++) {
-		u32 severity, runs = count_made(in, k, &severity);
-
-		if (!runs)
-			continue;
-		ct_page__ink(page, CT_INK_STRONG, false, title);
-		ct_page__stop(page, 13);
-		ct_page__printf(page, "%s%s%s in %" PRIu32 " of %" PRIu32 " runs", ct_finding_id(k),
-			severity > CT_SEV_INFO ? ", " : "",
-			severity > CT_SEV_INFO ? ct_severity_name(severity) : "", runs,
-			counted(in));
-		ct_page__end(page);
-		title = "";
+		free(ending);
 	}
 }
 
@@ -177,77 +134,14 @@ int ct_series__write(const struct ct_series_in *in, const struct ct_report_opts 
 	ct_page__printf(&page, ": %" PRIu32 "%s run%s", in->cnt, all, PLURAL(in->cnt));
 	ct_page__end(&page);
 	write_runs(&page, in, opts->verbose);
-	if (counted(in)) {
-		char *ends = outcomes(in);
-
-		write_range(&page, "Duration", CT_UNIT_NS, spread_of(in, "duration"));
-		write_range(&page, "Ran at once", CT_UNIT_RATIO, spread_of(in, "mean_running"));
-		ct_page__ink(&page, CT_INK_STRONG, false, "Outcome");
-		ct_page__stop(&page, 13);
-		ct_page__wrap(&page, 13, ends);
-		write_findings(&page, in);
-		free(ends);
+	if (ct_series__counted(in)) {
+		write_range(&page, "Duration", CT_UNIT_NS, ct_series__spread(in, "duration"));
+		write_range(&page, "Ran at once", CT_UNIT_RATIO,
+			ct_series__spread(in, "mean_running"));
 	}
+	ct_series__outcomes(&page, in, opts->verbose);
 	write_loss(&page, in);
 	free(all);
 	free(program);
 	return ferror(out) ? -EIO : 0;
-}
-
-/* ---- JSON ---- */
-
-static json_t *status_counts(const struct ct_series_in *in)
-{
-	json_t *o = json_object();
-
-	for (u32 i = 0; i < counted(in); i++) {
-		const struct ct_profile *p = &in->runs[i];
-		char key[16] = "null";
-		json_t *old;
-
-		if (p->ended && !p->attached)
-			snprintf(key, sizeof(key), "%" PRIu32, ct_shell_status(p->wait_status));
-		old = json_object_get(o, key);
-		json_object_set_new(
-			o, key, json_integer(old ? json_integer_value(old) + 1 : 1));
-	}
-	return o;
-}
-
-static json_t *finding_counts(const struct ct_series_in *in)
-{
-	json_t *rows = json_array();
-
-	for (u32 k = 0; k < CT_FINDINGS; k++) {
-		u32 severity, runs = count_made(in, k, &severity);
-		json_t *o;
-
-		if (!runs)
-			continue;
-		o = json_object();
-		json_object_set_new(o, "id", json_string(ct_finding_id(k)));
-		json_object_set_new(o, "severity", json_string(ct_severity_name(severity)));
-		json_object_set_new(o, "runs", json_integer(runs));
-		json_array_append_new(rows, o);
-	}
-	return rows;
-}
-
-int ct_series__write_json(const struct ct_series_in *in, FILE *out)
-{
-	json_t *root = json_object(), *runs = json_array();
-	struct ct_spread duration = spread_of(in, "duration");
-	struct ct_spread mean = spread_of(in, "mean_running");
-
-	for (u32 i = 0; i < in->cnt; i++)
-		json_array_append_new(runs, ct_profile__json(&in->runs[i], in->names[i]));
-	json_object_set_new(root, "schema", json_integer(SCHEMA));
-	json_object_set_new(root, "wanted", json_integer(in->wanted));
-	json_object_set_new(root, "interrupted", json_boolean(in->interrupted));
-	json_object_set_new(root, "runs", runs);
-	json_object_set_new(root, "duration_ns", ct_spread__json(CT_UNIT_NS, &duration));
-	json_object_set_new(root, "mean_running", ct_spread__json(CT_UNIT_RATIO, &mean));
-	json_object_set_new(root, "exit_status", status_counts(in));
-	json_object_set_new(root, "findings", finding_counts(in));
-	return ct_json__dump(root, out);
 }

@@ -55,6 +55,8 @@ wanted() {
 		test  cmd:cpio          cpio            cpio            cpio    cpio
 		test  busybox           busybox-static  busybox         busybox busybox-static
 		test  cmd:qemu-system-x86_64 qemu-system-x86 qemu-system-x86-core qemu-system-x86 qemu-x86
+		test  cmd:qemu-system-aarch64 qemu-system-arm qemu-system-aarch64-core qemu-system-aarch64 qemu-arm
+		test  cmd:ld.lld        lld             lld             lld     lld
 		test  cmd:valgrind      valgrind        valgrind        valgrind valgrind
 		bench cmd:trace-cmd     trace-cmd       trace-cmd       trace-cmd trace-cmd
 		bench cmd:bpftrace      bpftrace        bpftrace        bpftrace bpftrace

@@ -292,7 +292,6 @@ void model_on_futex(struct build *b, const struct ct_event *e)
 {
 	u32 t = model_thread(b, e->hdr.tid);
 	u32 cmd = e->futex.op & OP_CMD_MASK;
-	bool shared = !(e->futex.op & OP_PRIVATE);
 
 	if (t == CT_NONE) {
 		model_stray(b, e->hdr.tid);
@@ -300,6 +299,7 @@ void model_on_futex(struct build *b, const struct ct_event *e)
 	}
 	model_settle_running(b, t, e->cpu);
 	u32 process = b->m->threads.at[t].process;
+	bool shared = model_is_shared(b, process, e->futex.addr, e->futex.op);
 	u32 lock = ct_table__get(b->by_addr, key_of(process, shared, 0), e->futex.addr);
 	if (lock == CT_NONE || !b->now.at[t].recording)
 		return;

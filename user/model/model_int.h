@@ -217,6 +217,7 @@ void model_first_run(struct build *b, u32 t);
 /* reasons.c */
 void model_reasons_init(struct build *b);
 void model_reason(struct build *b, u32 t, const struct sleep *s, struct reason *r);
+bool model_is_shared(const struct build *b, u32 process, u64 addr, u32 op);
 u32 model_sys(const struct build *b, u32 nr); /* SYS_* class and flags */
 bool model_is_syscall_name(const char *name); /* without its leading underscores */
 

@@ -430,11 +430,21 @@ static u32 find_owner(struct build *b, u32 t, const struct sleep *s, const struc
 	return owner;
 }
 
+/* Readers that let writers go first (PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) wait on the
+ * count of readers, which comes first in glibc's rwlock, with the flag that says so:
+ * PTHREAD_RWLOCK_RWAITING, nptl/pthread_rwlock_common.c, 2.25 to 2.41.  The other words hold 3 at
+ * most. */
+#define RWLOCK_RWAITING 4u
+
 /* Where the primitive begins: its waits may be on different words of it. */
-static u64 start_of(u64 addr, u32 kind)
+static u64 start_of(const struct futex_wait *w, u32 kind)
 {
+	u64 addr = w->addr;
+
 	switch (kind) {
 	case CT_LK_RWLOCK:
+		if (!w->musl && addr % 8 == 0 && (w->val & RWLOCK_RWAITING))
+			return addr;
 		return addr - (addr % 8 == 4 ? 12 : 8);
 	/* two groups of waiters, 4 bytes apart; where they are differs by version */
 	case CT_LK_COND:
@@ -474,6 +484,18 @@ static void read_futex(struct build *b, u32 t, const struct sleep *s, struct fut
 	}
 }
 
+/* May another process use the futex, too?  A call that does not say PRIVATE leaves it open
+ * (std::atomic's wait, std::future); memory that is the process's own settles it. */
+bool model_is_shared(const struct build *b, u32 process, u64 addr, u32 op)
+{
+	const struct ct_addr_name *a;
+
+	if (op & OP_PRIVATE)
+		return false;
+	a = ct_names__addr(b->names, b->m->processes.at[process].pid, addr);
+	return !a || a->kind == CT_ADDR_UNKNOWN || a->kind == CT_ADDR_SHARED;
+}
+
 static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct reason *r)
 {
 	const struct futex_rule *rule = futex_rules;
@@ -484,7 +506,7 @@ static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct r
 		rule++;
 	r->state = rule->state;
 	r->lock_kind = rule->lock_kind;
-	r->shared = !w.private;
+	r->shared = model_is_shared(b, b->m->threads.at[t].process, s->arg0, s->arg1);
 	if (r->lock_kind == CT_LK_JOIN) {
 		if (w.val_is_tid)
 			r->target = model_thread(b, w.val);
@@ -492,7 +514,7 @@ static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct r
 	}
 	r->has_lock = true;
 	r->word = s->arg0;
-	r->addr = start_of(s->arg0, r->lock_kind);
+	r->addr = start_of(&w, r->lock_kind);
 	r->role = role_of(&w, r->lock_kind);
 	if (r->role != ROLE_NONE && !hints_bare_mutex(&w))
 		r->owner = find_owner(b, t, s, &w);

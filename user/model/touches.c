@@ -95,6 +95,22 @@ static void fill_before(struct ct_touch *t, const struct ct_touch *last)
 	}
 }
 
+/* The reading of the same thread before this write has found something else than memory had. */
+static void correct_reading(struct build *b, const struct ct_watched *w, u32 thread, u64 found)
+{
+	for (u32 i = w->touches.cnt; i-- > 0;) {
+		struct ct_touch *t = &b->m->touches.at[w->touches.at[i]];
+
+		if (t->thread != thread)
+			continue;
+		if (t->how & CT_ACCESS_WRITE)
+			return;
+		t->after = found; /* and before it, what was there when it began */
+		t->how &= ~CT_ACCESS_LATE;
+		return;
+	}
+}
+
 void model_on_access(struct build *b, const struct ct_event *e)
 {
 	const struct ct_access *a = &e->access;
@@ -126,6 +142,10 @@ void model_on_access(struct build *b, const struct ct_event *e)
 	if (last && is_gap(b, a->var, last->ts)) {
 		touch.flags |= CT_TOUCH_GAP;
 		watched->gaps = true;
+	}
+	if (touch.how & CT_ACCESS_FOUND) {
+		correct_reading(b, watched, t, a->before);
+		touch.how &= ~CT_ACCESS_FOUND;
 	}
 	fill_before(&touch, last);
 	*ct_vec_push(&watched->touches) = m->touches.cnt;

@@ -31,7 +31,8 @@ u32 model_wait_open(struct build *b, u32 t, ct_ns start, const struct sleep *s, 
 	w->state = r.state;
 	w->file = s->file;
 	w->fd = s->file != CT_FILE_NONE ? s->arg0 : 0;
-	w->flags = flags | (s->flags & CT_SWITCH_TIMED ? CT_WAIT_TIMED : 0);
+	w->flags = flags | (s->flags & CT_SWITCH_TIMED ? CT_WAIT_TIMED : 0) |
+		   (r.role == ROLE_WRITER_PHASE ? CT_WAIT_READERS : 0);
 	if (start < b->ts)
 		b->late_waits++;
 	if (!b->m->threads.at[t].start_frame)

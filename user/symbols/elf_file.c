@@ -218,7 +218,7 @@ void ct_elf__load(struct ct_elf *f)
 
 /* ---- addresses and contents ---- */
 
-/* Mappings are whole pages: the page that a segment ends or begins in is mapped with it. */
+/* Mappings are whole pages, of up to 64 KiB: what a segment ends or begins in is mapped with it. */
 static bool segment_holds(const struct ct_segment *s, u64 offset, u64 slack)
 {
 	return offset + slack >= s->offset && offset < s->offset + s->filesz + slack;
@@ -226,12 +226,15 @@ static bool segment_holds(const struct ct_segment *s, u64 offset, u64 slack)
 
 u64 ct_elf__vaddr(struct ct_elf *f, u64 offset)
 {
+	static const u64 slacks[] = { 0, 4096, 65536 };
 	ct_elf__load(f);
-	for (u64 slack = 0; slack <= 4096; slack += 4096)
-		for (int exec = 1; exec >= 0; exec--)
+	/* Executable ones first, whatever the slack: lld lets two segments share a page of the
+	 * file, and has it mapped twice, at addresses that differ by more than the offsets. */
+	for (int exec = 1; exec >= 0; exec--)
+		for (u32 n = 0; n < CT_COUNT(slacks); n++)
 			for (u32 i = 0; i < f->segs.cnt; i++) {
 				const struct ct_segment *s = &f->segs.at[i];
-				if (s->exec == exec && segment_holds(s, offset, slack))
+				if (s->exec == exec && segment_holds(s, offset, slacks[n]))
 					return s->vaddr + (offset - s->offset);
 			}
 	return offset;

@@ -16,6 +16,7 @@
 
 #define TRACE_EXACT 0x80000000u /* of an item of trace_places: no call led out of this place */
 #define PROGRESS_STEP 64
+#define JUDGED_MAX (1u << 15) /* different stacks whose loops are looked for */
 
 /* ---- life ---- */
 
@@ -147,7 +148,8 @@ static u32 intern_trace(struct ct_symbolizer *s, const u32 *items, u32 cnt)
 		probe++;
 	}
 	idx = s->traces.cnt;
-	*ct_vec_push(&s->traces) = (struct ct_trace){ s->trace_places.cnt, cnt };
+	*ct_vec_push(&s->traces) = (struct ct_trace){
+		.first = s->trace_places.cnt, .cnt = cnt };
 	for (u32 i = 0; i < cnt; i++)
 		*ct_vec_push(&s->trace_places) = items[i];
 	ct_table__set(s->trace_by, hash, probe, idx);
@@ -246,8 +248,60 @@ static void add_place(struct ct_symbolizer *s, struct ct_names *names, u32 place
 		*ct_vec_push(&names->stack_frames) = p->first + i;
 }
 
-static void add_trace(struct ct_symbolizer *s, struct ct_names *names, const struct ct_trace *t)
+static bool read_code(void *arg, u64 addr, void *to, u32 n)
 {
+	return ct_elf__read(arg, addr, to, n);
+}
+
+/* Whether the thread was seen where its code only looks; whose samples count is a matter of the
+ * analysis. Behind a system call, as most stacks are, there is nothing to be judged. */
+static void judge_loop(struct ct_symbolizer *s, struct ct_trace *t)
+{
+	u64 at[CT_LOOP_LEVELS];
+	u8 call[2];
+	u32 cnt = 0, file = CT_NONE;
+
+	if (t->judged || !t->cnt || s->judged >= JUDGED_MAX)
+		return;
+	t->judged = true;
+	for (; cnt < t->cnt && cnt < CT_LOOP_LEVELS; cnt++) {
+		u32 item = s->trace_places.at[t->first + cnt];
+		const struct ct_place *p = &s->places.at.at[item & ~TRACE_EXACT];
+		if (!cnt)
+			file = p->file;
+		if (!(item & TRACE_EXACT) != (cnt > 0) || p->file != file)
+			break;
+		at[cnt] = p->addr + (cnt > 0);
+	}
+	if (!cnt || file >= s->files.at.cnt)
+		return;
+	struct ct_elf *f = s->files.at.at[file];
+	ct_elf__load(f);
+	if (f->image || !f->native || !f->wide)
+		return;
+	if (ct_elf__read(f, at[0] - 2, call, 2) && !memcmp(call, "\x0f\x05", 2))
+		return;
+	s->judged++;
+	t->loop = ct_loop__judge(&(struct ct_code){ read_code, f }, at, cnt, &t->level);
+}
+
+static void add_loop(struct ct_symbolizer *s, struct ct_names *names, u32 frame,
+	const struct ct_trace *t)
+{
+	struct ct_stack_loop loop = { .loop = t->loop, .frame = frame };
+
+	if (t->loop == CT_LOOP_UNKNOWN)
+		return;
+	while (names->loops.cnt + 1 < names->stack_start.cnt)
+		(void)ct_vec_push(&names->loops);
+	*ct_vec_push(&names->loops) = loop;
+}
+
+static void add_trace(struct ct_symbolizer *s, struct ct_names *names, struct ct_trace *t)
+{
+	u32 start = names->stack_frames.cnt, frame = 0;
+
+	judge_loop(s, t);
 	for (u32 i = 0; i < t->cnt; i++) {
 		u32 item = s->trace_places.at[t->first + i];
 		u32 place = item & ~TRACE_EXACT;
@@ -258,8 +312,11 @@ static void add_trace(struct ct_symbolizer *s, struct ct_names *names, const str
 			for (u32 k = 0; k < cnt; k++)
 				add_place(s, names, jumped[k]);
 		}
+		if (i == t->level)
+			frame = names->stack_frames.cnt - start;
 		add_place(s, names, place);
 	}
+	add_loop(s, names, frame, t);
 }
 
 void ct_symbolizer__resolve(struct ct_symbolizer *s, struct ct_names *names,
@@ -271,7 +328,7 @@ void ct_symbolizer__resolve(struct ct_symbolizer *s, struct ct_names *names,
 		(void)ct_vec_push(&names->frames);
 	for (u32 i = 0; i < s->places.at.cnt; i++)
 		s->places.at.at[i].named = false; /* the ids of another `names` */
-	names->stack_frames.cnt = names->stack_start.cnt = 0;
+	names->stack_frames.cnt = names->stack_start.cnt = names->loops.cnt = 0;
 	for (u32 id = 0; id < all; id++) {
 		*ct_vec_push(&names->stack_start) = names->stack_frames.cnt;
 		if (s->stack_trace.at[id])

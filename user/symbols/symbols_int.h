@@ -10,6 +10,8 @@
  *     call_sites.c   what the call before a return address called; jumps that lead out of functions
  *     x86_length.c   where one instruction ends and the next begins
  *     tail_calls.c   the functions between a caller and who runs, that jumped on and left no frame
+ *     loops.c        the loop around an instruction
+ *     loop_turns.c   whether that loop works or only looks
  *     unwind.c       snapshot -> return addresses
  *     symbolize.c    the public face: places, stacks, names
  *
@@ -141,6 +143,16 @@ u64 ct_elf__each_jump(struct ct_elf *f, const struct ct_sym *in,
 	bool (*take)(void *arg, u64 at, const struct ct_call *to), void *arg);
 void ct_call_sites__free(struct ct_call_sites *c);
 
+/* ---- loops.c ---- */
+#define CT_LOOP_LEVELS 6 /* the function that ran, and its callers, that may have the loop */
+struct ct_code { /* where instructions are read */
+	bool (*read)(void *arg, u64 addr, void *to, u32 n);
+	void *arg;
+};
+/* What the smallest loop around at[0] does.  at[1], ... : where that function and its callers
+ * return to. *level, with CT_LOOP_LOOKS: whose loop it is, 0 the function of at[0]. */
+enum ct_loop ct_loop__judge(const struct ct_code *code, const u64 *at, u32 cnt, u32 *level);
+
 /* ---- tail_calls.c ---- */
 #define CT_TAIL_CALLS_MAX 16 /* functions in a row, each of which jumped to the next */
 struct ct_tail_call { /* a function that ended in a jump */
@@ -258,6 +270,9 @@ void ct_areas__see_stack(struct ct_areas *a, const struct ct_snapshot *snap);
 /* ---- symbolize.c ---- */
 struct ct_trace { /* an unwound stack: its part of trace_places */
 	u32 first, cnt;
+	bool judged; /* the loop there is known, as far as it will be: */
+	u32 loop;    /* enum ct_loop */
+	u32 level;   /* CT_LOOP_LOOKS: of the places, whose it is */
 };
 struct ct_symbolizer {
 	char *debug_root;
@@ -270,6 +285,7 @@ struct ct_symbolizer {
 	size_t pending_bytes;
 	CT_VEC(u32) trace_places; /* place, and TRACE_EXACT */
 	CT_VEC(struct ct_trace) traces;
+	u32 judged; /* of them */
 	struct ct_table *trace_by; /* (hash, probe) -> trace */
 	CT_VEC(u32) stack_trace;   /* stack id -> trace + 1; 0: none */
 };

@@ -319,9 +319,10 @@ static bool compute_cfa(const struct state *s, const struct row *row, u64 *cfa)
 	size_t cnt;
 	bool is_value;
 	if (row->cfa.kind == RULE_REG_OFF) {
-		bool ok = get_reg(s, row->cfa.reg, cfa);
-		*cfa += ok ? (u64)(i64)row->cfa.off : 0;
-		return ok;
+		if (!get_reg(s, row->cfa.reg, cfa))
+			return false;
+		*cfa += (u64)(i64)row->cfa.off;
+		return true;
 	}
 	return !dwarf_frame_cfa(row->frame, &ops, &cnt) &&
 		run_expr(s, ops, cnt, 0, cfa, &is_value);

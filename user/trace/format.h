@@ -30,7 +30,8 @@
  *      60  4   crc32 of bytes 0..59
  *
  * RUN     tags with values (tag, length of the value, value), see pack.c; the last RUN counts.
- * NAMES   strings, frames, stacks, addresses, syscalls, see pack.c; the last NAMES count.
+ * NAMES   strings, frames, stacks, addresses, syscalls, loops (of stacks; may be missing), see
+ *         pack.c; the last NAMES count. What follows is new, and passed over.
  * MARK    every event before `until` stands before this chunk.  (CPU, events of it so far)... as
  *         varints: with the numbers of the events, a lost chunk shows as a gap of known size.
  * END     a MARK behind which nothing comes: the file is complete.

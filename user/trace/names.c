@@ -103,6 +103,7 @@ void ct_names__free(struct ct_names *names)
 	ct_vec_free(&names->frames);
 	ct_vec_free(&names->stack_frames);
 	ct_vec_free(&names->stack_start);
+	ct_vec_free(&names->loops);
 	ct_vec_free(&names->addrs);
 	ct_vec_free(&names->syscalls);
 	free(names);
@@ -127,6 +128,23 @@ const u32 *ct_names__stack(const struct ct_names *names, u32 stack, u32 *cnt)
 	u32 start = names->stack_start.at[stack];
 	*cnt = names->stack_start.at[stack + 1] - start;
 	return *cnt ? &names->stack_frames.at[start] : NULL;
+}
+
+bool ct_names__add_loop(struct ct_names *names, u32 stack, struct ct_stack_loop loop)
+{
+	u32 cnt;
+
+	if (!ct_names__stack(names, stack, &cnt) || loop.loop > CT_LOOP_LOOKS || loop.frame >= cnt)
+		return false;
+	while (names->loops.cnt <= stack)
+		(void)ct_vec_push(&names->loops);
+	names->loops.at[stack] = loop;
+	return true;
+}
+
+struct ct_stack_loop ct_names__loop(const struct ct_names *names, u32 stack)
+{
+	return stack < names->loops.cnt ? names->loops.at[stack] : (struct ct_stack_loop){ 0 };
 }
 
 const char *ct_names__syscall(const struct ct_names *names, u32 nr)

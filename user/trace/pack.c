@@ -380,6 +380,24 @@ static void pack_addrs(const struct ct_names *names, struct ct_buf *out)
 	}
 }
 
+static void pack_loops(const struct ct_names *names, struct ct_buf *out)
+{
+	u32 cnt = 0;
+
+	for (u32 i = 0; i < names->loops.cnt; i++)
+		cnt += names->loops.at[i].loop != CT_LOOP_UNKNOWN;
+	if (!cnt)
+		return;
+	ct_buf_varint(out, cnt);
+	for (u32 i = 0; i < names->loops.cnt; i++) {
+		if (names->loops.at[i].loop == CT_LOOP_UNKNOWN)
+			continue;
+		ct_buf_varint(out, i);
+		ct_buf_varint(out, names->loops.at[i].loop);
+		ct_buf_varint(out, names->loops.at[i].frame);
+	}
+}
+
 void ct_names__pack(const struct ct_names *names, struct ct_buf *out)
 {
 	u32 strings = ct_strtab__count(names->strings);
@@ -394,6 +412,7 @@ void ct_names__pack(const struct ct_names *names, struct ct_buf *out)
 		ct_buf_varint(out, names->syscalls.at[i].nr);
 		put_string(out, names->syscalls.at[i].name);
 	}
+	pack_loops(names, out);
 }
 
 static u32 take_string_id(struct ct_cursor *c, const struct ct_names *names, bool *bad)
@@ -471,6 +490,21 @@ static void unpack_syscalls(struct ct_names *names, struct ct_cursor *c, bool *b
 	}
 }
 
+/* Older traces have none. */
+static void unpack_loops(struct ct_names *names, struct ct_cursor *c, bool *bad)
+{
+	u32 cnt = *bad || c->at == c->end ? 0 : take_count(c, bad);
+
+	for (u32 i = 0; i < cnt && !*bad; i++) {
+		u32 stack = take_u32(c, bad);
+		struct ct_stack_loop loop = { .loop = take_u32(c, bad) };
+		loop.frame = take_u32(c, bad);
+		if (*bad || loop.loop > CT_LOOP_LOOKS) /* a kind from the future */
+			continue;
+		*bad |= !ct_names__add_loop(names, stack, loop);
+	}
+}
+
 int ct_names__unpack(struct ct_names *names, const u8 *p, size_t size)
 {
 	struct ct_cursor c = { p, p + size };
@@ -480,5 +514,6 @@ int ct_names__unpack(struct ct_names *names, const u8 *p, size_t size)
 	unpack_stacks(names, &c, &bad);
 	unpack_addrs(names, &c, &bad);
 	unpack_syscalls(names, &c, &bad);
+	unpack_loops(names, &c, &bad);
 	return bad ? -EBADMSG : 0; /* what follows is from the future */
 }

@@ -11,6 +11,8 @@
  *     syscall  syscall NR NAME
  *     frame    frame ID [function=STR] [file=STR] [line=N] [module=STR] [offset=N] [inlined=0|1]
  *     stack    stack ID [FRAMEID...]     (innermost first)
+ *     loop     loop STACKID work|looks [frame=N]   (the code around the innermost instruction:
+ *                   whose loop it is, 0 the innermost frame's)
  *     addr     addr TGID ADDR [kind=global|heap|stack|shared|unknown] [symbol=STR] [offset=N]
  *                   [thread=TID] [module=STR]
  *     end      end                       (the recording was finished)
@@ -115,6 +117,7 @@ static const struct word access_words[] = {
 	{ "before", CT_ACCESS_BEFORE },
 	{ "late", CT_ACCESS_LATE },
 	{ "blind", CT_ACCESS_BLIND },
+	{ "found", CT_ACCESS_FOUND },
 	{ NULL, 0 },
 };
 
@@ -122,6 +125,13 @@ static const struct word watch_words[] = {
 	{ "off", CT_WATCH_OFF },
 	{ "on", CT_WATCH_ON },
 	{ "pause", CT_WATCH_PAUSE },
+	{ NULL, 0 },
+};
+
+static const struct word loop_kinds[] = {
+	{ "unknown", CT_LOOP_UNKNOWN },
+	{ "work", CT_LOOP_WORK },
+	{ "looks", CT_LOOP_LOOKS },
 	{ NULL, 0 },
 };
 
@@ -816,9 +826,35 @@ static int read_stack(struct text_reader *r)
 	return got;
 }
 
+static int read_loop(struct text_reader *r)
+{
+	struct ct_stack_loop loop = { 0 };
+	u64 stack;
+	u64 kind;
+	int got;
+	int err = need_number(r, "the stack", STACKS_MAX, &stack);
+	if (!err)
+		err = need_word(r, "what the loop does");
+	if (!err)
+		err = parse_named(r, loop_kinds, CT_LOOP_LOOKS, &kind);
+	if (err)
+		return err;
+	loop.loop = (u32)kind;
+	while ((got = next_word(r)) > 0) {
+		if (strcmp(key_of(r), "frame"))
+			return fail_value(r, "a loop has no such key");
+		err = parse_u32(r, &loop.frame);
+		if (err)
+			return err;
+	}
+	if (!got && !ct_names__add_loop(r->out->names, (u32)stack, loop))
+		return fail_line(r, "no line above declares this stack with so many frames");
+	return got;
+}
+
 static int read_addr_key(struct text_reader *r, struct ct_addr_name *a)
 {
-	u64 kind;
+	u64 kind = 0;
 	if (!strcmp(key_of(r), "symbol"))
 		return parse_string(r, &a->symbol);
 	if (!strcmp(key_of(r), "module"))
@@ -874,6 +910,7 @@ static int read_line(struct text_reader *r)
 		{ "syscall", read_syscall },
 		{ "frame", read_frame },
 		{ "stack", read_stack },
+		{ "loop", read_loop },
 		{ "addr", read_addr },
 		{ "end", read_end },
 	};
@@ -1182,6 +1219,19 @@ static void write_stacks(const struct ct_names *names, FILE *out)
 	}
 }
 
+static void write_loops(const struct ct_names *names, FILE *out)
+{
+	for (u32 stack = 0; stack < names->loops.cnt; stack++) {
+		struct ct_stack_loop loop = names->loops.at[stack];
+		if (loop.loop == CT_LOOP_UNKNOWN)
+			continue;
+		fprintf(out, "loop %u %s", stack, name_of_word(loop_kinds, loop.loop));
+		if (loop.frame)
+			fprintf(out, " frame=%u", loop.frame);
+		putc('\n', out);
+	}
+}
+
 static void write_addrs(const struct ct_names *names, FILE *out)
 {
 	for (u32 i = 0; i < names->addrs.cnt; i++) {
@@ -1211,6 +1261,7 @@ int ct_text__write(struct ct_source *s, FILE *out)
 	const char **syscalls = write_syscalls(names, out);
 	write_frames(names, out);
 	write_stacks(names, out);
+	write_loops(names, out);
 	write_addrs(names, out);
 	while ((ev = ct_source__next(s)))
 		write_event(ev, syscalls, out);

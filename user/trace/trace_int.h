@@ -59,6 +59,8 @@ int ct_text__parse(struct ct_loaded *out, const char *text, size_t size, char **
 void ct_run__add_arg(struct ct_run *run, char *arg);
 /* Appends the stack with this id; ids come in ascending order, gaps are unknown stacks. */
 void ct_names__add_stack(struct ct_names *names, u32 stack, const u32 *frames, u32 cnt);
+/* The loop of a stack that was added; false: there is no such stack, or the loop is none. */
+bool ct_names__add_loop(struct ct_names *names, u32 stack, struct ct_stack_loop loop);
 /* Sorts addrs as ct_names__addr wants them. */
 void ct_names__sort_addrs(struct ct_names *names);
 

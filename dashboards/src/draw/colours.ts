@@ -21,6 +21,10 @@ export interface Palette {
 	states: Ink[]; // by class of state
 	locks: Ink[]; // by class of a lock
 	cpus: Ink[]; // 0: idle
+	// accesses to watched variables: their marks differ in shape, too
+	read: string;
+	write: string;
+	loss: string;
 }
 
 const ink = (hex: string, pattern: Ink['pattern'] = 'solid', text = '#000'): Ink => ({
@@ -53,6 +57,9 @@ export function palette(dark: boolean): Palette {
 		],
 		locks: [ink(lane), ink('#56B4E9'), ink('#D55E00', 'stripes'), ink('#F0E442', 'dots')],
 		cpus: [ink(lane), ...cpuInks],
+		read: dark ? '#6cbdf0' : '#0072b2',
+		write: dark ? '#e6e9ed' : '#15191e',
+		loss: dark ? '#ff8a50' : '#c03a00',
 	};
 }
 

@@ -16,23 +16,28 @@ let stack = new Uint8Array(0); // of one lane: the class at [x * height + y], y 
 
 // Classes in each column, from the bottom up in the given order, so that what runs stands on the ground.
 function stackClasses(track: Track, view: View, width: number, height: number, order: number[]): void {
-	const perPx = (view.t1 - view.t0) / width;
+	const perNs = height / ((view.t1 - view.t0) / width);
+	const { of } = track;
 	if (stack.length < width * height) stack = new Uint8Array(width * height);
-	stack.fill(NONE, 0, width * height);
+	const at = stack;
+	at.fill(NONE, 0, width * height);
+	// a few bytes at a time: loops beat calls of fill()
 	eachColumn(track, view.t0, view.t1, width, (x, whole, time) => {
 		const top = x * height;
+		let bottom = top + height;
 		if (whole >= 0) {
-			stack.fill(track.of[whole], top, top + height);
+			const c = of[whole];
+			while (bottom > top) at[--bottom] = c;
 			return;
 		}
-		let bottom = height;
+		const ground = bottom;
 		let sum = 0;
-		for (const c of order) {
+		for (let k = 0; k < order.length; k++) {
+			const c = order[k];
 			if (!time[c]) continue;
 			sum += time[c];
-			const until = Math.max(0, height - Math.round((sum / perPx) * height));
-			if (until < bottom) stack.fill(c, top + until, top + bottom);
-			bottom = Math.min(bottom, until);
+			const until = Math.max(top, ground - Math.round(sum * perNs));
+			while (bottom > until) at[--bottom] = c;
 		}
 	});
 }
@@ -52,13 +57,17 @@ export function paintTrack(
 	const last = Math.min(raster.height, top + height);
 	if (last <= first) return;
 	stackClasses(track, view, width, height, order);
+	const classes = stack;
 	for (let y = first; y < last; y++) {
-		const row = y * width;
 		const tileRow = ((y - top) % TILE) * TILE;
-		for (let x = 0, at = y - top, tx = 0; x < width; x++, at += height) {
-			const c = stack[at];
-			if (c !== NONE) px[row + x] = tiles[c * TILE * TILE + tileRow + tx];
-			if (++tx === TILE) tx = 0;
+		let to = y * width;
+		let at = y - top;
+		for (let left = 0; left < width; left += TILE) {
+			const part = Math.min(TILE, width - left);
+			for (let tx = tileRow; tx < tileRow + part; tx++, at += height, to++) {
+				const c = classes[at];
+				if (c !== NONE) px[to] = tiles[c * (TILE * TILE) + tx];
+			}
 		}
 	}
 }

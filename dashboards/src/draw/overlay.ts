@@ -22,18 +22,28 @@ export interface Scene {
 	height: number; // of the lanes in view
 	scroll: number;
 	lanes: Lane[]; // those in view
+	all: Lane[];
+	font: string; // of g: to ask g is slow
 }
 
-const xOf = (s: Scene, t: number) => s.left + toX(s.view, t, s.width);
-const yOf = (s: Scene, lane: Lane) => s.top + lane.y - s.scroll;
-const clampX = (s: Scene, x: number) => Math.min(Math.max(x, s.left), s.left + s.width);
+export function setFont(s: Scene, font: string): void {
+	if (s.font !== font) s.g.font = font;
+	s.font = font;
+}
+
+export const xOf = (s: Scene, t: number) => s.left + toX(s.view, t, s.width);
+export const yOf = (s: Scene, lane: Lane) => s.top + lane.y - s.scroll;
+export const clampX = (s: Scene, x: number) => Math.min(Math.max(x, s.left), s.left + s.width);
+
+// The height of a lane's states, above its accesses.
+export const barOf = (lane: Lane) => lane.height - lane.band;
 
 export function drawRuler(s: Scene): void {
 	const { g, palette, view } = s;
 	const step = rulerStep(((view.t1 - view.t0) / s.width) * 110);
 	g.fillStyle = palette.paper;
 	g.fillRect(0, 0, s.left + s.width, s.top);
-	g.font = '11px system-ui, sans-serif';
+	setFont(s, '11px system-ui, sans-serif');
 	g.textBaseline = 'middle';
 	g.fillStyle = palette.dim;
 	g.strokeStyle = palette.line;
@@ -49,12 +59,31 @@ export function drawRuler(s: Scene): void {
 	g.fillText(`${formatNs(view.t1 - view.t0)} in view`, 8, s.top / 2);
 }
 
-function fit(g: CanvasRenderingContext2D, text: string, width: number): string {
-	if (g.measureText(text).width <= width) return text;
+// Widths of texts: the same few are asked for in every frame.
+const widths = new Map<string, number>();
+const WIDTHS_MOST = 5000;
+
+function textWidth({ g, font }: Scene, text: string): number {
+	const key = font + text;
+	let width = widths.get(key);
+	if (width !== undefined) return width;
+	if (widths.size >= WIDTHS_MOST) widths.clear();
+	width = g.measureText(text).width;
+	widths.set(key, width);
+	return width;
+}
+
+export function fit(s: Scene, text: string, width: number): string {
+	if (textWidth(s, text) <= width) return text;
 	let n = text.length;
-	while (n > 1 && g.measureText(`${text.slice(0, n)}…`).width > width) n = Math.floor(n * 0.85);
+	while (n > 1 && textWidth(s, `${text.slice(0, n)}…`) > width) n = Math.floor(n * 0.85);
 	return n > 1 ? `${text.slice(0, n)}…` : '';
 }
+
+const isLit = (lit: Lit, lane: Lane): boolean =>
+	(lane.kind === 'thread' && lit.threads.has(lane.index)) ||
+	(lane.kind === 'lock' && lit.locks.has(lane.index)) ||
+	(lane.kind === 'variable' && !!lit.variables?.has(lane.index));
 
 export function drawGutter(s: Scene, lit: Lit, selected: number): void {
 	const { g, palette } = s;
@@ -63,19 +92,15 @@ export function drawGutter(s: Scene, lit: Lit, selected: number): void {
 	g.textBaseline = 'middle';
 	for (const lane of s.lanes) {
 		const y = yOf(s, lane);
-		const on =
-			(lane.kind === 'thread' && lit.threads.has(lane.index)) ||
-			(lane.kind === 'lock' && lit.locks.has(lane.index));
-		g.font =
-			lane.kind === 'head' || on || (lane.kind === 'thread' && lane.index === selected)
-				? '600 12px system-ui, sans-serif'
-				: '12px system-ui, sans-serif';
+		const on = isLit(lit, lane);
+		const bold = lane.kind === 'head' || on || (lane.kind === 'thread' && lane.index === selected);
+		setFont(s, `${bold ? '600 ' : ''}12px system-ui, sans-serif`);
 		g.fillStyle = lane.kind === 'head' ? palette.dim : palette.text;
 		if (on) {
 			g.fillRect(2, y + 2, 4, lane.height - 4);
 		}
 		const indent = lane.kind === 'head' ? 8 : 14;
-		g.fillText(fit(g, lane.name, s.left - indent - 6), indent, y + lane.height / 2 + 1);
+		g.fillText(fit(s, lane.name, s.left - indent - 6), indent, y + lane.height / 2 + 1);
 	}
 }
 
@@ -84,11 +109,11 @@ const LABELS_MOST = 600; // slices looked at for each lane
 
 function label(s: Scene, text: string, x0: number, x1: number, lane: Lane, back: string, ink: string): void {
 	const { g } = s;
-	const shown = fit(g, text, x1 - x0 - 8);
+	const shown = fit(s, text, x1 - x0 - 8);
 	if (!shown) return;
-	const y = yOf(s, lane) + lane.height / 2 + 0.5;
+	const y = yOf(s, lane) + barOf(lane) / 2 + 0.5;
 	g.fillStyle = back;
-	g.fillRect(x0 + 2, y - 7, g.measureText(shown).width + 4, 14);
+	g.fillRect(x0 + 2, y - 7, textWidth(s, shown) + 4, 14);
 	g.fillStyle = ink;
 	g.fillText(shown, x0 + 4, y);
 }
@@ -120,16 +145,18 @@ function lockLabel(model: Model, lock: number, i: number): string {
 
 export function drawNames(s: Scene): void {
 	const { g, model, palette } = s;
-	g.font = '11px system-ui, sans-serif';
+	setFont(s, '11px system-ui, sans-serif');
 	g.textBaseline = 'middle';
 	for (const lane of s.lanes) {
-		if (lane.kind === 'head') continue;
+		if (lane.kind === 'head' || lane.kind === 'variable') continue;
 		const track =
 			lane.kind === 'thread'
 				? model.threads[lane.index]
 				: lane.kind === 'lock'
 					? model.locks[lane.index]
 					: model.cpus[lane.index];
+		// a sketch has no names
+		if (lane.kind === 'thread' && model.data.slices[lane.index].n !== track.n) continue;
 		for (const { i, x0, x1 } of wideSlices(s, track)) {
 			const inks =
 				lane.kind === 'thread' ? palette.states : lane.kind === 'lock' ? palette.locks : palette.cpus;
@@ -143,7 +170,7 @@ export function drawNames(s: Scene): void {
 			if (text) label(s, text, x0, x1, lane, css(ink), ink.text);
 			if (x1 - x0 > 3 && x0 > s.left) {
 				g.fillStyle = palette.paper;
-				g.fillRect(x0 - 0.5, yOf(s, lane) + 2, 1, lane.height - 4);
+				g.fillRect(x0 - 0.5, yOf(s, lane) + 2, 1, barOf(lane) - 4);
 			}
 		}
 	}
@@ -186,8 +213,8 @@ function firstAfter(waits: Int32Array, end: Float64Array, t: number): number {
 function drawArrow(s: Scene, x: number, from: Lane, to: Lane): void {
 	const { g } = s;
 	const down = to.y > from.y;
-	const y0 = yOf(s, from) + from.height / 2;
-	const y1 = yOf(s, to) + (down ? 3 : to.height - 3);
+	const y0 = yOf(s, from) + barOf(from) / 2;
+	const y1 = yOf(s, to) + (down ? 3 : barOf(to) - 3);
 	g.beginPath();
 	g.arc(x, y0, 2.2, 0, 7);
 	g.fill();
@@ -248,7 +275,7 @@ export function drawPath(s: Scene): void {
 		const x0 = clampX(s, xOf(s, path.start[i]));
 		const x1 = clampX(s, xOf(s, path.start[i + 1]));
 		if (x1 - lastX < 0.5) continue;
-		const y = yOf(s, lane) + lane.height - 2.5;
+		const y = yOf(s, lane) + barOf(lane) - 2.5;
 		if (lastX >= 0 && y !== lastY) {
 			g.moveTo(x0, lastY);
 			g.lineTo(x0, y);
@@ -269,7 +296,7 @@ export function drawLosses(s: Scene): void {
 		if (xOf(s, until) < s.left || xOf(s, since) > s.left + s.width) continue;
 		g.fillStyle = palette.dark ? 'rgb(255 255 255 / 25%)' : 'rgb(0 0 0 / 22%)';
 		g.fillRect(x0, s.top, x1 - x0, s.height);
-		g.font = '600 11px system-ui, sans-serif';
+		setFont(s, '600 11px system-ui, sans-serif');
 		g.fillStyle = palette.text;
 		if (x1 - x0 > 60) g.fillText(`${count} events lost`, x0 + 4, s.top + s.height - 10);
 	}
@@ -294,23 +321,20 @@ export function drawCuts(s: Scene): void {
 		const { n } = slices;
 		if (!n) continue;
 		const [first, last] = [xOf(s, slices.start[0]), xOf(s, slices.start[n])];
-		if (slices.flags[0] & 1 && first >= s.left - 1)
-			notch(Math.max(first, s.left), yOf(s, lane) + 2, lane.height - 4, 1);
-		if (slices.flags[n - 1] & 2 && last <= s.left + s.width + 1)
-			notch(Math.min(last, s.left + s.width), yOf(s, lane) + 2, lane.height - 4, -1);
+		if (slices.flagsAt(0) & 1 && first >= s.left - 1)
+			notch(Math.max(first, s.left), yOf(s, lane) + 2, barOf(lane) - 4, 1);
+		if (slices.flagsAt(n - 1) & 2 && last <= s.left + s.width + 1)
+			notch(Math.min(last, s.left + s.width), yOf(s, lane) + 2, barOf(lane) - 4, -1);
 	}
 }
 
 export function drawLit(s: Scene, lit: Lit): void {
 	const { g, palette } = s;
-	if (!lit.threads.size && !lit.locks.size) return;
+	if (!lit.threads.size && !lit.locks.size && !lit.variables?.size) return;
 	// what is not lit steps back
 	g.fillStyle = palette.dark ? 'rgb(20 24 29 / 60%)' : 'rgb(255 255 255 / 62%)';
 	for (const lane of s.lanes) {
-		const on =
-			(lane.kind === 'thread' && lit.threads.has(lane.index)) ||
-			(lane.kind === 'lock' && lit.locks.has(lane.index));
-		if (!on && (lane.kind === 'thread' || lane.kind === 'lock'))
+		if (!isLit(lit, lane) && lane.kind !== 'head' && lane.kind !== 'cpu')
 			g.fillRect(s.left, yOf(s, lane), s.width, lane.height);
 	}
 }
@@ -324,10 +348,10 @@ export function drawSelection(s: Scene, selected: Ref | null): void {
 	const x1 = clampX(s, xOf(s, slices.start[selected.slice + 1]));
 	g.strokeStyle = palette.paper;
 	g.lineWidth = 4;
-	g.strokeRect(x0 - 1, yOf(s, lane) + 1, Math.max(3, x1 - x0 + 2), lane.height - 2);
+	g.strokeRect(x0 - 1, yOf(s, lane) + 1, Math.max(3, x1 - x0 + 2), barOf(lane) - 2);
 	g.strokeStyle = palette.accent;
 	g.lineWidth = 2;
-	g.strokeRect(x0 - 1, yOf(s, lane) + 1, Math.max(3, x1 - x0 + 2), lane.height - 2);
+	g.strokeRect(x0 - 1, yOf(s, lane) + 1, Math.max(3, x1 - x0 + 2), barOf(lane) - 2);
 }
 
 export function drawRange(s: Scene, range: { t0: number; t1: number } | null, cursor: number | null): void {

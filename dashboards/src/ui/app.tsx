@@ -5,10 +5,9 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { Palette } from '../draw/colours';
 import type { SortBy } from '../layout';
-import { nextFinding, runEnd, setView, type Store, type Tab } from '../store';
+import { selectedWords, touchesOf, type Store, type Tab } from '../store';
 import { formatCount, formatNs } from '../time';
-import { zoomAt } from '../time_scale';
-import { describeSlice } from '../words';
+import { about } from '../words';
 import { Details } from './details';
 import { Findings } from './findings';
 import { FlameGraph } from './flame';
@@ -17,12 +16,14 @@ import { Help } from './help';
 import { Notes, type Original } from './notes';
 import { Search } from './search';
 import { Strips } from './strip';
-import { Lines, Locks, Threads, Wakers } from './tables';
+import { Lines, Locks, Threads, Wakers, Watched } from './tables';
 import { Legend, Timeline } from './timeline';
+import { MoveTools } from './tools';
 import { WhatIfBars } from './what_if';
 
 const TABS: [Tab, string][] = [
 	['threads', 'Threads'],
+	['watched', 'Watched variables'], // where there are any
 	['locks', 'Locks'],
 	['lines', 'Lines'],
 	['wakers', 'Wakers'],
@@ -40,7 +41,8 @@ function Head({ store }: { store: Store }) {
 		<header>
 			<p class="run">
 				<b>{run.argv.join(' ') || 'a run'}</b> ran for {formatNs(run.duration_ns)}
-				{how}; {formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
+				{how}; {about(store.model)}
+				{formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
 				{run.cpus === 1 ? '' : 's'}
 				<span class="dim">
 					{' '}
@@ -66,7 +68,7 @@ function Head({ store }: { store: Store }) {
 			{(loss.events > 0 || loss.damage || !run.complete) && (
 				<p class="warning" role="note">
 					{loss.events > 0 &&
-						`${formatCount(loss.events)} events were lost: figures near the grey bands are approximate. `}
+						`${formatCount(loss.events)} events were lost: figures marked ~ may be off, most of all near the grey bands. `}
 					{loss.damage && `A part of the trace could not be read: ${loss.damage}. `}
 					{!run.complete && 'The recording was not finished: it shows what was written by then.'}
 				</p>
@@ -76,32 +78,9 @@ function Head({ store }: { store: Store }) {
 }
 
 function Tools({ store }: { store: Store }) {
-	const zoom = (factor: number) => {
-		const { t0, t1 } = store.view.value;
-		setView(store, zoomAt(store.view.value, (t0 + t1) / 2, factor, runEnd(store)));
-	};
 	return (
 		<div class="tools">
-			<button type="button" onClick={() => zoom(0.5)}>
-				Zoom in <kbd>W</kbd>
-			</button>
-			<button type="button" onClick={() => zoom(2)}>
-				out <kbd>S</kbd>
-			</button>
-			<button type="button" onClick={() => setView(store, { t0: 0, t1: runEnd(store) })}>
-				Whole run <kbd>0</kbd>
-			</button>
-			<button type="button" onClick={() => nextFinding(store, 1)}>
-				Next finding <kbd>N</kbd>
-			</button>
-			<label>
-				<input
-					type="checkbox"
-					checked={store.path.value}
-					onChange={(e) => (store.path.value = e.currentTarget.checked)}
-				/>{' '}
-				Critical path <kbd>C</kbd>
-			</label>
+			<MoveTools store={store} whole="Whole run" />
 			<label>
 				<input
 					type="checkbox"
@@ -138,6 +117,8 @@ function Panel({ store, original }: { store: Store; original: Original }): Compo
 	switch (store.tab.value) {
 		case 'threads':
 			return <Threads store={store} />;
+		case 'watched':
+			return <Watched store={store} />;
 		case 'locks':
 			return <Locks store={store} />;
 		case 'lines':
@@ -158,16 +139,17 @@ function Panel({ store, original }: { store: Store; original: Original }): Compo
 }
 
 function Tabs({ store, original }: { store: Store; original: Original }) {
+	const tabs = store.model.data.meta.summary.watch ? TABS : TABS.filter(([id]) => id !== 'watched');
 	const move = (by: number) => {
-		const at = TABS.findIndex(([id]) => id === store.tab.value);
-		const [id] = TABS[(at + by + TABS.length) % TABS.length];
+		const at = tabs.findIndex(([id]) => id === store.tab.value);
+		const [id] = tabs[(at + by + tabs.length) % tabs.length];
 		store.tab.value = id;
 		document.getElementById(`tab-${id}`)?.focus();
 	};
 	return (
 		<section class="tables" aria-label="Tables and graphs">
 			<div role="tablist" aria-label="Tables and graphs">
-				{TABS.map(([id, name]) => {
+				{tabs.map(([id, name]) => {
 					const on = store.tab.value === id;
 					return (
 						<button
@@ -205,8 +187,7 @@ export function App({
 	colours: ReadonlySignal<Palette>;
 	original: Original;
 }) {
-	const ref = store.selected.value;
-	const said = ref ? describeSlice(store.model, ref).title : store.said.value;
+	const said = selectedWords(store) || store.said.value;
 	return (
 		<>
 			<Head store={store} />
@@ -215,7 +196,11 @@ export function App({
 				<Strips store={store} colours={colours} />
 				<Tools store={store} />
 				<Timeline store={store} colours={colours} />
-				<Legend colours={colours.value} lock={store.model.locks.length > 0} />
+				<Legend
+					colours={colours.value}
+					lock={store.model.locks.length > 0}
+					marks={touchesOf(store).n > 0}
+				/>
 			</section>
 			<p id="said" class="hidden" role="status" aria-live="polite">
 				{said}

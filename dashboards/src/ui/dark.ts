@@ -4,9 +4,11 @@
 import { computed, signal, type ReadonlySignal } from '@preact/signals';
 import { palette, type Palette } from '../draw/colours';
 import type { Store } from '../store';
+
+type Theme = Store['theme'];
 import { onPrint } from './print';
 
-export function paletteOf(store: Store): ReadonlySignal<Palette> {
+export function paletteOf(chosen: Theme): ReadonlySignal<Palette> {
 	const query = window.matchMedia('(prefers-color-scheme: dark)');
 	const systemDark = signal(query.matches);
 	query.addEventListener('change', () => (systemDark.value = query.matches));
@@ -16,7 +18,7 @@ export function paletteOf(store: Store): ReadonlySignal<Palette> {
 		() => (printing.value = false),
 	);
 	return computed(() => {
-		const theme = store.theme.value;
+		const theme = chosen.value;
 		const dark = !printing.value && (theme === 'auto' ? systemDark.value : theme === 'dark');
 		document.documentElement.dataset.theme = dark ? 'dark' : 'light';
 		return palette(dark);

@@ -9,8 +9,9 @@ import { sumStates } from '../sums';
 import { LOCK_WORDS } from '../model';
 import { around } from '../time_scale';
 import { SourcePiece } from './findings';
+import { TouchDetails } from './touches';
 
-function Stack({ places }: { places: Place[] }) {
+export function Stack({ places }: { places: Place[] }) {
 	if (!places.length) return null;
 	return (
 		<details open>
@@ -121,8 +122,8 @@ function RangeDetails({ store }: { store: Store }) {
 					{rows.map((r) => (
 						<tr key={r.state}>
 							<th scope="row">{stateWords(r.state)}</th>
-							<td>{formatNs(r.ns)}</td>
-							<td>{formatShare(r.ns, all)}</td>
+							<td class="number">{formatNs(r.ns)}</td>
+							<td class="number">{formatShare(r.ns, all)}</td>
 						</tr>
 					))}
 				</tbody>
@@ -139,18 +140,36 @@ function RangeDetails({ store }: { store: Store }) {
 	);
 }
 
-export function Details({ store }: { store: Store }) {
-	const nothing = !store.selected.value && !store.range.value && !store.lockAt.value;
+// That is selected.
+export const isNothing = (store: Store): boolean =>
+	!store.selected.value && store.touch.value < 0 && !store.range.value && !store.lockAt.value;
+
+export function Details({ store, of = '' }: { store: Store; of?: string }) {
+	const nothing = isNothing(store);
 	return (
-		<section class="details" aria-label="What is selected">
-			{nothing && (
+		<section class="details" aria-label={`What is selected${of}`}>
+			{nothing && store.tooLarge.value && (
+				<p role="alert">
+					This browser has not enough memory for the slices of this trace. What is shown are the verdict, the
+					tables and a coarse picture of the whole run; open the page on a larger machine, or record a shorter
+					stretch.
+				</p>
+			)}
+			{nothing && store.reading.value && !store.tooLarge.value && (
+				<p class="dim" role="status">
+					A first picture; the trace is still being read. In a moment slices can be selected and zoomed into.
+				</p>
+			)}
+			{nothing && !store.reading.value && (
 				<p class="dim">
-					Click a slice to learn what it is, who ended it and where in the program it was; drag to sum up a
+					Click a slice to learn what it is, who ended it and where in the program it was
+					{store.model.touches.n > 0 && ', or the mark of an access to a watched variable'}; drag to sum up a
 					stretch; <kbd>?</kbd> shows all keys.
 				</p>
 			)}
 			<RangeDetails store={store} />
 			<SliceDetails store={store} />
+			<TouchDetails store={store} />
 			<LockDetails store={store} />
 		</section>
 	);

@@ -3,7 +3,8 @@
 // The verdict and the findings as cards, the costliest first, with the lines of source they point at.
 import { showFinding, type Store } from '../store';
 import { formatNs, formatShare } from '../time';
-import { placeOf } from '../words';
+import { about, placeOf } from '../words';
+import { Witness } from './touches';
 
 // The verdict in one sentence, as the report has it.
 export function verdictOf(store: Store): string {
@@ -12,8 +13,8 @@ export function verdictOf(store: Store): string {
 	if (!first) return 'The recording allows no verdict.';
 	if (findings.some((f) => f.id === 'healthy')) return 'Healthy: nothing here costs much time.';
 	const title = first.title.charAt(0).toUpperCase() + first.title.slice(1);
-	if (first.severity === 'info' || first.since_ns !== undefined) return `${title}.`;
-	return `${title}: up to ${formatNs(first.cost_ns)} of ${formatNs(run.duration_ns)} (${formatShare(first.cost_ns, run.duration_ns)}).`;
+	if (first.severity === 'info' || first.since_ns !== undefined || !first.cost_ns) return `${title}.`;
+	return `${title}: up to ${about(store.model)}${formatNs(first.cost_ns)} of ${formatNs(run.duration_ns)} (${about(store.model)}${formatShare(first.cost_ns, run.duration_ns)}).`;
 }
 
 export function SourcePiece({ store, frame }: { store: Store; frame: number }) {
@@ -75,7 +76,7 @@ function Card({ store, index }: { store: Store; index: number }) {
 				<span class="severity">{f.severity === 'info' ? 'note' : f.severity}</span>
 				<strong>{f.title}</strong>
 				<span class="cost">
-					{f.severity === 'info' ? '' : `${formatNs(f.cost_ns)}, ${formatShare(f.cost_ns, end)} of the run`}
+					{f.severity === 'info' || !f.cost_ns ? '' : `${about(store.model)}${formatNs(f.cost_ns)}, ${about(store.model)}${formatShare(f.cost_ns, end)} of the run`}
 					{f.certainty === 'inferred' ? ' (inferred)' : ''}
 				</span>
 				{f.because_of && <span class="cost">follows from {f.because_of}</span>}
@@ -84,6 +85,7 @@ function Card({ store, index }: { store: Store; index: number }) {
 			</button>
 			{(open || (index === 0 && store.finding.value < 0)) && (
 				<div class={frames.length ? 'body two' : 'body'}>
+					<Witness store={store} finding={index} />
 					<div>
 						<p>{f.evidence}</p>
 						{f.lesson && (

@@ -2,7 +2,7 @@
 //
 // Who waits for whom at the cursor: threads as boxes, an arrow from who waits to who has the lock.  A ring
 // is a deadlock, and drawn as one.
-import dagre from '@dagrejs/dagre';
+import { Graph, layout } from '@dagrejs/dagre';
 import { select, type Store } from '../store';
 import { inRing, waitEdges, type WaitEdge } from '../sums';
 import { formatNs } from '../time';
@@ -20,7 +20,7 @@ const CHAR = 7.2;
 const MOST = 60; // threads drawn; the others are in the table of threads
 
 function layOut(store: Store, edges: WaitEdge[]): Shape {
-	const g = new dagre.graphlib.Graph({ multigraph: true });
+	const g = new Graph({ multigraph: true });
 	const { threadNames } = store.model;
 	g.setGraph({ rankdir: 'LR', nodesep: 30, ranksep: 50, edgesep: 24, marginx: 10, marginy: 10 });
 	g.setDefaultEdgeLabel(() => ({}));
@@ -35,7 +35,7 @@ function layOut(store: Store, edges: WaitEdge[]): Shape {
 			String(i),
 		);
 	});
-	dagre.layout(g);
+	layout(g);
 	const size = g.graph() as { width?: number; height?: number };
 	return {
 		width: size.width ?? 100,

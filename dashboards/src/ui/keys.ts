@@ -10,11 +10,14 @@ import {
 	runEnd,
 	select,
 	setView,
+	showNextLoss,
 	step,
+	stepTouch,
 	type Store,
 } from '../store';
 import { sliceAt } from '../model';
 import { around, pan, zoomAt } from '../time_scale';
+import { spanOf } from '../touches';
 
 function zoom(store: Store, factor: number): void {
 	const { t0, t1 } = store.view.value;
@@ -28,8 +31,12 @@ function move(store: Store, part: number): void {
 }
 
 function zoomToSelection(store: Store): void {
-	const [range, ref] = [store.range.value, store.selected.value];
+	const [range, ref, touch] = [store.range.value, store.selected.value, store.touch.value];
 	if (range) setView(store, range);
+	else if (touch >= 0) {
+		const { t0, t1 } = spanOf(store.model.touches, touch);
+		setView(store, around(t0, t1, runEnd(store)));
+	}
 	else if (ref) {
 		const s = store.model.data.slices[ref.thread];
 		setView(store, around(s.start[ref.slice], s.start[ref.slice + 1], runEnd(store)));
@@ -39,7 +46,9 @@ function zoomToSelection(store: Store): void {
 // The thread above or below, at the same time.
 function otherThread(store: Store, by: number): void {
 	const threads = lanesOf(store).filter((l) => l.kind === 'thread');
-	const at = threads.findIndex((l) => l.index === store.selected.value?.thread);
+	const { touches } = store.model;
+	const here = store.touch.value >= 0 ? touches.thread[store.touch.value] : store.selected.value?.thread;
+	const at = threads.findIndex((l) => l.index === here);
 	const lane = threads[at < 0 ? 0 : Math.min(Math.max(at + by, 0), threads.length - 1)];
 	if (!lane) return;
 	const t = store.cursor.value ?? (store.view.value.t0 + store.view.value.t1) / 2;
@@ -72,6 +81,9 @@ const BY_PLACE: Record<string, (store: Store) => void> = {
 	KeyP: (s) => nextFinding(s, -1),
 	KeyC: (s) => (s.path.value = !s.path.value),
 	KeyO: (s) => (s.onlyLit.value = !s.onlyLit.value),
+	KeyJ: (s) => stepTouch(s, -1),
+	KeyK: (s) => stepTouch(s, 1),
+	KeyL: showNextLoss,
 	KeyG: (s) => (s.tab.value = 'graph'),
 	KeyT: (s) => (s.theme.value = NEXT_THEME[s.theme.value]),
 };
@@ -93,7 +105,7 @@ const IN_TIMELINE: Record<string, (store: Store) => void> = {
 	Enter: goOn,
 };
 
-export function listenKeys(store: Store): void {
+export function listenKeys(storeOf: () => Store | null): void {
 	window.addEventListener('keydown', (e) => {
 		const target = e.target as HTMLElement;
 		if (e.ctrlKey || e.metaKey || e.altKey) return;
@@ -101,8 +113,9 @@ export function listenKeys(store: Store): void {
 		const inTimeline = target.matches('canvas') || target === document.body;
 		const arrow = e.code.startsWith('Arrow');
 		if (arrow && !inTimeline) return;
+		const store = storeOf();
 		const act = (inTimeline && IN_TIMELINE[e.key]) || BY_SIGN[e.key] || BY_PLACE[e.code];
-		if (!act) return;
+		if (!act || !store) return;
 		e.preventDefault();
 		act(store);
 	});

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The address says what is shown: #t=from,to&s=thread,slice&f=finding&tab=locks, so that a place can be
+// The address says what is shown: #t=from,to&s=thread,slice&a=access&f=finding&tab=locks, so that a place can be
 // sent to somebody who has the same file.
 import { effect } from '@preact/signals';
-import { select, setView, showFinding, type Store, type Tab } from '../store';
+import { select, selectTouch, setView, showFinding, type Store, type Tab } from '../store';
 
-const TABS: Tab[] = ['threads', 'locks', 'lines', 'wakers', 'offcpu', 'oncpu', 'graph', 'whatif', 'notes'];
+const TABS: Tab[] = ['threads', 'watched', 'locks', 'lines', 'wakers', 'offcpu', 'oncpu', 'graph', 'whatif', 'notes'];
 
 const numbers = (text: string | null): number[] => (text ?? '').split(',').map(Number);
 
@@ -30,8 +30,12 @@ export function readLink(store: Store, hash: string): void {
 			slice < data.slices[thread].n;
 		if (there) select(store, { thread, slice }, false);
 	}
+	if (link.has('a')) {
+		const [id] = numbers(link.get('a'));
+		if (Number.isInteger(id) && id >= 0 && id < store.model.touches.n) selectTouch(store, id, false);
+	}
 	const tab = link.get('tab') as Tab;
-	if (TABS.includes(tab)) store.tab.value = tab;
+	if (TABS.includes(tab) && (tab !== 'watched' || data.meta.summary.watch)) store.tab.value = tab;
 }
 
 function writeLink(store: Store): string {
@@ -40,6 +44,7 @@ function writeLink(store: Store): string {
 	const ref = store.selected.value;
 	if (store.finding.value >= 0) parts.push(`f=${store.finding.value}`);
 	if (ref) parts.push(`s=${ref.thread},${ref.slice}`);
+	if (store.touch.value >= 0) parts.push(`a=${store.touch.value}`);
 	if (store.tab.value !== 'threads') parts.push(`tab=${store.tab.value}`);
 	return `#${parts.join('&')}`;
 }

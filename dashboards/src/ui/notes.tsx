@@ -5,21 +5,18 @@ import type { Store } from '../store';
 
 const NOTES = 'ct-notes';
 
-// The page without its data, as it was before anything was drawn, and the data still compressed.
+// The page without its data, as it was before anything was drawn, and the data as they came.
 export interface Original {
 	before: string;
 	after: string;
-	chunks: Uint8Array[];
+	texts: string[];
 }
 
-const MARK = '<!--CTRACE-DATA-->';
-
-export function keepOriginal(chunks: Uint8Array[]): Original {
-	document.querySelector(`script.${NOTES}`)?.remove();
-	const app = document.getElementById('app');
+// To be called before the browser has come to the data.
+export function keepOriginal(): Original {
 	const html = `<!doctype html>\n${document.documentElement.outerHTML}\n`;
-	const at = app ? html.indexOf('</main>', html.indexOf('id="app"')) + '</main>'.length : 0;
-	return { before: html.slice(0, at), after: html.slice(at).replace(MARK, ''), chunks };
+	const at = html.lastIndexOf('</body>');
+	return { before: html.slice(0, at), after: html.slice(at), texts: [] };
 }
 
 export function readNotes(): string {
@@ -30,17 +27,10 @@ export function readNotes(): string {
 	}
 }
 
-function base64(bytes: Uint8Array): string {
-	let out = '';
-	for (let i = 0; i < bytes.length; i += 0x6000)
-		out += btoa(String.fromCharCode(...bytes.subarray(i, i + 0x6000)));
-	return out;
-}
-
 export function copyWithNotes(original: Original, notes: string): Blob {
 	const parts: string[] = [original.before, '\n'];
-	for (const chunk of original.chunks)
-		parts.push('<script type="application/octet-stream" class="ct-data">', base64(chunk), '</script>\n');
+	for (const text of original.texts)
+		parts.push('<script type="application/octet-stream" class="ct-data">', text, '</script>\n');
 	parts.push(
 		`<script type="application/json" class="${NOTES}">`,
 		JSON.stringify(notes).replaceAll('<', '\\u003c'),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Search: threads, locks, lines and findings by a part of their name.
+// Search: threads, watched variables, locks, lines and findings by a part of their name.
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { noLight, select, showFinding, type Store } from '../store';
+import { noLight, select, selectTouch, showFinding, type Store } from '../store';
 import { sliceAt } from '../model';
 import { placeOf } from '../words';
 
@@ -42,17 +42,24 @@ export function findHits(store: Store, text: string): Hit[] {
 			select(store, { thread: i, slice: 0 });
 		}),
 	);
+	meta.summary.watch?.forEach((w, i) =>
+		add('variable', w.name, () => {
+			store.lit.value = { ...noLight(), threads: new Set(meta.watched[i].threads), variables: new Set([i]) };
+			const first = model.touches.byVariable[i].ids[0];
+			if (first !== undefined) selectTouch(store, first);
+		}),
+	);
 	meta.locks.forEach((l, i) =>
 		add('lock', `${l[1]} (${l[2]})`, () => {
 			store.lit.value = { ...noLight(), locks: new Set([i]) };
-			firstWait(store, (w) => waits.lock[w] === i);
+			firstWait(store, (w) => waits.kinds.lock[waits.kind[w]] === i);
 		}),
 	);
 	const seen = new Set<number>();
-	for (const frame of waits.frame) {
+	for (const frame of waits.kinds.frame) {
 		if (seen.has(frame) || !frame) continue;
 		seen.add(frame);
-		add('line', placeOf(model, frame).text, () => firstWait(store, (w) => waits.frame[w] === frame));
+		add('line', placeOf(model, frame).text, () => firstWait(store, (w) => waits.kinds.frame[waits.kind[w]] === frame));
 	}
 	return hits;
 }
@@ -83,7 +90,7 @@ export function Search({ store }: { store: Store }) {
 				}}
 			>
 				<label>
-					Search threads, locks, lines, findings
+					Search threads, variables, locks, lines, findings
 					<input
 						ref={input}
 						type="search"

@@ -4,14 +4,17 @@
 import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { css, type Palette } from '../draw/colours';
-import { computeStrip, drawStrip } from '../draw/strip';
+import { drawStrip } from '../draw/strip';
+import { StripSum, type Strip } from '../model';
 import { runEnd, setView, type Store } from '../store';
 import { formatNs } from '../time';
+import { about } from '../words';
 import { onPrint } from './print';
 import { gutter } from './timeline';
 
 const COLUMN = 2; // px; all threads count in each
-const SLOW_MS = 5; // a strip that takes longer waits until the view stands still
+const SLOW_MS = 4; // in one frame: a strip that takes longer waits until the view stands still, and goes on
+// in the next frame
 const CALM_MS = 90;
 const HEIGHT = 64;
 const MAP_HEIGHT = 26;
@@ -31,12 +34,25 @@ function fitCanvas(
 
 const inks = (p: Palette) => [css(p.states[0]), css(p.states[1]), css(p.states[5])];
 
-function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
+function beginStrip(store: Store, canvas: HTMLCanvasElement): StripSum {
+	const width = canvas.clientWidth;
+	const { t0, t1 } = store.view.value;
+	const columns = Math.max(1, Math.floor((width - gutter(width)) / COLUMN));
+	return new StripSum(store.model.threads, t0, t1, columns);
+}
+
+// To the height of the other run's, if there is one.
+const scaled = (store: Store, strip: Strip): Strip => ({
+	...strip,
+	most: Math.max(strip.most, store.mostAlive),
+});
+
+function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement, sum: StripSum): void {
 	const width = canvas.clientWidth;
 	const left = gutter(width);
 	const g = fitCanvas(canvas, width, HEIGHT);
 	if (!g) return;
-	const strip = computeStrip(store.model, store.view.value, Math.max(1, Math.floor((width - left) / COLUMN)));
+	const strip = scaled(store, sum.strip());
 	const most = Math.ceil(strip.most - 1e-9);
 	const { cpus } = store.model.data.meta.summary.run;
 	g.fillStyle = p.paper;
@@ -66,33 +82,28 @@ function drawMain(store: Store, p: Palette, canvas: HTMLCanvasElement): void {
 interface MapPicture {
 	canvas?: HTMLCanvasElement;
 	palette?: Palette;
+	of?: Strip;
 	width?: number;
 }
 
 function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): HTMLCanvasElement {
-	if (kept.canvas && kept.palette === p && kept.width === width) return kept.canvas;
+	const { overview } = store.model;
+	if (kept.canvas && kept.of === overview && kept.palette === p && kept.width === width) return kept.canvas;
 	const canvas = document.createElement('canvas');
 	const g = fitCanvas(canvas, width, MAP_HEIGHT);
 	const left = gutter(width);
 	const end = runEnd(store);
 	if (g) {
-		const columns = Math.max(1, Math.floor((width - left) / COLUMN));
 		g.fillStyle = p.paper;
 		g.fillRect(0, 0, width, MAP_HEIGHT);
-		drawStrip(
-			g,
-			computeStrip(store.model, { t0: 0, t1: end }, columns),
-			left,
-			3,
-			MAP_HEIGHT - 6,
-			inks(p),
-			COLUMN,
-		);
+		// of the longer of two runs
+		const room = ((width - left) * store.model.data.end) / end;
+		drawStrip(g, scaled(store, overview), left, 3, MAP_HEIGHT - 6, inks(p), room / overview.width);
 		g.font = '12px system-ui, sans-serif';
 		g.fillStyle = p.text;
-		g.fillText(`Whole run, ${formatNs(end)}`, 8, 17, left - 14);
+		g.fillText(`Whole run, ${formatNs(store.model.data.end)}`, 8, 17, left - 14);
 	}
-	Object.assign(kept, { canvas, palette: p, width });
+	Object.assign(kept, { canvas, of: overview, palette: p, width });
 	return canvas;
 }
 
@@ -141,12 +152,24 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 		if (!a || !b) return;
 		const kept: MapPicture = {};
 		let asked = 0;
-		let took = 0;
+		let slow = false;
 		let timer = 0;
-		const drawView = () => {
-			const begin = performance.now();
-			drawMain(store, colours.value, a);
-			took = performance.now() - begin;
+		let sum: StripSum | null = null;
+		const goOn = () => {
+			if (!sum) return;
+			if (sum.add(performance.now() + SLOW_MS)) {
+				drawMain(store, colours.value, a, sum);
+				sum = null;
+			} else {
+				slow = true;
+				requestAnimationFrame(goOn);
+			}
+		};
+		const begin = () => {
+			const idle = !sum;
+			slow = false;
+			sum = beginStrip(store, a);
+			if (idle) goOn();
 		};
 		paint.current = () => {
 			if (asked) return;
@@ -154,14 +177,16 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 				asked = 0;
 				drawMap(store, colours.value, b, kept);
 				clearTimeout(timer);
-				if (took > SLOW_MS) timer = window.setTimeout(drawView, CALM_MS);
-				else drawView();
+				if (slow) timer = window.setTimeout(begin, CALM_MS);
+				else begin();
 			});
 		};
 		dragMap(store, b);
 		const now = () => {
+			const whole = beginStrip(store, a);
+			whole.add(Infinity);
 			drawMap(store, colours.value, b, kept);
-			drawMain(store, colours.value, a);
+			drawMain(store, colours.value, a, whole);
 		};
 		const stopPrint = onPrint(now, now);
 		const sizes = new ResizeObserver(() => paint.current());
@@ -173,11 +198,12 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 	}, [store]);
 	useSignalEffect(() => {
 		void store.view.value;
+		void store.lanesRead.value;
 		void colours.value;
 		paint.current();
 	});
 	const { mean_running: mean, alone_ns: alone } = store.model.data.meta.summary.parallelism;
-	const text = `On average ${mean.toFixed(2)} threads ran at once on ${store.model.data.meta.summary.run.cpus} CPUs; for ${formatNs(alone)} exactly one ran while a CPU was free and some thread waited.`;
+	const text = `On average ${about(store.model)}${mean.toFixed(2)} threads ran at once on ${store.model.data.meta.summary.run.cpus} CPUs; for ${about(store.model)}${formatNs(alone)} exactly one ran while a CPU was free and some thread waited.`;
 	return (
 		<div class="strips">
 			<canvas

@@ -3,9 +3,10 @@
 // Threads, locks, lines and wakers as tables: sortable, and each row leads into the timeline.
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { noLight, select, type Store } from '../store';
+import { noLight, select, selectTouch, touchesOf, type Store } from '../store';
 import { formatCount, formatNs, formatShare } from '../time';
 import { sliceAt } from '../model';
+import { SHARING_WORDS } from '../touches';
 import { stateWords } from '../words';
 
 interface Col<Row> {
@@ -135,7 +136,7 @@ function lightLock(store: Store, lock: number): void {
 	store.lit.value = { threads, locks: new Set([lock]), frames: new Set() };
 	goToWait(
 		store,
-		longest(store, (w) => waits.lock[w] === lock),
+		longest(store, (w) => waits.at('lock', w) === lock),
 	);
 }
 
@@ -170,6 +171,38 @@ export function Threads({ store }: { store: Store }) {
 				{ title: 'switches', value: (t) => t.switches.voluntary + t.switches.involuntary },
 				{ title: 'moves', value: (t) => t.migrations },
 				{ title: 'kind', value: (t) => t.kind },
+			]}
+		/>
+	);
+}
+
+// The map of what is shared.  A row leads to the access that tells most about its variable.
+export function Watched({ store }: { store: Store }) {
+	const { meta } = store.model.data;
+	const { byVariable } = touchesOf(store);
+	const rows = (meta.summary.watch ?? []).map((w, i) => ({ ...w, ...meta.watched[i], i }));
+	const go = (w: (typeof rows)[number]) => {
+		store.lit.value = { ...noLight(), threads: new Set(w.threads), variables: new Set([w.i]) };
+		const id = w.witness[w.witness.length - 1] ?? w.racy[1] ?? byVariable[w.i].ids[0];
+		if (id !== undefined) selectTouch(store, id);
+	};
+	return (
+		<Table
+			caption="Watched variables: who shares what, and what guards it. What was not seen in this run may happen in another"
+			rows={rows}
+			sort={6}
+			go={go}
+			lit={(w) => !!store.lit.value.variables?.has(w.i)}
+			cols={[
+				{ title: 'Variable', value: (w) => w.name },
+				{ title: 'bytes', value: (w) => w.size },
+				{ title: 'reads', value: (w) => w.reads, show: (w) => formatCount(w.reads) },
+				{ title: 'writes', value: (w) => w.writes, show: (w) => formatCount(w.writes) },
+				{ title: 'threads', value: (w) => w.threads.length },
+				{ title: 'verdict', value: (w) => SHARING_WORDS[w.sharing] ?? w.sharing },
+				{ title: 'lost updates', value: (w) => w.lost_updates, show: (w) => formatCount(w.lost_updates) },
+				{ title: 'guarded by', value: (w) => w.locks.join(', ') },
+				{ title: 'seen', value: (w) => (w.complete ? 'every access' : 'a sample') },
 			]}
 		/>
 	);
@@ -217,8 +250,8 @@ export function Lines({ store }: { store: Store }) {
 		return `${l.function ?? 'not known'}${file ? ` (${file}:${l.line})` : ''}`;
 	};
 	const fits = (l: (typeof rows)[number], w: number) => {
-		const [fn, file, line] = data.meta.frames[data.waits.frame[w]] ?? [0, 0, 0];
-		if (data.meta.states[data.waits.state[w]] !== l.reason) return false;
+		const [fn, file, line] = data.meta.frames[data.waits.at('frame', w)] ?? [0, 0, 0];
+		if (data.meta.states[data.waits.at('state', w)] !== l.reason) return false;
 		return (
 			data.meta.strings[file] === (l.file ?? '') &&
 			line === (l.line ?? 0) &&

@@ -5,13 +5,17 @@ import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { css, makeTiles, type Palette } from '../draw/colours';
 import { paintTrack, type Raster } from '../draw/lanes';
+import { drawEnd } from '../draw/end';
+import { drawMarks, drawTouched, pickTouch } from '../draw/marks';
 import * as overlay from '../draw/overlay';
 import { laneAt, lanesHeight, type Lane } from '../layout';
 import { LOCK_WORDS, CLASS_WORDS } from '../model';
-import { lanesOf, runEnd, select, setView, type Store } from '../store';
+import { lanesOf, provenBy, runEnd, select, selectTouch, setView, type Store } from '../store';
+import { countIn } from '../touches';
 import { findSlice } from '../visible';
 import { pan, toTime, zoomAt } from '../time_scale';
 import { onPrint } from './print';
+import { HoverNote, MarksLegend } from './touches';
 
 export const RULER = 24;
 const STATE_ORDER = [0, 1, 2, 3, 4, 6, 5];
@@ -60,14 +64,16 @@ function paintLanes(
 	for (const lane of lanes) {
 		if (lane.kind === 'head') continue;
 		const top = Math.round((lane.y - scroll + 1) * ratio);
-		const height = Math.round((lane.height - 2) * ratio);
-		const [a, b] = [Math.max(0, top), Math.min(raster.height, top + height)];
+		const whole = Math.round((lane.height - 2) * ratio);
+		const height = Math.round((overlay.barOf(lane) - 2) * ratio);
+		const [a, b] = [Math.max(0, top), Math.min(raster.height, top + whole)];
 		if (b > a) raster.px.fill(inks.lane, a * raster.width, b * raster.width);
 		if (lane.kind === 'thread')
 			paintTrack(raster, model.threads[lane.index], view, top, height, inks.states, STATE_ORDER);
 		else if (lane.kind === 'lock')
 			paintTrack(raster, model.locks[lane.index], view, top, height, inks.locks, LOCK_ORDER);
-		else paintTrack(raster, model.cpus[lane.index], view, top, height, inks.cpus, CPU_ORDER);
+		else if (lane.kind === 'cpu')
+			paintTrack(raster, model.cpus[lane.index], view, top, height, inks.cpus, CPU_ORDER);
 	}
 }
 
@@ -75,6 +81,7 @@ class Painter {
 	private raster: Raster | null = null;
 	private image: ImageData | null = null;
 	private inks: Inks | null = null;
+	private painted: unknown[] = []; // what the raster shows
 
 	constructor(
 		private readonly store: Store,
@@ -100,26 +107,32 @@ class Painter {
 			this.image = g.createImageData(w, h);
 			this.raster = { width: w, height: h, px: new Uint32Array(this.image.data.buffer) };
 		}
-		const lanes = lanesOf(store).filter((l) => l.y + l.height > scroll && l.y < scroll + height - RULER);
-		paintLanes(store, this.inks, this.raster as Raster, lanes, scroll, ratio);
+		const all = lanesOf(store);
+		const lanes = all.filter((l) => l.y + l.height > scroll && l.y < scroll + height - RULER);
+		const { t0, t1 } = store.view.value;
+		const wanted = [t0, t1, scroll, ratio, this.raster, this.inks, all];
+		if (!wanted.every((part, i) => part === this.painted[i]))
+			paintLanes(store, this.inks, this.raster as Raster, lanes, scroll, ratio);
+		this.painted = wanted;
 		g.setTransform(1, 0, 0, 1, 0, 0);
 		g.fillStyle = p.paper;
 		g.fillRect(0, 0, canvas.width, canvas.height);
 		g.putImageData(this.image, Math.round(left * ratio), Math.round(RULER * ratio));
 		g.setTransform(ratio, 0, 0, ratio, 0, 0);
-		this.over(g, p, { width, height, left, scroll }, lanes);
+		this.over(g, p, { width, height, left, scroll, all }, lanes);
 	}
 
 	private over(
 		g: CanvasRenderingContext2D,
 		p: Palette,
-		at: { width: number; height: number; left: number; scroll: number },
+		at: { width: number; height: number; left: number; scroll: number; all: Lane[] },
 		lanes: Lane[],
 	): void {
 		const { store } = this;
 		const scene: overlay.Scene = {
 			g,
 			lanes,
+			all: at.all,
 			palette: p,
 			model: store.model,
 			view: store.view.value,
@@ -128,6 +141,7 @@ class Painter {
 			top: RULER,
 			height: at.height - RULER,
 			scroll: at.scroll,
+			font: '',
 		};
 		const selected = store.selected.value;
 		g.save();
@@ -135,14 +149,19 @@ class Painter {
 		g.rect(at.left, RULER, scene.width, scene.height);
 		g.clip();
 		overlay.drawNames(scene);
+		drawMarks(scene);
 		overlay.drawLit(scene, store.lit.value);
+		drawEnd(scene, runEnd(store));
 		overlay.drawLosses(scene);
 		overlay.drawCuts(scene);
 		if (store.path.value) overlay.drawPath(scene);
 		if (selected) overlay.drawArrows(scene, selected.thread);
 		overlay.drawSelection(scene, selected);
+		drawTouched(scene, store.touch.value, provenBy(store));
 		g.restore();
-		overlay.drawGutter(scene, store.lit.value, selected?.thread ?? -1);
+		scene.font = '';
+		const touched = store.touch.value < 0 ? -1 : store.model.touches.thread[store.touch.value];
+		overlay.drawGutter(scene, store.lit.value, selected?.thread ?? touched);
 		overlay.drawRuler(scene);
 		g.save();
 		g.beginPath();
@@ -155,15 +174,32 @@ class Painter {
 
 // ---- the pointer ----
 
-function click(store: Store, lane: Lane | null, t: number): void {
+interface Spot {
+	lane: Lane | null;
+	t: number;
+	width: number; // px of the lanes
+	inBand: boolean; // at the lane's foot, where accesses are
+}
+
+const picked = (store: Store, { lane, t, width, inBand }: Spot) =>
+	lane && pickTouch({ model: store.model, view: store.view.value, width }, lane, t, inBand);
+
+function click(store: Store, spot: Spot): void {
+	const { lane, t } = spot;
 	store.cursor.value = t;
 	store.range.value = null;
-	if (!lane || lane.kind === 'head') {
-		store.selected.value = null;
+	const touch = picked(store, spot);
+	if (touch) {
+		store.history = [];
+		selectTouch(store, touch.id, touch.crowd);
+		return;
+	}
+	if (!lane || lane.kind === 'head' || lane.kind === 'variable') {
+		select(store, null);
 		return;
 	}
 	if (lane.kind === 'lock') {
-		store.selected.value = null;
+		select(store, null);
 		store.lockAt.value = { lock: lane.index, t };
 		return;
 	}
@@ -176,7 +212,7 @@ function click(store: Store, lane: Lane | null, t: number): void {
 	const slice = findSlice(store.model.data.slices[thread], t);
 	store.history = [];
 	if (slice >= 0 && slice < store.model.data.slices[thread].n) select(store, { thread, slice }, false);
-	else store.selected.value = null;
+	else select(store, null);
 }
 
 function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () => void {
@@ -192,15 +228,44 @@ function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () =
 			width,
 		};
 	};
+	const spotAt = (at: ReturnType<typeof place>): Spot => {
+		const lane = laneAt(lanesOf(store), at.y);
+		const inBand = !!lane && at.y >= lane.y + overlay.barOf(lane) - 1;
+		return { lane, t: at.t, width: at.width, inBand };
+	};
+	// what lies under the pointer is said beside it
+	const hover = (e: PointerEvent) => {
+		const at = place(e);
+		const spot = spotAt(at);
+		const touch = at.x > gutter(canvas.clientWidth) && e.pointerType !== 'touch' ? picked(store, spot) : null;
+		if (!touch || !spot.lane) {
+			store.hover.value = null;
+			return;
+		}
+		const { touches } = store.model;
+		const { kind, index } = spot.lane;
+		const list = kind === 'variable' ? touches.byVariable[index] : touches.byThread[index];
+		store.hover.value = {
+			x: e.clientX,
+			y: e.clientY,
+			id: touch.id,
+			crowd: touch.crowd ? countIn(touches, list, touch.t0, touch.t1) : null,
+		};
+	};
+	const onLeave = () => (store.hover.value = null);
 	const onDown = (e: PointerEvent) => {
 		if (e.button > 1) return;
+		store.hover.value = null;
 		const at = place(e);
 		down = { x: at.x, t: at.t, pan: e.shiftKey || e.button === 1, lastX: at.x };
 		canvas.setPointerCapture(e.pointerId);
 		canvas.focus({ preventScroll: true });
 	};
 	const onMove = (e: PointerEvent) => {
-		if (!down) return;
+		if (!down) {
+			if (store.model.touches.n) hover(e);
+			return;
+		}
 		const at = place(e);
 		if (down.pan) {
 			setView(store, pan(store.view.value, (down.lastX - at.x) / at.width, runEnd(store)));
@@ -212,7 +277,7 @@ function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () =
 	const onUp = (e: PointerEvent) => {
 		if (!down) return;
 		const at = place(e);
-		if (!down.pan && Math.abs(at.x - down.x) <= CLICK_PX) click(store, laneAt(lanesOf(store), at.y), at.t);
+		if (!down.pan && Math.abs(at.x - down.x) <= CLICK_PX) click(store, spotAt(at));
 		down = null;
 	};
 	const onWheel = (e: WheelEvent) => {
@@ -230,21 +295,24 @@ function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () =
 	};
 	canvas.addEventListener('pointerdown', onDown);
 	canvas.addEventListener('pointermove', onMove);
+	canvas.addEventListener('pointerleave', onLeave);
 	canvas.addEventListener('pointerup', onUp);
 	canvas.addEventListener('wheel', onWheel, { passive: false });
 	return () => {
 		canvas.removeEventListener('pointerdown', onDown);
 		canvas.removeEventListener('pointermove', onMove);
+		canvas.removeEventListener('pointerleave', onLeave);
 		canvas.removeEventListener('pointerup', onUp);
 		canvas.removeEventListener('wheel', onWheel);
 	};
 }
 
-export function Legend({ colours, lock }: { colours: Palette; lock: boolean }) {
+export function Legend({ colours, lock, marks }: { colours: Palette; lock: boolean; marks: boolean }) {
 	const swatch = (ink: Palette['states'][number]) => (
 		<i class={`swatch ${ink.pattern}`} style={{ backgroundColor: css(ink) }} aria-hidden="true" />
 	);
 	return (
+		<>
 		<p class="legend">
 			{CLASS_WORDS.map((word, i) => (
 				<span key={word}>
@@ -263,6 +331,8 @@ export function Legend({ colours, lock }: { colours: Palette; lock: boolean }) {
 					) : null,
 				)}
 		</p>
+		{marks && <MarksLegend colours={colours} />}
+		</>
 	);
 }
 
@@ -311,13 +381,16 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 		for (const s of [
 			store.view,
 			store.selected,
+			store.touch,
 			store.range,
 			store.cursor,
 			store.lit,
+			store.finding,
 			store.path,
 			store.sort,
 			store.filter,
 			store.onlyLit,
+			store.lanesRead,
 		])
 			void s.value;
 		void colours.value;
@@ -343,9 +416,10 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 				tabIndex={0}
 				role="application"
 				aria-roledescription="timeline"
-				aria-label="Timeline of threads, locks and CPUs. Arrow keys or A and D move, W and S zoom, comma and full stop go from slice to slice, Enter goes to the cause. The tables below have the same data."
+				aria-label="Timeline of threads, watched variables, locks and CPUs. Arrow keys or A and D move, W and S zoom, comma and full stop go from slice to slice, J and K from access to access, Enter goes to the cause. The tables below have the same data."
 				aria-describedby="said"
 			/>
+			<HoverNote store={store} />
 			<div class="spacer" style={{ height: `calc(${height}px - 100%)` }} aria-hidden="true" />
 		</div>
 	);

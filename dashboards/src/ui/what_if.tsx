@@ -3,6 +3,7 @@
 // What a change would be worth: the recorded run as a bar, and under it the predicted ones.
 import type { Store } from '../store';
 import { formatNs } from '../time';
+import { about } from '../words';
 
 function Bar({
 	name,
@@ -59,7 +60,8 @@ export function WhatIfBars({ store }: { store: Store }) {
 			<table class="whatif">
 				<caption>
 					How long the run would have taken, replayed with one thing changed. The mark in a bar: no less than
-					this, as far as the recording tells. The replay itself is {(100 * replay.error).toFixed(1)} % off.
+					this, as far as the recording tells. The replay itself is {about(store.model)}
+					{(100 * replay.error).toFixed(1)} % off.
 				</caption>
 				<tbody>
 					<Bar name="as recorded" ns={run.duration_ns} most={most} note="" />
@@ -70,7 +72,7 @@ export function WhatIfBars({ store }: { store: Store }) {
 							ns={r.duration_ns}
 							most={most}
 							least={r.at_least_ns}
-							note={`${r.speedup.toFixed(2)} times as fast; ${r.assumes}`}
+							note={`${about(store.model)}${r.speedup.toFixed(2)} times as fast; ${r.assumes}`}
 						/>
 					))}
 				</tbody>

@@ -32,14 +32,20 @@ GUILTY = {
     "join-ring": ("deadlock", 3, ["the end of", "join_main (hang.c:", "join_ring (hang.c:"]),
     "join-lock": ("deadlock", 2, ["the end of", "locks", "take_lock (hang.c:"]),
     "two-processes": ("deadlock", 2, ["shared by cross (hang.c:", ") #1", ") #2"]),
+    "pi-ring3": ("deadlock", 3, ["heirs", "heirs+", "take_two_heirs (hang.c:"]),
+    "pi-self": ("deadlock", 1, ["heirs", "take_heir_twice (hang.c:"]),
     "abandoned": ("abandoned-lock", 1, ["locks", "abandoned (hang.c:", "has ended"]),
     "abandoned-waiter": ("abandoned-lock", 1, ["locks", "abandoned_waiter (hang.c:", "has ended"]),
+    "abandoned-shared": ("abandoned-lock", 1, ["shared by abandoned_shared (hang.c:", "has ended"]),
+    "result": ("stuck", 3, ["wait_for_result (hang.c:"]),
     "lost-signal": ("stuck", 2, ["ready_cond", "wait_for_signal (hang.c:"]),
     "barrier-short": ("stuck", 4, ["barrier", "come_to_meeting (hang.c:"]),
     "semaphore": ("stuck", 2, ["semaphore full", "take_item (hang.c:"]),
 }
+# Which mutex the kernel refused is said by the call alone, and a look comes later than that.
+UNKNOWN_TO_WHY = ["pi-ring3", "pi-self"]
 INNOCENT = ["ordered letters", "cond-long", "timed-locks", "long-hold", "ordered", "handler-posts",
-            "input"]
+            "input", "pi-innocent"]
 # what is started in the background of a script would ignore Ctrl-C, and so would all it starts
 signal.signal(signal.SIGINT, signal.default_int_handler)
 HEADINGS = {"Deadlock:": "deadlock", "Abandoned lock:": "abandoned-lock", "Stuck:": "stuck"}

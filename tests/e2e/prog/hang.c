@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -223,7 +225,106 @@ static void join_lock(void)
 	pthread_join(other, NULL);
 }
 
+/* ---- guilty, of mutexes that hand on priority: the kernel refuses, the C library waits ---- */
+
+static pthread_mutex_t heirs[3];
+
+static void *live_on(void *arg)
+{
+	for (;;)
+		nap(1000);
+	return arg;
+}
+
+/* One more thread sleeps now and then: nobody can say that all of them wait. */
+static void make_heirs(void)
+{
+	pthread_mutexattr_t inherit;
+
+	pthread_mutexattr_init(&inherit);
+	if (pthread_mutexattr_setprotocol(&inherit, PTHREAD_PRIO_INHERIT))
+		exit(2);
+	for (int i = 0; i < 3; i++)
+		pthread_mutex_init(&heirs[i], &inherit);
+	run(live_on, 0);
+}
+
+static void *take_two_heirs(void *arg)
+{
+	long i = (long)arg;
+
+	pthread_mutex_lock(&heirs[i]);
+	pthread_barrier_wait(&start);
+	say_reaching();
+	pthread_mutex_lock(&heirs[(i + 1) % 3]);
+	return NULL;
+}
+
+static void pi_ring3(void)
+{
+	make_heirs();
+	run_all(take_two_heirs, 3);
+}
+
+static void *take_heir_twice(void *arg)
+{
+	pthread_mutex_lock(&heirs[0]);
+	say_reaching();
+	pthread_mutex_lock(&heirs[0]);
+	return arg;
+}
+
+static void pi_self(void)
+{
+	make_heirs();
+	pthread_join(run(take_heir_twice, 0), NULL);
+}
+
 /* ---- innocent ---- */
+
+/* A semaphore on the stack of a thread that has such a mutex, beside the address of another one,
+ * whose owner waits for the first: a ring, were the wait for the semaphore one for that other. */
+static sem_t *on_stack;
+
+static void *wait_on_stack(void *arg)
+{
+	struct {
+		pthread_mutex_t *volatile other;
+		sem_t sem;
+	} mine = { .other = &heirs[1] };
+
+	pthread_mutex_lock(&heirs[0]);
+	sem_init(&mine.sem, 0, 0);
+	__atomic_store_n(&on_stack, &mine.sem, __ATOMIC_RELEASE);
+	pthread_barrier_wait(&start);
+	sem_wait(&mine.sem);
+	pthread_mutex_unlock(&heirs[0]);
+	return arg;
+}
+
+static void *want_first(void *arg)
+{
+	pthread_mutex_lock(&heirs[1]);
+	pthread_barrier_wait(&start);
+	pthread_mutex_lock(&heirs[0]);
+	pthread_mutex_unlock(&heirs[0]);
+	pthread_mutex_unlock(&heirs[1]);
+	return arg;
+}
+
+static void pi_innocent(void)
+{
+	pthread_t first, second;
+
+	make_heirs();
+	pthread_barrier_init(&start, NULL, 2);
+	first = run(wait_on_stack, 0);
+	second = run(want_first, 0);
+	nap(LONG_S * 1000);
+	sem_post(__atomic_load_n(&on_stack, __ATOMIC_ACQUIRE));
+	pthread_join(first, NULL);
+	pthread_join(second, NULL);
+}
 
 static void *signal_later(void *arg)
 {
@@ -355,6 +456,45 @@ static void two_processes(void)
 	}
 }
 
+/* The owner is a process that nobody has waited for yet: still listed, a zombie. */
+static void abandoned_shared(void)
+{
+	pthread_mutexattr_t both;
+	pthread_mutex_t *lock = mmap(NULL, sizeof(*lock), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (lock == MAP_FAILED)
+		exit(2);
+	pthread_mutexattr_init(&both);
+	pthread_mutexattr_setpshared(&both, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(lock, &both);
+	if (!fork()) {
+		pthread_mutex_lock(lock);
+		_exit(0);
+	}
+	nap(200);
+	say_reaching();
+	pthread_mutex_lock(lock);
+}
+
+/* As std::future and std::latch do: a word on the heap, and a call that does not say PRIVATE. */
+static void *wait_for_result(void *arg)
+{
+	uint32_t *word = calloc(1, 4096);
+
+	if (!word)
+		exit(2);
+	say_reaching();
+	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE))
+		syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL);
+	return arg;
+}
+
+static void result(void)
+{
+	run_all(wait_for_result, 2);
+}
+
 /* One thread waits for input from outside, which a child sends after a while. */
 static void input(void)
 {
@@ -386,7 +526,12 @@ static const struct {
 	{ "join-ring", join_ring },
 	{ "join-lock", join_lock },
 	{ "two-processes", two_processes },
+	{ "abandoned-shared", abandoned_shared },
+	{ "result", result },
+	{ "pi-ring3", pi_ring3 },
+	{ "pi-self", pi_self },
 	{ "cond-long", cond_long },
+	{ "pi-innocent", pi_innocent },
 	{ "timed-locks", timed_locks },
 	{ "long-hold", long_hold },
 	{ "ordered", ordered },

@@ -49,6 +49,21 @@ function need(name) {
 
 export const axeSource = () => need('axe-core').source;
 
+// The source is in the page by now.
+export async function axe(page, name) {
+	const result = await page.evaluate(async () => {
+		const { violations, passes } = await window.axe.run(document);
+		return {
+			bad: violations.map(
+				(v) =>
+					`${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 120)} ${n.any[0]?.message ?? ''}`).join(' | ')}`,
+			),
+			good: passes.length,
+		};
+	});
+	check(`axe finds nothing: ${name}`, result.bad.length === 0 && result.good > 10, result.bad.join('\n'));
+}
+
 function browserPath() {
 	for (const name of ['chromium', 'chromium-browser'])
 		for (const dir of ['/usr/bin', '/usr/local/bin'])
@@ -99,7 +114,7 @@ export async function open(browser, file, { hash = '', width = 1400, height = 10
 	page.on('console', (message) => message.type() === 'error' && page.errors.push(message.text()));
 	page.on('request', (request) => page.requests.push(request.url()));
 	await page.goto(pathToFileURL(file).href + hash);
-	await page.waitForSelector('html[data-ready], .broken', { state: 'attached' });
+	await page.waitForSelector('html[data-whole], .broken', { state: 'attached' });
 	return page;
 }
 

@@ -43,6 +43,7 @@ c c-dwarf4 "$CC" -O2 -gdwarf-4 -fPIE -pie
 c c-static "$CC" $nofp -static
 c c-O0-clang "$CLANG" -O0 -fPIE -pie || echo "no clang" >&2
 c c-clang "$CLANG" $nofp -fPIE -pie || echo "no clang" >&2
+c c-lld "$CLANG" $nofp -fPIE -pie -fuse-ld=lld || echo "no lld" >&2
 
 # Separate debug files: by build id, by link beside the program, by link in the debug root.
 split() { # from name

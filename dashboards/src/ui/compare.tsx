@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Two sides of runs on one page: the sentence, how long, what changed, findings, then both runs in time.
+// The comparison is there at once; the timelines follow when they have been read.
+import { signal, type ReadonlySignal, type Signal } from '@preact/signals';
+import { render } from 'preact';
+import { readComparison, readNames, type Comparison, type Figure, type Names, type Run } from '../comparison';
+import type { Palette } from '../draw/colours';
+import { evidenceOf, type Evidence } from '../evidence';
+import { DataError, MemoryError } from '../load';
+import {
+	addLanes,
+	clearAll,
+	makeStore,
+	pairStores,
+	reveal,
+	runEnd,
+	select,
+	setView,
+	showFinding,
+	type Store,
+} from '../store';
+import { around } from '../time_scale';
+import { inflate, whole } from '../unpack';
+import { readModel, type Reading } from '../worker';
+import { Durations, Changes, FindingChanges } from './compare_bars';
+import { BothRuns } from './compare_runs';
+import { paletteOf } from './dark';
+import { Help } from './help';
+import { listenKeys } from './keys';
+import { Search } from './search';
+
+export type SideName = 'a' | 'b';
+
+// A run that is drawn; or the sentence why it is not.
+export interface Drawn {
+	store: Store;
+	names: Names;
+}
+export interface Compared {
+	comparison: Comparison;
+	runs: Signal<Record<SideName, Drawn | string> | null>; // null: not read yet
+	active: Signal<SideName>; // whose the keys are
+	noiseToo: Signal<boolean>; // the table has all rows
+	unfolded: Signal<ReadonlySet<string>>; // groups of it that are shown whole
+	chosen: Signal<Figure | null>;
+	theme: Store['theme'];
+	help: Store['help'];
+	said: Signal<string>;
+}
+
+export const SIDES: SideName[] = ['a', 'b'];
+
+export const runOf = (c: Compared, side: SideName): Run => {
+	const { runs, shown } = c.comparison[side];
+	return runs[shown];
+};
+
+export function drawnOf(c: Compared, side: SideName): Drawn | null {
+	const run = c.runs.value?.[side];
+	return run && typeof run !== 'string' ? run : null;
+}
+
+const storesOf = (c: Compared): Store[] =>
+	SIDES.map((side) => drawnOf(c, side)?.store).filter((s): s is Store => !!s);
+
+// ---- from a row to its evidence ----
+
+function light(store: Store, at: Evidence): void {
+	clearAll(store);
+	store.lit.value = {
+		threads: new Set(at.threads),
+		locks: new Set(at.locks),
+		frames: new Set(at.frames),
+	};
+	if (at.thread < 0) return;
+	select(store, { thread: at.thread, slice: at.slice }, false);
+	reveal(store, at.thread);
+}
+
+export function showFigure(c: Compared, figure: Figure): void {
+	const times: number[] = [];
+	c.chosen.value = figure;
+	for (const side of SIDES) {
+		const drawn = drawnOf(c, side);
+		if (!drawn) continue;
+		const at = evidenceOf(drawn.store.model, drawn.names, figure, side);
+		light(drawn.store, at);
+		if (at.thread < 0) continue;
+		const { start } = drawn.store.model.data.slices[at.thread];
+		times.push(start[at.slice], start[at.slice + 1]);
+	}
+	const [first] = storesOf(c);
+	if (!first) return;
+	first.path.value = figure.group === 'critical path';
+	setView(
+		first,
+		times.length
+			? around(Math.min(...times), Math.max(...times), runEnd(first))
+			: { t0: 0, t1: runEnd(first) },
+	);
+	first.shown.value++;
+	c.said.value = `${figure.label}: A ${figure.a_words}, B ${figure.b_words}`;
+}
+
+export function findingIn(c: Compared, side: SideName, id: string): number {
+	const drawn = drawnOf(c, side);
+	return drawn ? drawn.store.model.data.meta.summary.findings.findIndex((f) => f.id === id) : -1;
+}
+
+export function showFindingOf(c: Compared, id: string): void {
+	c.chosen.value = null;
+	storesOf(c).forEach(clearAll);
+	// the one shown last decides what is in view: A, where the finding is in both
+	for (const side of ['b', 'a'] as const) {
+		const at = findingIn(c, side, id);
+		const drawn = drawnOf(c, side);
+		if (at < 0 || !drawn) continue;
+		showFinding(drawn.store, at);
+		c.active.value = side;
+	}
+}
+
+// ---- the page ----
+
+function Head({ c }: { c: Compared }) {
+	const other = () =>
+		(c.theme.value = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
+	return (
+		<header>
+			<p class="run">
+				{SIDES.map((side) => (
+					<span key={side} class="what">
+						<b class={`badge ${side}`}>{side.toUpperCase()}</b> <b>{runOf(c, side).command}</b>
+						<span class="dim">
+							{' '}
+							{runOf(c, side).trace}
+							{c.comparison[side].runs.length > 1 && ` and ${c.comparison[side].runs.length - 1} more`}
+							{Object.entries(runOf(c, side).labels).map(([key, value]) => `; ${key}=${value}`)}
+						</span>
+					</span>
+				))}
+			</p>
+			<p class="tools">
+				<button type="button" onClick={other}>
+					Light or dark <kbd>T</kbd>
+				</button>
+				<button type="button" onClick={() => (c.help.value = true)}>
+					Help <kbd>?</kbd>
+				</button>
+			</p>
+			{c.comparison.remarks.map((remark) => (
+				<p key={remark} class="warning" role="note">
+					{remark.charAt(0).toUpperCase() + remark.slice(1)}.
+				</p>
+			))}
+		</header>
+	);
+}
+
+function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> }) {
+	const active = drawnOf(c, c.active.value) ?? drawnOf(c, 'a') ?? drawnOf(c, 'b');
+	return (
+		<div class="compare">
+			<Head c={c} />
+			<h1 id="verdict" class="verdict">
+				{c.comparison.sentence}
+			</h1>
+			<Durations c={c} />
+			<Changes c={c} />
+			<FindingChanges c={c} />
+			<BothRuns c={c} colours={colours} />
+			<p id="said" class="hidden" role="status" aria-live="polite">
+				{c.said.value}
+			</p>
+			{active && <Search key={c.active.value} store={active.store} />}
+			{active && <Help store={active.store} two />}
+		</div>
+	);
+}
+
+// ---- start-up ----
+
+const partOf = (name: string): Element | null => document.querySelector(`.ct-part[data-part="${name}"]`);
+
+async function readRun(side: SideName): Promise<[Reading, Names] | string> {
+	const part = partOf(side);
+	if (!part?.firstElementChild)
+		return 'It is too long for a page that has two; ctrace view TRACE shows it alone.';
+	try {
+		const reading = await readModel(part);
+		return [reading, readNames(reading.model.data.extra.get('NAME'))];
+	} catch (error) {
+		if (error instanceof DataError) return error.message;
+		if (error instanceof MemoryError) return 'This browser has not enough memory for it.';
+		throw error;
+	}
+}
+
+function take(c: Compared, read: Record<SideName, [Reading, Names] | string>): void {
+	const runs = {} as Record<SideName, Drawn | string>;
+	for (const side of SIDES) {
+		const run = read[side];
+		runs[side] = typeof run === 'string' ? run : { store: makeStore(run[0].model), names: run[1] };
+	}
+	const stores = SIDES.map((side) => runs[side]).flatMap((r) => (typeof r === 'string' ? [] : [r.store]));
+	if (stores.length === 2) pairStores(stores[0], stores[1]);
+	// the strips have one height
+	const most = Math.max(0, ...stores.map((s) => s.model.overview.most));
+	for (const store of stores) Object.assign(store, { theme: c.theme, help: c.help, mostAlive: most });
+	c.runs.value = runs;
+}
+
+// The lanes of locks and CPUs, which are put together last.
+async function takeLanes(c: Compared, side: SideName, read: [Reading, Names] | string): Promise<void> {
+	const drawn = drawnOf(c, side);
+	if (!drawn || typeof read === 'string' || !read[0].lanes) return;
+	try {
+		addLanes(drawn.store, await read[0].lanes);
+	} catch (error) {
+		c.said.value = error instanceof Error ? error.message : String(error);
+	}
+}
+
+// One selection of both: Escape forgets it whole, unless it closes what lies over the page.
+function forget(c: Compared): void {
+	if (storesOf(c).some((s) => s.help.value || s.search.value)) return;
+	storesOf(c).forEach(clearAll);
+	c.chosen.value = null;
+}
+
+function keysOf(c: Compared): void {
+	// before any dialog has closed itself
+	window.addEventListener('keydown', (e) => e.key === 'Escape' && forget(c), true);
+	listenKeys(() => (drawnOf(c, c.active.value) ?? drawnOf(c, 'a') ?? drawnOf(c, 'b'))?.store ?? null);
+	window.addEventListener('keydown', (e) => {
+		if (e.code !== 'KeyX' || e.ctrlKey || e.metaKey || e.altKey) return;
+		if ((e.target as HTMLElement).matches('input, textarea, select')) return;
+		c.active.value = c.active.value === 'a' ? 'b' : 'a';
+		document.querySelector<HTMLElement>(`.side.${c.active.value} .lanes canvas`)?.focus();
+	});
+}
+
+export async function startComparison(app: HTMLElement): Promise<void> {
+	const { dataset } = document.documentElement;
+	const now = () => String(Math.round(performance.now()));
+	await whole(document);
+	const c: Compared = {
+		comparison: readComparison(await inflate(partOf('comparison') ?? document)),
+		runs: signal(null),
+		active: signal('a'),
+		noiseToo: signal(false),
+		unfolded: signal(new Set()),
+		chosen: signal(null),
+		theme: signal('auto'),
+		help: signal(false),
+		said: signal(''),
+	};
+	document.title = `ctrace: ${runOf(c, 'a').command} and ${runOf(c, 'b').command} compared`;
+	app.textContent = '';
+	keysOf(c);
+	render(<Page c={c} colours={paletteOf(c.theme)} />, app);
+	const [a, b] = await Promise.all(SIDES.map(readRun));
+	take(c, { a, b });
+	dataset.ready = now();
+	await Promise.all([takeLanes(c, 'a', a), takeLanes(c, 'b', b)]);
+	dataset.whole = now();
+}

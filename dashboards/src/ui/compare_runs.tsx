@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A run of each side in time, one under the other, aligned at their starts and moved together.
+import type { ReadonlySignal } from '@preact/signals';
+import type { Palette } from '../draw/colours';
+import type { Store } from '../store';
+import { drawnOf, runOf, SIDES, type Compared, type SideName } from './compare';
+import { Details, isNothing } from './details';
+import { Strips } from './strip';
+import { Legend, Timeline } from './timeline';
+import { MoveTools } from './tools';
+
+// Which row it is about that is lit up: the table has been scrolled away.
+function About({ c }: { c: Compared }) {
+	const f = c.chosen.value;
+	const back = () => {
+		document.getElementById('changes')?.scrollIntoView({ block: 'start' });
+		document.querySelector<HTMLElement>('.pairs tr.lit .link')?.focus({ preventScroll: true });
+	};
+	if (!f) return null;
+	return (
+		<p class="about">
+			<b>{f.label}</b>: A {f.a_words}, B {f.b_words}, {f.beyond_noise ? f.change : 'which is noise'}{' '}
+			<button type="button" onClick={back}>
+				Back to the table
+			</button>
+		</p>
+	);
+}
+
+function SideInTime({ c, side, colours }: { c: Compared; side: SideName; colours: ReadonlySignal<Palette> }) {
+	const run = c.runs.value?.[side];
+	const { runs, shown } = c.comparison[side];
+	const about = runOf(c, side);
+	const use = () => (c.active.value = side);
+	return (
+		<div
+			class={`side ${side}`}
+			role="group"
+			aria-label={`Run of side ${side.toUpperCase()}`}
+			onFocusCapture={use}
+			onPointerDownCapture={use}
+		>
+			<h3>
+				<b class={`badge ${side}`}>{side.toUpperCase()}</b> {about.command}, {about.duration_words}{' '}
+				<span class="dim">
+					{about.trace}
+					{runs.length > 1 && ` (run ${shown + 1} of ${runs.length}, the nearest to their median)`}
+				</span>
+			</h3>
+			{!run && <p role="status">Reading the run.</p>}
+			{typeof run === 'string' && (
+				<p class="warning" role="alert">
+					The run cannot be drawn. {run}
+				</p>
+			)}
+			{run && typeof run !== 'string' && (
+				<>
+					<Strips store={run.store} colours={colours} />
+					<Timeline store={run.store} colours={colours} />
+				</>
+			)}
+		</div>
+	);
+}
+
+export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> }) {
+	const drawn = SIDES.map((side) => drawnOf(c, side)).flatMap((d) => (d ? [d.store] : []));
+	const active = drawnOf(c, c.active.value)?.store ?? drawn[0];
+	const chosen = SIDES.filter((side) => {
+		const store = drawnOf(c, side)?.store;
+		return store && !isNothing(store);
+	});
+	return (
+		<section class="time" aria-labelledby="in-time">
+			<h2 id="in-time">Both runs in time, from their starts, on one scale</h2>
+			<About c={c} />
+			{active && (
+				<div class="tools">
+					<MoveTools store={active} whole="Both runs whole" />
+				</div>
+			)}
+			{SIDES.map((side) => (
+				<SideInTime key={side} c={c} side={side} colours={colours} />
+			))}
+			<Legend
+				colours={colours.value}
+				lock={drawn.some((s) => s.model.locks.length > 0)}
+				marks={drawn.some((s) => s.model.touches.n > 0)}
+			/>
+			{!chosen.length && drawn.length > 0 && (
+				<p class="details dim">
+					Click a row above to see where it comes from, or a slice to learn what it is; <kbd>?</kbd> shows all
+					keys.
+				</p>
+			)}
+			<div class="both">
+				{chosen.map((side) => (
+					<div key={side}>
+						<h3>
+							<b class={`badge ${side}`}>{side.toUpperCase()}</b>
+						</h3>
+						<Details store={drawnOf(c, side)?.store as Store} of={` in ${side.toUpperCase()}`} />
+					</div>
+				))}
+			</div>
+		</section>
+	);
+}

@@ -1,0 +1,484 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The page of two sides of runs (`ctrace diff -f html`): it says what the text and the JSON say of the pairs in
+// tests/diff/, a row leads to its place in both timelines, keys alone do it all, axe, hostile names, damage.
+/*
+# time limit: 300
+*/
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import zlib from 'node:zlib';
+import {
+	axeSource,
+	check,
+	CTRACE,
+	DIR,
+	equal,
+	makePage,
+	open,
+	ROOT,
+	run,
+	shut,
+	until,
+	writeTrace,
+} from './lib/page.mjs';
+
+const cwd = path.join(ROOT, 'tests/diff');
+const env = { ...process.env, LC_ALL: 'C', COLUMNS: '200' };
+const stdio = ['ignore', 'pipe', 'pipe'];
+const diff = (...words) => execFileSync(CTRACE, ['diff', ...words], { cwd, env, stdio }).toString();
+
+const PAIRS = ['lock', 'hang'];
+
+function makeComparison(name, ...sides) {
+	const to = path.join(DIR, `${name}.diff.html`);
+	diff(...sides, '-f', 'html', '-o', to);
+	return to;
+}
+
+const pairPage = (name) => makeComparison(name, `${name}.a.ctt`, `${name}.b.ctt`);
+
+// ---- the data in the file ----
+
+const partOf = (html, name) => {
+	const from = html.indexOf(`data-part="${name}"`);
+	return html.slice(from, html.indexOf('</div>', from));
+};
+
+function sectionOf(part, wanted) {
+	const chunks = [...part.matchAll(/class="ct-data">([A-Za-z0-9+/=]*)<\/script>/g)];
+	const bytes = zlib.gunzipSync(Buffer.concat(chunks.map((m) => Buffer.from(m[1], 'base64'))));
+	for (let at = 8; ; ) {
+		const tag = bytes.toString('latin1', at, at + 4);
+		const length = Number(bytes.readBigUInt64LE(at + 8));
+		if (tag === wanted) return JSON.parse(bytes.toString('utf8', at + 16, at + 16 + length));
+		if (tag === 'END ') return null;
+		at += 16 + length;
+	}
+}
+
+// What a page adds to --json is words and places; without them it is the same.
+function without(value, like) {
+	if (Array.isArray(like)) return value.map((v, i) => without(v, like[i]));
+	if (!like || typeof like !== 'object') return value;
+	return Object.fromEntries(Object.keys(like).map((key) => [key, without(value[key], like[key])]));
+}
+
+function sameSource(name, file) {
+	const html = fs.readFileSync(file, 'utf8');
+	const data = sectionOf(partOf(html, 'comparison'), 'DIFF');
+	const json = JSON.parse(diff('--json', `${name}.a.ctt`, `${name}.b.ctt`));
+	equal(`${name}: the page holds what --json says`, JSON.stringify(without(data, json)), JSON.stringify(json));
+	const text = diff('-v', `${name}.a.ctt`, `${name}.b.ctt`).replace(/\s+/g, ' ');
+	const missing = data.figures
+		.filter((f) => f.beyond_noise)
+		.map((f) => [f.label, f.a_words, f.b_words, f.change].join(' '))
+		.filter((line) => !text.includes(line));
+	equal(`${name}: and the words of the text`, missing.join('; '), '');
+	const odd = data.figures.filter(
+		(f) => f.beyond_noise === (f.noise_low <= f.b.median && f.b.median <= f.noise_high),
+	);
+	equal(`${name}: what counts is outside of the noise, the rest inside`, odd.map((f) => f.label).join(), '');
+	for (const side of ['a', 'b']) {
+		const alone = sectionOf(
+			fs.readFileSync(makePage(path.join(cwd, `${name}.${side}.ctt`), 'alone.html'), 'utf8'),
+			'META',
+		);
+		const meta = sectionOf(partOf(html, side), 'META');
+		equal(`${name}: run ${side} is as in a page of its own`, JSON.stringify(meta), JSON.stringify(alone));
+	}
+	return data;
+}
+
+// ---- what is seen ----
+
+const rows = (page) =>
+	page.$$eval('.pairs .group tr:not(.title)', (all) =>
+		all.map((tr) => [...tr.children].filter((c) => !c.matches('.pair')).map((c) => c.textContent.trim())),
+	);
+
+async function shows(browser, name, file, data) {
+	const page = await open(browser, file);
+	equal(`${name}: the sentence is the heading`, await page.textContent('h1'), `${data.headline}.`);
+	const wanted = data.figures
+		.filter((f) => f.beyond_noise || f.what === 'duration')
+		.map((f) => [
+			f.label,
+			f.a_words,
+			f.b_words,
+			`${f.change} ${f.better === null ? '' : f.better ? 'better' : 'worse'}`.trim(),
+		]);
+	equal(`${name}: the rows beyond the noise`, JSON.stringify(await rows(page)), JSON.stringify(wanted));
+	await page.check('.compare input[type=checkbox]');
+	const all = await until(
+		() => page.locator('.pairs .group tr:not(.title)').count(),
+		(n) => n > wanted.length,
+	);
+	const more = await page.locator('.group td[colspan]').count();
+	check(
+		`${name}: and all of them when asked for`,
+		all > wanted.length && (more > 0 || all === data.figures.length),
+		`${all} rows of ${data.figures.length}, ${more} folded`,
+	);
+	const header = await page.textContent('header');
+	const silent = data.remarks.filter((r) => !header.includes(r.slice(1)));
+	equal(`${name}: what to keep in mind is said`, silent.join(), '');
+	check(`${name}: what is noise, too`, (await page.textContent('body')).includes(data.noise_words));
+	for (const [column, fates] of Object.entries({
+		gone: ['gone'],
+		stayed: ['same', 'rarer', 'more often', 'milder', 'worse'],
+		came: ['new'],
+	})) {
+		const ids = data.findings.filter((f) => fates.includes(f.change)).map((f) => f.id);
+		const cards = await page.$$eval(`.fates .${column} .card code`, (all) => all.map((c) => c.textContent));
+		equal(`${name}: findings: ${column}`, cards.join(), ids.join());
+	}
+	equal(`${name}: no error`, page.errors.join('\n'), '');
+	equal(`${name}: no request`, page.requests.filter((u) => !/^(file|blob):/.test(u)).join(), '');
+	await shut(page);
+}
+
+// Bars by hand: in lock, A's duration is 100 ms and B's 50, the noise 95 to 105.3 ms; in all, threads ran
+// 126 ms in A, the longest bar of the group, 6 % short of the right end.
+async function bars(browser, file) {
+	const page = await open(browser, file);
+	const px = await page.evaluate(() => {
+		const row = document.querySelector('.pairs .group tr:nth-child(2)');
+		const whole = row.querySelector('.pair').getBoundingClientRect();
+		const at = (selector) => {
+			const r = row.querySelector(selector).getBoundingClientRect();
+			return [r.left, r.right].map((x) => (x - whole.left) / whole.width);
+		};
+		return { a: at('.bar.a i'), b: at('.bar.b i'), band: at('.band') };
+	});
+	const unit = 1 / (126 * 1.06);
+	const near = (x, ms) => Math.abs(x - ms * unit) < 0.005;
+	check(
+		'the bars and the noise are as long as they should be',
+		near(px.a[0], 0) &&
+			near(px.a[1], 100) &&
+			near(px.b[1], 50) &&
+			near(px.band[0], 95) &&
+			near(px.band[1], 105.3),
+		JSON.stringify(px),
+	);
+	await shut(page);
+}
+
+// ---- to the evidence ----
+
+const chosen = (page, side) =>
+	page.evaluate((s) => {
+		const all = [...document.querySelectorAll('.both > div')];
+		const at = all.find((d) => d.querySelector('.badge')?.textContent === s.toUpperCase());
+		return at?.querySelector('.details h2')?.textContent ?? '';
+	}, side);
+
+// lock: row, what is selected in A, in B
+const PLACES = [
+	['worker-*, lock', /^worker-1 waits for a lock: big_lock for 40\.0 ms/, /^$/],
+	['napper-*, sleep', /^napper-7 sleeps.*20\.0 ms/, /^napper-1 sleeps.*40\.0 ms/],
+	['main, running', /^prog runs.*60\.0 ms/, /^prog runs.*50\.0 ms/],
+	['big_lock, wait time', /^worker-1 waits for a lock: big_lock for 40\.0 ms/, /^$/],
+	['take (p.c:11), lock', /^worker-1 waits for a lock: big_lock for 40\.0 ms/, /^$/],
+	['nap (p.c:33, now 35), sleep', /^napper-7 sleeps.*20\.0 ms/, /^napper-1 sleeps.*40\.0 ms/],
+	['waiting for or holding big_lock', /^prog runs/, /^$/],
+];
+
+async function evidence(browser, file) {
+	const page = await open(browser, file);
+	for (const [label, a, b] of PLACES) {
+		await page.click(`.pairs .link:text-is("${label}")`);
+		const gotA = await until(
+			() => chosen(page, 'a'),
+			(t) => a.test(t),
+		);
+		const gotB = await until(
+			() => chosen(page, 'b'),
+			(t) => b.test(t),
+		);
+		check(`${label}: leads to its place in both runs`, a.test(gotA) && b.test(gotB), `${gotA} | ${gotB}`);
+	}
+	const about = await page.textContent('.about');
+	check('what is lit up is named', /waiting for or holding big_lock: A 40\.0 ms, B 0 ns, gone/.test(about), about);
+	await page.click('.about button');
+	equal(
+		'and a button leads back to its row',
+		await page.evaluate(() => document.activeElement?.textContent),
+		'waiting for or holding big_lock',
+	);
+	const said = await page.textContent('#said');
+	check('and says it', /40\.0 ms.*0 ns/.test(said), said);
+	await page.click('.fates .gone .card .show');
+	const wait = await until(
+		() => chosen(page, 'a'),
+		(t) => t.includes('waits for a lock'),
+	);
+	check('a finding leads to its wait in the run that has it', /big_lock/.test(wait), wait);
+	equal('and to nothing in the other', await chosen(page, 'b'), '');
+	await page.click('.pairs .link:text-is("main, running")');
+	await until(
+		() => chosen(page, 'b'),
+		(t) => t !== '',
+	);
+	await page.keyboard.press('Escape');
+	const left = await until(
+		() => page.locator('.both .details, .about, .pairs tr.lit').count(),
+		(n) => n === 0,
+	);
+	equal('Escape forgets it in both', left, 0);
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+// What is in view, by the ruler that is drawn: the picture of both timelines changes together.
+async function together(browser, file) {
+	const page = await open(browser, file);
+	const picture = async (side) =>
+		(await page.locator(`.side.${side} .lanes canvas`).screenshot()).toString('base64');
+	const [a, b] = [await picture('a'), await picture('b')];
+	await page.locator('.side.b .lanes canvas').focus();
+	await page.keyboard.press('w');
+	check('zooming in B moves A', (await until(() => picture('a'), (p) => p !== a)) !== a);
+	check('and B', (await picture('b')) !== b);
+	await page.keyboard.press('0');
+	await page.locator('.side.a .lanes canvas').focus();
+	await page.keyboard.press('x');
+	equal(
+		'X goes to the other run',
+		await page.evaluate(() => document.activeElement?.closest('.side')?.className),
+		'side b',
+	);
+	await page.keyboard.press('ArrowDown');
+	const inB = await until(
+		() => chosen(page, 'b'),
+		(t) => t !== '',
+	);
+	check('whose keys they are then', /prog/.test(inB) && (await chosen(page, 'a')) === '', inB);
+	await page.keyboard.press('Escape');
+	await page.keyboard.press('?');
+	const help = await page.textContent('.dialog');
+	check('help explains the bars', /upper one is A/.test(help) && /other of the two runs/.test(help), help);
+	await page.keyboard.press('Escape');
+	await page.keyboard.press('/');
+	await page.keyboard.type('worker-3');
+	await page.keyboard.press('Enter');
+	const found = await until(
+		() => chosen(page, 'b'),
+		(t) => /worker-3/.test(t),
+	);
+	check('search is in the run with the focus', /worker-3/.test(found), found);
+	await page.keyboard.press('/');
+	await page.keyboard.press('Escape');
+	await until(
+		() => page.locator('.dialog').count(),
+		(n) => n === 0,
+	);
+	check('Escape that closes it forgets nothing', /worker-3/.test(await chosen(page, 'b')));
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+async function byTab(browser, file) {
+	const page = await open(browser, file);
+	let reached = '';
+	for (let i = 0; i < 40 && reached !== 'worker-*, lock'; i++) {
+		await page.keyboard.press('Tab');
+		reached = await page.evaluate(() => document.activeElement?.textContent ?? '');
+	}
+	await page.keyboard.press('Enter');
+	const got = await until(
+		() => chosen(page, 'a'),
+		(t) => t !== '',
+	);
+	check('Tab and Enter lead from a row to its place', /worker-1 waits for a lock/.test(got), got);
+	await shut(page);
+}
+
+// ---- several runs ----
+
+async function several(browser) {
+	const at = (name) => path.join(cwd, `lock.${name}.ctt`);
+	const read = (name) => fs.readFileSync(at(name), 'latin1');
+	// side A: 100, 100 and 110 ms; side B: 50 ms three times
+	const longer = writeTrace('longer', read('a').replaceAll('100_000_000', '110_000_000'));
+	const file = makeComparison('several', `${longer},${at('a')},${at('a')}`, [at('b'), at('b'), at('b')].join());
+	const page = await open(browser, file);
+	const durations = await page.$$eval('.durations tbody tr', (all) =>
+		all.map((tr) => {
+			const cells = [...tr.querySelectorAll('td:not(.pair)')].map((c) => c.textContent);
+			return [tr.className, ...cells].join(' ');
+		}),
+	);
+	equal(
+		'each run, the median and from where to where',
+		durations.join('; '),
+		'a 110 ms exit status 0; a 100 ms exit status 0; a 100 ms exit status 0; sum 100 ms 100 ms to 110 ms; ' +
+			'b 50.0 ms exit status 0; b 50.0 ms exit status 0; b 50.0 ms exit status 0; sum 50.0 ms 50.0 ms to 50.0 ms',
+	);
+	const drawn = await page.textContent('.side.a h3');
+	check('the run nearest to the median is drawn', /100 ms.*run 2 of 3/.test(drawn), drawn);
+	const whisker = await page.evaluate(() => {
+		const row = document.querySelector('.pairs .group tr:nth-child(2)');
+		const [bar, line] = ['.bar.a i', '.bar.a s'].map((s) => row.querySelector(s).getBoundingClientRect());
+		return [Math.abs(line.left - bar.right) < 1, line.width / bar.width, row.querySelector('.bar.b s')];
+	});
+	check(
+		'a line from the least to the most, where they differ',
+		whisker[0] && Math.abs(whisker[1] - 0.1) < 0.01 && whisker[2] === null,
+		JSON.stringify(whisker),
+	);
+	const counts = await page.textContent('.fates .gone .card:first-child');
+	check('in how many runs a finding was made', /3 of 3 runs of A, 0 of 3 of B/.test(counts), counts);
+	await shut(page);
+}
+
+// ---- what anyone can read ----
+
+async function accessible(browser, file) {
+	for (const scheme of ['light', 'dark']) {
+		const page = await open(browser, file, { scheme });
+		await page.evaluate(axeSource());
+		const axe = async (name) => {
+			const bad = await page.evaluate(async () =>
+				(await window.axe.run(document)).violations.map(
+					(v) => `${v.id}: ${v.nodes.map((n) => `${n.html.slice(0, 120)} ${n.any[0]?.message ?? ''}`).join(' | ')}`,
+				),
+			);
+			equal(`axe finds nothing: ${scheme}, ${name}`, bad.join('\n'), '');
+		};
+		await axe('as it opens');
+		await page.check('.compare input[type=checkbox]');
+		await page.click('.pairs .link:text-is("napper-*, sleep")');
+		await until(
+			() => chosen(page, 'b'),
+			(t) => t !== '',
+		);
+		await axe('a row chosen');
+		await page.keyboard.press('Escape');
+		await page.keyboard.press('?');
+		await axe('help');
+		await shut(page);
+	}
+	for (const name of PAIRS) {
+		const phone = await open(browser, pairPage(name), { width: 390, height: 800 });
+		const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
+		check(`${name}: on a phone nothing is wider than the screen`, wide <= 390, wide);
+		const hidden = await phone.$$eval('.pairs td.number, .pairs th', (all) =>
+			all.filter((c) => c.offsetWidth && c.scrollWidth > c.clientWidth + 1).map((c) => c.textContent),
+		);
+		equal(`${name}: and nothing is cut off`, hidden.join(), '');
+		await shut(phone);
+	}
+}
+
+// ---- what comes from outside ----
+
+const SCRIPT = '<script>window.hacked=1</script>';
+const IMAGE = '</div><img src=x onerror=window.hacked=1>';
+const HOSTILE = (end) => `run argv="./-->${SCRIPT}" argv="${IMAGE}" pid=100 start=0 end=${end} cpus=2 label="x=</script><b>y"
+syscall 202 futex
+addr 100 0x5000 kind=global symbol="<svg onload=window.hacked=1>"
+frame 1 function="f</script>\\xff()" file="/src/<b>p.c" line=11 module="/src/p" offset=0x100
+stack 1 1
+0 0 task_new 101 tgid=100 flags=found prio=120
+0 0 task_name 101 name="</script><b>x"
+0 0 task_new 102 tgid=100 flags=found prio=120
+0 0 task_name 102 name="<img src=x>\\xf0"
+0 0 switch 0 next=101
+0 1 switch 0 next=102
+5_000_000 1 block 102 state=S nr=202 arg0=0x5000 arg1=0x80 arg2=2 owner=101 stack=1
+${end - 5_000_000} 0 waking 102 waker=101 nr=202
+${end - 4_990_000} 1 switch 0 next=102
+end
+`;
+
+async function hostile(browser) {
+	const file = makeComparison(
+		'hostile',
+		writeTrace('<img src=x onerror=1>', HOSTILE(50_000_000)),
+		writeTrace('hostile', HOSTILE(90_000_000)),
+	);
+	check('no name stands in the file as it is', !fs.readFileSync(file, 'utf8').includes('hacked'));
+	const page = await open(browser, file);
+	await page.click('.pairs .link >> nth=2');
+	const all = await page.textContent('body');
+	check(
+		'they are shown as text',
+		all.includes('<svg onload=window.hacked=1>') && all.includes('<img src=x onerror=1>.ctt'),
+		all.slice(0, 800),
+	);
+	equal('and are nothing else', await page.evaluate(() => window.hacked), undefined);
+	equal('no element came of them', await page.locator('main b:text-is("x"), main img, main svg').count(), 0);
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+// Accesses to watched variables, in one of the two runs.
+async function watched(browser) {
+	const page = await open(browser, makeComparison('watched', 'lock.a.ctt', '../traces/find_lost.ctt'));
+	await page.click('.side.b canvas.map');
+	await page.keyboard.press('l');
+	const said = await until(
+		() => chosen(page, 'b'),
+		(t) => t !== '',
+	);
+	check('the next lost update of the run that has the focus', /counter: \d+ → \d+/.test(said), said);
+	equal('and nothing in the other', await chosen(page, 'a'), '');
+	await page.keyboard.press('Escape');
+	await until(
+		() => chosen(page, 'b'),
+		(t) => t === '',
+	);
+	equal('Escape forgets it', await chosen(page, 'b'), '');
+	equal('no exception', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+async function damaged(browser, file) {
+	const html = fs.readFileSync(file, 'utf8');
+	const cut = (part) => {
+		const from = html.indexOf(`data-part="${part}"`);
+		const at = html.indexOf('class="ct-data">', from) + 'class="ct-data">'.length;
+		return html.slice(0, at) + html.slice(html.indexOf('</script>', at));
+	};
+	const broken = path.join(DIR, 'broken.html');
+	fs.writeFileSync(broken, cut('comparison'));
+	let page = await open(browser, broken);
+	const shown = await page.evaluate(() => document.querySelector('.broken')?.textContent ?? '');
+	check('no comparison: a clear message', /damaged/.test(shown), shown);
+	await shut(page);
+	fs.writeFileSync(broken, cut('b'));
+	page = await open(browser, broken);
+	check('a run is damaged: the comparison is there', (await rows(page)).length > 5);
+	const instead = await page.textContent('.side.b');
+	check('and in place of the run a clear message', /cannot be drawn.*damaged/.test(instead), instead);
+	await page.click('.pairs .link:text-is("main, running")');
+	const a = await until(
+		() => chosen(page, 'a'),
+		(t) => t !== '',
+	);
+	check('the other run still shows its places', /prog runs/.test(a), a);
+	equal('no exception', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+await run(async (browser) => {
+	makePage('find_contention'); // skips where there is no page
+	const lock = pairPage('lock');
+	for (const name of PAIRS) {
+		const file = pairPage(name);
+		await shows(browser, name, file, sameSource(name, file));
+	}
+	await bars(browser, lock);
+	await evidence(browser, lock);
+	await together(browser, lock);
+	await byTab(browser, lock);
+	await several(browser);
+	await watched(browser);
+	await accessible(browser, lock);
+	await hostile(browser);
+	await damaged(browser, lock);
+});

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where the comparison of `ctrace diff` goes, and in which form: a table of forms, and the page,
+ * for which a run of each side is read once more.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cmd/diff.h"
+
+static int write_text(const struct ct_compared *c, FILE *out)
+{
+	struct ct_report_opts ro;
+
+	ct_term__report_opts(&ro, out, c->opts->verbose);
+	return ct_diff__write(&c->in, &ro, out);
+}
+
+static int write_json(const struct ct_compared *c, FILE *out)
+{
+	return ct_diff__write_json(&c->in, out);
+}
+
+/* One after the other: two long traces need not be in memory at once. */
+static int write_run(const char *path, char side, FILE *out)
+{
+	struct ct_study study;
+	int err;
+
+	if (ct_study__open_again(&study, path))
+		return -ECANCELED;
+	const struct ct_export_in in = { .facts = &study.facts, .source = study.source };
+	err = ct_diff_html__run(&in, side, out);
+	ct_study__close(&study);
+	return err;
+}
+
+static int write_page(const struct ct_compared *c, FILE *out)
+{
+	const struct ct_diff *d = c->in.diff;
+	int err = ct_diff_html__begin(&c->in, out);
+
+	err = err ? err : write_run(c->in.a_names[ct_diff_html__shown(d, &d->a)], 'a', out);
+	err = err ? err : write_run(c->in.b_names[ct_diff_html__shown(d, &d->b)], 'b', out);
+	return err ? err : ct_diff_html__end(out);
+}
+
+static const struct form {
+	const char *name;   /* of -f */
+	const char *suffix; /* of the file without -o; NULL: standard output */
+	int (*write)(const struct ct_compared *c, FILE *out);
+} forms[] = {
+	{ "text", NULL, write_text },
+	{ "json", NULL, write_json },
+	{ "html", ".diff.html", write_page },
+};
+
+struct output {
+	const struct form *form;
+	const struct ct_compared *compared;
+};
+
+static int write_form(const void *what, FILE *out)
+{
+	const struct output *o = what;
+
+	return o->form->write(o->compared, out);
+}
+
+/* Beside the newer run, under a name that no other command uses; NULL: another's file is there. */
+static char *default_path(const struct form *form, const char *trace)
+{
+	char *path = ct_export__default_path(trace, form->suffix);
+
+	if (ct_view__may_replace(path))
+		return path;
+	ct_error("'%s' is there and not by ctrace; name another file with -o", path);
+	free(path);
+	return NULL;
+}
+
+static int write_file(const struct output *o, const struct ct_traces *traces)
+{
+	const struct ct_opts *opts = o->compared->opts;
+	const struct ct_writer w = { write_form, o };
+	char *path;
+	int err;
+
+	if (ct_export__is_stdout(opts->output) || (!opts->output && !o->form->suffix))
+		return ct_export__stdout(&w);
+	path = opts->output ? ct_strdup(opts->output)
+			    : default_path(o->form, o->compared->in.b_names[0]);
+	err = path ? ct_export__write(&w, path, traces) : -EEXIST;
+	if (!err)
+		ct_info("wrote %s", path);
+	free(path);
+	return err;
+}
+
+static const struct form *find_form(const struct ct_opts *opts)
+{
+	const char *name = opts->format ? opts->format : opts->json ? "json" : "text";
+
+	for (u32 i = 0; i < CT_COUNT(forms); i++)
+		if (!strcmp(forms[i].name, name))
+			return &forms[i];
+	return NULL;
+}
+
+bool ct_diff_out__known(const struct ct_opts *opts)
+{
+	if (find_form(opts))
+		return true;
+	ct_error("diff has no format '%s'; -f takes one of text, json, html", opts->format);
+	return false;
+}
+
+int ct_diff_out__write(const struct ct_compared *c, const struct ct_traces *traces)
+{
+	const struct output o = { find_form(c->opts), c };
+	FILE *out;
+	int err;
+
+	if (!c->opts->json_file)
+		return write_file(&o, traces);
+	out = ct_json_out__open(c->opts);
+	if (!out)
+		return -EIO;
+	err = o.form->write(c, out);
+	return ct_json_out__close(c->opts, out, err);
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Owns what follows the recording: names, which end the trace, and the report, the findings and the
+ * page, which are made from the file just written, as `ctrace report` would.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/rights.h"
+#include "cmd/hang.h"
+#include "cmd/record_int.h"
+
+/* The most that reading the program's symbols may take; far more than any program should need. */
+#define NAMING_CPU_S 300
+#define NAMING_WALL_S 600
+#define NAMING_BYTES (8ull << 30)
+
+struct progress {
+	ct_ns next_ns;
+};
+
+static void show_progress(void *arg, u32 done, u32 all)
+{
+	struct progress *p = arg;
+	ct_ns now = record_clock_ns(CLOCK_MONOTONIC);
+
+	if (now < p->next_ns)
+		return;
+	p->next_ns = now + 2000000000ull;
+	ct_info("naming the places where threads waited: %u of %u stacks", done, all);
+}
+
+static void name_stacks(struct recording *r)
+{
+	struct progress p = { .next_ns = record_clock_ns(CLOCK_MONOTONIC) + 2000000000ull };
+
+	ct_symbolizer__resolve(r->sym, r->names, show_progress, &p);
+	free(r->run.libc);
+	r->run.libc = ct_strdup(ct_symbolizer__libc(r->sym, r->run.pid));
+}
+
+static int print_json(struct recording *r, const struct ct_export_in *in)
+{
+	int err;
+
+	if (!r->opts->json_file && !r->run.attached && record_stdout_size() > r->out_size &&
+		r->out_size >= 0)
+		ct_warn("the program's own output stands before the JSON; --json=FILE keeps them "
+			"apart");
+	err = ct_export__json(r->opts, in, r->path, stdout);
+	r->failed = r->opts->json_file && err;
+	return err;
+}
+
+static int print_report(struct recording *r, struct ct_source *source, const struct ct_facts *facts)
+{
+	struct ct_report_opts ro;
+
+	if (r->opts->json) {
+		const struct ct_export_in in = { facts, source };
+
+		return print_json(r, &in);
+	}
+	if (r->opts->quiet || (r->opts->in_series && !r->opts->verbose))
+		return 0;
+	ct_term__report_opts(&ro, stderr, r->opts->verbose);
+	return ct_report__write(facts, &ro, stderr);
+}
+
+/* The page belongs beside a trace that is a file; one on its way elsewhere has no place for it, and
+ * where the trace had no room it would have none either. Of a series, `ctrace view` makes the page
+ * that somebody wants to see. */
+static void write_page(
+	struct recording *r, struct ct_source *source, const struct ct_facts *facts)
+{
+	const struct ct_export_in in = { facts, source };
+	struct stat st;
+	char *page;
+
+	if (r->opts->no_html || r->opts->in_series || r->wrote_badly || fstat(r->fd, &st) ||
+		!S_ISREG(st.st_mode))
+		return;
+	page = ct_view__write_beside(&in, r->path);
+	if (page && !r->opts->quiet)
+		ct_info("the same with a timeline is in %s, for a browser ('%s view %s' opens it)",
+			page, program_invocation_name, r->path);
+	free(page);
+}
+
+/* The recording is read back from its file, through the same door as any trace; what could not be
+ * written for lack of space is missing here, too, and said. */
+static struct ct_source *read_back(const struct recording *r)
+{
+	struct ct_source *source;
+	char self[64], *why = NULL;
+	int err;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
+	err = ct_source__open(&source, self, &why);
+	if (err)
+		ct_error("cannot read '%s' back: %s", r->path, why ? why : strerror(-err));
+	free(why);
+	return err ? NULL : source;
+}
+
+static void write_end(struct recording *r)
+{
+	int err = ct_writer__finish(r->writer, &r->run, r->names);
+
+	if (err && !r->wrote_badly)
+		ct_error("cannot finish '%s': %s; what was written before stays readable", r->path,
+			strerror(-err));
+}
+
+static void name_and_write_end(struct recording *r)
+{
+	struct ct_source *source;
+	struct ct_model *m;
+
+	name_stacks(r);
+	source = read_back(r);
+	if (source) {
+		m = ct_model__build(source, r->names);
+		ct_locks__name(r->sym, r->names, m, r->watch);
+		ct_model__free(m);
+		ct_source__free(source);
+	}
+	if (r->run.redacted)
+		ct_names__redact(r->names);
+	write_end(r);
+}
+
+/* The program's files are whatever somebody put there, and the libraries that read them are large:
+ * limits on time and memory, and a crash is not ours. */
+static void limit_naming(void)
+{
+	const struct rlimit cpu = { NAMING_CPU_S, NAMING_CPU_S };
+	const struct rlimit memory = { NAMING_BYTES, NAMING_BYTES };
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CPU, &cpu);
+	setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
+	setrlimit(RLIMIT_AS, &memory);
+#else
+	(void)memory;
+#endif
+	alarm(NAMING_WALL_S);
+}
+
+static const char *what_ended(int status)
+{
+	if (!WIFSIGNALED(status))
+		return "it took too much memory";
+	switch (WTERMSIG(status)) {
+	case SIGALRM:
+	case SIGXCPU:
+	case SIGKILL:
+		return "it took too long";
+	}
+	return strsignal(WTERMSIG(status));
+}
+
+/* In a process of its own.  When that fails, what it wrote is taken back, and the trace ends
+ * without names. */
+static void finish_file(struct recording *r)
+{
+	off_t end = lseek(r->fd, 0, SEEK_CUR);
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		limit_naming();
+		name_and_write_end(r);
+		_exit(0);
+	}
+	if (pid > 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	if (pid > 0 && !status)
+		return;
+	ct_warn("cannot name the places where threads waited: reading the program's symbols failed "
+		"(%s)", pid < 0 ? strerror(errno) : what_ended(status));
+	if (ftruncate(r->fd, end) || lseek(r->fd, end, SEEK_SET) < 0)
+		ct_debug("cannot take back what was written: %s", strerror(errno));
+	write_end(r);
+}
+
+/* Does anybody ask what the recording means?  Of a series, who sums it up reads the trace. */
+static bool is_asked_for(const struct recording *r)
+{
+	const struct ct_opts *o = r->opts;
+
+	return o->json || o->fail_on || o->verbose || r->wrote_badly ||
+	       (!o->in_series && (!o->quiet || !o->no_html));
+}
+
+/* What it means is worked out once, for the report, for --fail-on and for the page.  The model that
+ * names were made by (name_and_write_end) is not this one: it says which addresses are locks, and
+ * what they are called says, in turn, what a wait there is for. */
+void record_finish_trace(struct recording *r)
+{
+	struct ct_source *source;
+	struct ct_facts facts;
+	struct ct_model *m;
+	int err;
+
+	if (!r->writer) /* said when it could not be begun */
+		return;
+	err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
+	if (err)
+		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
+			r->path, strerror(-err), r->path);
+	finish_file(r);
+	r->finished = true;
+	source = read_back(r);
+	if (!source)
+		return;
+	r->wrote_badly |= !ct_source__complete(source);
+	if (!is_asked_for(r)) {
+		ct_source__free(source);
+		return;
+	}
+	m = ct_model__build(source, ct_source__names(source));
+	if (!m->event_cnt && r->wrote_badly) {
+		ct_error("nothing of the recording is in '%s': there was no room for it; name "
+			 "another place with -o FILE",
+			r->path);
+		ct_model__free(m);
+		ct_source__free(source);
+		return;
+	}
+	ct_facts__compute(&facts, m);
+	print_report(r, source, &facts);
+	if (r->watch && ct_watcher__seed(r->watch) && !r->opts->in_series)
+		ct_info("shaken with seed %llu: %llu lost updates",
+			(unsigned long long)ct_watcher__seed(r->watch),
+			(unsigned long long)ct_sharing__lost(&facts.sharing));
+	r->judged = true;
+	r->found = ct_fail_on__hit(r->opts, &facts.findings);
+	if (!r->opts->quiet && !r->opts->in_series)
+		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
+			r->previous ? ", the one before it in " : "",
+			r->previous ? r->previous : "", program_invocation_name, r->path);
+	write_page(r, source, &facts);
+	ct_facts__clear(&facts);
+	ct_model__free(m);
+	ct_source__free(source);
+}

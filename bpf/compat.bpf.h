@@ -223,7 +223,7 @@ static __always_inline u32 preempt_count_now(struct task_struct *current, i64 pr
 
 	if (!preempt_delta || !bpf_core_field_exists(task->se.cfs_rq))
 		return 0;
-	bpf_core_read(&rq, sizeof(rq), &task->se.cfs_rq->rq);
+	rq = (u64)task->se.cfs_rq->rq;
 	bpf_probe_read_kernel(&count, sizeof(count), (void *)(rq + preempt_delta));
 	return count;
 #else

@@ -33,8 +33,8 @@ struct stack_words {
 	u64 at[CT_STACK_KEY_BYTES / 8];
 };
 
-/* Where a thread waited last, seen from one CPU (see stack.bpf.h).  Another thread with the same slot
- * costs a look at the whole top of the stack, not truth. */
+/* Where a thread waited last, seen from one CPU (see stack.bpf.h).  Another thread with the same
+ * slot costs a look at the whole top of the stack, not truth. */
 #define STACK_MEMOS 512
 #define STACK_MEMO_WORDS 32
 struct stack_memo {

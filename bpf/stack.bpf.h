@@ -55,8 +55,8 @@ static __always_inline u64 fingerprint_start(
 	return (ip ^ program_identity(mm)) * HASH_MUL ^ (sp - thread_pointer(task));
 }
 
-/* Also which words looked like code, into memo (the verifier would follow each value of a variable).
- */
+/* Also which words looked like code, into memo: the verifier would follow each value of a
+ * variable. */
 static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm_struct *mm,
 	const u64 *words, u32 cnt, u64 hash, u64 sp, struct stack_memo *memo)
 {
@@ -87,10 +87,12 @@ static __always_inline u64 stack_fingerprint(struct task_struct *task, struct mm
  * Prokop and Randall, "Using de Bruijn sequences to index a 1 in a computer word", 1998).  There is
  * no instruction for it. */
 #define BIT_INDEX_MUL 0x03f79d71b4cb0a89ull
-static const volatile u8 bit_index[64] = { 0, 1, 48, 2, 57, 49, 28, 3, 61, 58, 50, 42, 38, 29, 17, 4,
-	62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5, 63, 47, 56, 27, 60, 41, 37,
-	16, 54, 35, 52, 21, 44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9, 13, 8, 7,
-	6 };
+static const volatile u8 bit_index[64] = {
+	0, 1, 48, 2, 57, 49, 28, 3, 61, 58, 50, 42, 38, 29, 17, 4,
+	62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
+	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
+	46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9, 13, 8, 7, 6
+};
 
 /* The id that the thread's last stack had, if this is the same one; 0 else.  Reads no more than is
  * compared. */

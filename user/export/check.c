@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "diff_int.h"
+#include "json_int.h"
 
 #define SCHEMA 1
 
@@ -49,20 +50,6 @@ void ct_check__write(const struct ct_check_in *in, FILE *out)
 				value_words(value, &in->rules[k], &run->judgements[k]));
 	}
 	fprintf(out, "%" PRIu32 " of %" PRIu32 " runs pass\n", in->passed_cnt, in->run_cnt);
-}
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new(object, key, value);
-}
-
-static json_t *text(const char *s)
-{
-	char *valid = ct_utf8_repair(s);
-	json_t *value = json_string(valid);
-
-	free(valid);
-	return value;
 }
 
 static json_t *value_of(const struct ct_rule *rule, const struct ct_judgement *j)

@@ -25,15 +25,11 @@
 #include <string.h>
 
 #include "diff_int.h"
+#include "json_int.h"
 #include "html_int.h"
 
 #define NAME_SIZE 1024
 #define SLICES_MAX (CT_HTML_SLICES_MAX / 2) /* a browser holds both sides' */
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new(object, key, value);
-}
 
 static void set_words(json_t *object, const char *key, u32 unit, double value)
 {

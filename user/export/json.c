@@ -57,24 +57,6 @@
 #define NS_PER_S 1000000000u
 #define S_PER_DAY 86400u
 
-static json_t *integer(u64 n)
-{
-	return json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n);
-}
-
-static json_t *text(const char *s)
-{
-	char *valid = ct_utf8_repair(s ? s : "");
-	json_t *value = json_string(valid);
-	free(valid);
-	return value;
-}
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new(object, key, value);
-}
-
 static json_t *tid_or_null(const struct ct_model *m, u32 thread_idx)
 {
 	return thread_idx < m->threads.cnt ? integer(m->threads.at[thread_idx].tid) : json_null();

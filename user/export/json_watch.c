@@ -20,20 +20,6 @@
 
 #define NAME_SIZE 512
 
-static void set(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new(object, key, value);
-}
-
-static json_t *text(const char *s)
-{
-	char *repaired = ct_utf8_repair(s);
-	json_t *value = json_string(repaired);
-
-	free(repaired);
-	return value;
-}
-
 static json_t *locks_of(const struct ct_model *m, u64 locks)
 {
 	json_t *list = json_array();

@@ -21,22 +21,9 @@
 #include <stdio.h>
 
 #include "diff_int.h"
+#include "json_int.h"
 
 #define SCHEMA 1
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-	json_object_set_new(object, key, value);
-}
-
-static json_t *text(const char *s)
-{
-	char *valid = ct_utf8_repair(s);
-	json_t *value = json_string(valid);
-
-	free(valid);
-	return value;
-}
 
 /* Runs have numbers from 1. */
 static json_t *number_of(u32 run)

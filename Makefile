@@ -55,7 +55,7 @@ help:
 ## make check-sanitize  unit tests, exports and some recordings under the sanitizers (root for the latter)
 ## make analyze    clang-tidy, cppcheck, gcc -fanalyzer: what they say beyond tests/analyze.accepted
 ## make bench      what tracing costs, beside perf, bcc, bpftrace and strace (root)
-## make soak       many runs of what must be announced, and of what must not (root; a quarter of an hour)
+## make soak       many runs of what must be announced, and of what must not (root; about an hour)
 ## make golden     write the expected outputs of tests/golden anew; review them as a diff
 ## make install    copy ctrace to $(PREFIX)/bin, the demos to $(PREFIX)/lib/ctrace; DESTDIR is respected
 ## make clean      remove build/

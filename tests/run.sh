@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Selects tests, runs them one after another, counts.  See tests/README.md.
+# Selects tests, runs them one after another (the emulated machines beside others), counts.  See
+# tests/README.md.
 #
 #     tests/run.sh all | check | root | lint | unit | golden | format | page | fuzz | sanitize
 #                  | kernels | golden-write | NAME...
@@ -19,6 +20,7 @@ TIME_LIMIT_S=120
 LOGS=$B/tests/log
 passed=0 failed=0 skipped=0
 failures=() flaky=() reasons=()
+declare -A begun=()
 
 finish() {
 	local log
@@ -114,14 +116,33 @@ failed_now() { # status log
 	[ "$1" -ne 77 ] && { [ "$1" -ne 0 ] || grep -E '^not ok ' "$2" | grep -qviE '# skip'; }
 }
 
+limit_of() { # command...
+	local limit
+	limit=$(head -n 20 "$1" 2>/dev/null | tr -d '\0' | sed -n 's/^# time limit: \([0-9]*\)$/\1/p')
+	echo "${limit:-$TIME_LIMIT_S}"
+}
+
+# Beside other tests, on another CPU; run_one of the same name waits for it.
+begin() { # name command...
+	local name=$1
+	shift
+	[ "$(nproc)" -gt 1 ] || return
+	mkdir -p "$(dirname "$LOGS/$name")"
+	timeout -k 10 "$(limit_of "$@")" "$@" >"$LOGS/$name.log" 2>&1 </dev/null &
+	begun[$name]=$!
+}
+
 run_one() { # kind name command...
 	local kind=$1 name=$2 start=$EPOCHREALTIME status log ms
 	shift 2
 	log=$LOGS/$name.log
 	mkdir -p "$(dirname "$log")"
-	limit=$(head -n 20 "$1" 2>/dev/null | tr -d '\0' | sed -n 's/^# time limit: \([0-9]*\)$/\1/p')
-	limit=${limit:-$TIME_LIMIT_S}
-	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
+	limit=$(limit_of "$@")
+	if [ "${begun[$name]:-}" ]; then
+		wait "${begun[$name]}"
+	else
+		timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null
+	fi
 	status=$?
 	if depends_on_the_machine "$kind" "$name" && failed_now $status "$log"; then
 		mv "$log" "${log%.log}.first.log"
@@ -197,12 +218,13 @@ named() { # "counts", "e2e/counts", "tests/e2e/counts.py", "test_order", "unit/t
 	failed=$((failed + 1))
 }
 
-trap 'failed=$((failed + 1)); finish' INT TERM
+trap 'kill "${begun[@]}" 2>/dev/null; failed=$((failed + 1)); finish' INT TERM
 mkdir -p "$LOGS" || exit 99
 [ $# -gt 0 ] || set -- all
 for selection; do
 	case $selection in
-	all) check; sanitize; fuzz; e2e; kernels ;;
+	# emulated machines take minutes and one CPU: beside what is not to be disturbed by them
+	all) begin vm/run tests/vm/run.sh; check; sanitize; fuzz; kernels; e2e ;;
 	check | lint | unit | golden | format | page | sanitize | fuzz | kernels) "$selection" ;;
 	root) e2e ;;
 	golden-write) run_one plain golden-write tests/golden.sh --write ;;

@@ -36,7 +36,7 @@ GUILTY = {
     "pi-self": ("deadlock", 1, ["heirs", "take_heir_twice (hang.c:"]),
     "abandoned": ("abandoned-lock", 1, ["locks", "abandoned (hang.c:", "has ended"]),
     "abandoned-waiter": ("abandoned-lock", 1, ["locks", "abandoned_waiter (hang.c:", "has ended"]),
-    "abandoned-shared": ("abandoned-lock", 1, ["shared by abandoned_shared (hang.c:", "has ended"]),
+    "abandoned-shared": ("abandoned-lock", 1, ["shared by abandoned_shared (hang.c:", "whose"]),
     "result": ("stuck", 3, ["wait_for_result (hang.c:"]),
     "lost-signal": ("stuck", 2, ["ready_cond", "wait_for_signal (hang.c:"]),
     "barrier-short": ("stuck", 4, ["barrier", "come_to_meeting (hang.c:"]),

@@ -32,6 +32,7 @@ struct ct_session_opts {
 	bool watch;	     /* debug registers will be used (watch.h) */
 	bool shake;	     /* and lock operations delayed */
 	size_t buffer_bytes; /* of all rings together; 0: chosen */
+	u64 drain_bytes;     /* no more of a ring than this between two drains, as a rule; 0: any */
 };
 
 struct ct_session_stats {

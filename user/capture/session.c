@@ -379,6 +379,7 @@ int ct_session__open(struct ct_session **out, const struct ct_session_opts *opts
 
 	*why = NULL;
 	s->doorbell_fd = -1;
+	s->drain_bytes = opts->drain_bytes;
 	s->pause_ms = 20;
 	libbpf_set_print(libbpf_message);
 	s->skel = ctrace_bpf__open();
@@ -490,6 +491,9 @@ int ct_session__pause_ms(const struct ct_session *s)
 static void adapt_pause(struct ct_session *s, u64 fill, ct_ns now)
 {
 	u64 want = s->rings.limit / 4, elapsed = now - s->last_drain_ns;
+
+	if (s->drain_bytes && s->drain_bytes < want)
+		want = s->drain_bytes;
 	u64 ms = fill ? elapsed * want / fill / 1000000 : 100;
 
 	s->pause_ms = ms > 100 ? 100 : ms < 2 ? 2 : ms;

@@ -58,6 +58,7 @@ struct ct_session {
 	ct_ns last_drain_ns;
 	u64 last_drain_bytes;
 	int pause_ms;
+	u64 drain_bytes; /* as in ct_session_opts */
 	bool stopped;
 	bool futex_calls; /* at least the futex call itself is recorded */
 };

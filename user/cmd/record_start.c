@@ -111,7 +111,9 @@ int record_open_session(struct recording *r)
 		.follow_secure = geteuid() == 0 && (!r->user.differs || r->opts->as_root),
 		.watch = r->opts->watch != NULL,
 		.shake = r->opts->shake,
-		.buffer_bytes = r->opts->buffer_bytes };
+		.buffer_bytes = r->opts->buffer_bytes,
+		/* looked at between two drains; in the file it is a tenth as large */
+		.drain_bytes = r->opts->max_size };
 	char *why = NULL;
 	int err = ct_session__open(&r->session, &so, &why);
 

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "ct_findings.h"
+#include "search.h"
 
 /* Threads of a killed program are woken within microseconds of each other; what is further apart
  * was ended for different reasons. */
@@ -76,19 +77,13 @@ static bool needs_a_thread(const struct ct_wait *w)
  * long for a CPU, and the one that let go may have ended meanwhile. */
 static bool let_go(const struct ct_lock *l, const struct ct_wait *w, ct_ns at_ns)
 {
-	u32 low = 0, high = l->holds.cnt;
-
-	while (low < high) {
-		u32 mid = low + (high - low) / 2;
-		if (l->holds.at[mid].end_ns <= at_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	while (low-- > 0 && l->holds.at[low].end_ns >= w->start_ns)
-		if (l->holds.at[low].thread == w->owner &&
-			(l->holds.at[low].flags & CT_HOLD_END_SEEN))
+	for (u32 i = CT_FIRST_AT(l->holds, end_ns, w->start_ns); i < l->holds.cnt; i++) {
+		const struct ct_hold *h = &l->holds.at[i];
+		if (h->end_ns > at_ns)
+			return false;
+		if (h->thread == w->owner && (h->flags & CT_HOLD_END_SEEN))
 			return true;
+	}
 	return false;
 }
 

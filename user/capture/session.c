@@ -486,8 +486,9 @@ int ct_session__pause_ms(const struct ct_session *s)
 	return s->pause_ms;
 }
 
-/* Sleeps such that a ring is a quarter full at the next drain if the rate stays: the doorbell is
- * for bursts. At most 100 ms, so that what happens is on disk, and seen, soon. */
+/* Sleeps such that a ring is a quarter full at the next drain if the rate stays, or has as much as
+ * is wanted at once: the doorbell is for bursts. At most 100 ms, so that what happens is on disk,
+ * and seen, soon. */
 static void adapt_pause(struct ct_session *s, u64 fill, ct_ns now)
 {
 	u64 want = s->rings.limit / 4, elapsed = now - s->last_drain_ns;

@@ -241,7 +241,7 @@ static enum ct_state by_call(const struct sleep *s, u32 what)
 
 struct futex_wait { /* one wait, as the rules see it */
 	u32 cmd, val;
-	bool private, realtime, timed, musl;
+	bool private, shared, realtime, timed, musl; /* shared: maybe, with other processes */
 	bool has_owner; /* the owner word names a thread that may hold it */
 	bool val_is_tid; /* of another thread of the process */
 	bool in_symbol;	 /* the address lies in a variable, this far from its start: */
@@ -421,12 +421,12 @@ static u32 accept_owner(struct build *b, u32 t, u32 tid, bool shared)
 
 static u32 find_owner(struct build *b, u32 t, const struct sleep *s, const struct futex_wait *w)
 {
-	u32 owner = accept_owner(b, t, s->owner, !w->private);
+	u32 owner = accept_owner(b, t, s->owner, w->shared);
 
 	if (owner == CT_NONE && is_pi(w))
-		owner = accept_owner(b, t, s->word & WORD_TID, !w->private);
+		owner = accept_owner(b, t, s->word & WORD_TID, w->shared);
 	if (owner == CT_NONE && w->cmd == OP_WAIT && (w->val & ~WORD_TID))
-		owner = accept_owner(b, t, w->val & WORD_TID, !w->private);
+		owner = accept_owner(b, t, w->val & WORD_TID, w->shared);
 	return owner;
 }
 
@@ -464,26 +464,6 @@ static enum role role_of(const struct futex_wait *w, u32 kind)
 	return w->val == 2 ? ROLE_WRITER_PHASE : ROLE_READER;
 }
 
-static void read_futex(struct build *b, u32 t, const struct sleep *s, struct futex_wait *w)
-{
-	const struct ct_thread *th = &b->m->threads.at[t];
-	u32 pid = b->m->processes.at[th->process].pid;
-	const struct ct_addr_name *a = ct_names__addr(b->names, pid, s->arg0);
-	u32 target = model_thread(b, s->arg2);
-
-	*w = (struct futex_wait){ .cmd = s->arg1 & OP_CMD_MASK, .val = s->arg2,
-		.private = s->arg1 & OP_PRIVATE, .realtime = s->arg1 & 0x100,
-		.timed = s->flags & CT_SWITCH_TIMED, .musl = b->musl, .addr = s->arg0,
-		.hint = model_stack(b, s->stack)->hint };
-	w->has_owner = find_owner(b, t, s, w) != CT_NONE;
-	w->val_is_tid = target != CT_NONE && target != t &&
-			b->m->threads.at[target].process == th->process;
-	if (a && a->kind == CT_ADDR_GLOBAL && a->symbol) {
-		w->in_symbol = true;
-		w->offset = a->offset;
-	}
-}
-
 /* May another process use the futex, too?  A call that does not say PRIVATE leaves it open
  * (std::atomic's wait, std::future); memory that is the process's own settles it. */
 bool model_is_shared(const struct build *b, u32 process, u64 addr, u32 op)
@@ -496,6 +476,27 @@ bool model_is_shared(const struct build *b, u32 process, u64 addr, u32 op)
 	return !a || a->kind == CT_ADDR_UNKNOWN || a->kind == CT_ADDR_SHARED;
 }
 
+static void read_futex(struct build *b, u32 t, const struct sleep *s, struct futex_wait *w)
+{
+	const struct ct_thread *th = &b->m->threads.at[t];
+	u32 pid = b->m->processes.at[th->process].pid;
+	const struct ct_addr_name *a = ct_names__addr(b->names, pid, s->arg0);
+	u32 target = model_thread(b, s->arg2);
+
+	*w = (struct futex_wait){ .cmd = s->arg1 & OP_CMD_MASK, .val = s->arg2,
+		.private = s->arg1 & OP_PRIVATE, .realtime = s->arg1 & 0x100,
+		.shared = model_is_shared(b, th->process, s->arg0, s->arg1),
+		.timed = s->flags & CT_SWITCH_TIMED, .musl = b->musl, .addr = s->arg0,
+		.hint = model_stack(b, s->stack)->hint };
+	w->has_owner = find_owner(b, t, s, w) != CT_NONE;
+	w->val_is_tid = target != CT_NONE && target != t &&
+			b->m->threads.at[target].process == th->process;
+	if (a && a->kind == CT_ADDR_GLOBAL && a->symbol) {
+		w->in_symbol = true;
+		w->offset = a->offset;
+	}
+}
+
 static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct reason *r)
 {
 	const struct futex_rule *rule = futex_rules;
@@ -506,7 +507,7 @@ static void futex_reason(struct build *b, u32 t, const struct sleep *s, struct r
 		rule++;
 	r->state = rule->state;
 	r->lock_kind = rule->lock_kind;
-	r->shared = model_is_shared(b, b->m->threads.at[t].process, s->arg0, s->arg1);
+	r->shared = w.shared;
 	if (r->lock_kind == CT_LK_JOIN) {
 		if (w.val_is_tid)
 			r->target = model_thread(b, w.val);

@@ -398,7 +398,7 @@ int ct_session__open(struct ct_session **out, const struct ct_session_opts *opts
 	s->doorbell_fd = s->doorbell ? ring_buffer__epoll_fd(s->doorbell) : -1;
 	err = attach(s, opts, why);
 	if (!err)
-		ct_cost__arm(&s->cost);
+		ct_cost__arm(s);
 out:
 	if (err)
 		ct_session__free(s);
@@ -508,7 +508,6 @@ int ct_session__drain(struct ct_session *s)
 	int err;
 
 	adapt_pause(s, fill, now);
-	ct_cost__step(&s->cost, now);
 	if (s->watch) {
 		int pause_ms = ct_watcher__tick(s->watch, now);
 
@@ -521,6 +520,7 @@ int ct_session__drain(struct ct_session *s)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 		err = ct_rings__drain(s, &behind);
 	}
+	ct_cost__step(s, now);
 	ct_images__drain(s->images, s->sym, s->stopped);
 	if (s->writer && !err && !behind)
 		err = ct_writer__sync(s->writer, s->stopped ? now : now - CT_PROBE_NS);
@@ -548,12 +548,12 @@ void ct_session__stop(struct ct_session *s)
 
 void ct_session__cost_from_here(struct ct_session *s)
 {
-	ct_cost__start(&s->cost);
+	ct_cost__start(s);
 }
 
 void ct_session__cost_to_here(struct ct_session *s, struct ct_run *run)
 {
-	ct_cost__end(&s->cost, s, run);
+	ct_cost__end(s, run);
 }
 
 void ct_session__stats(const struct ct_session *s, struct ct_session_stats *out)

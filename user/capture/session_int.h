@@ -33,6 +33,9 @@ struct ct_cost { /* cost.c */
 	ct_ns start_ns;	    /* of the recording; 0: not begun, or over */
 	ct_ns opened_ns;    /* the newest window */
 	ct_ns looked_ns;    /* all windows that were closed */
+	/* taken from the rings: before the recording, before the newest window, in closed ones */
+	u64 start_records, opened_records, looked_records;
+	ct_ns opened_probes_ns, probes_ns; /* before the newest window, in closed ones */
 	ct_ns own_cpu_ns;   /* of ctrace, at the start */
 };
 
@@ -71,10 +74,10 @@ int ct_rings__drain(struct ct_session *s, bool *behind);
 /* Bytes in the fullest ring now. */
 u64 ct_rings__fill(const struct ct_rings *r);
 
-void ct_cost__arm(struct ct_cost *c); /* while all rights are there */
-void ct_cost__start(struct ct_cost *c);
-void ct_cost__step(struct ct_cost *c, ct_ns now); /* at each drain */
-void ct_cost__end(struct ct_cost *c, const struct ct_session *s, struct ct_run *run);
+void ct_cost__arm(struct ct_session *s); /* while all rights are there */
+void ct_cost__start(struct ct_session *s);
+void ct_cost__step(struct ct_session *s, ct_ns now); /* after each drain */
+void ct_cost__end(struct ct_session *s, struct ct_run *run);
 
 int ct_images__open(struct ct_images **images, u32 cpu_cnt, void *spans, char **why);
 void ct_images__follow(struct ct_images *im, struct ct_symbolizer *sym, u32 tgid);

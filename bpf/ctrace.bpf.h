@@ -16,6 +16,7 @@ extern const volatile bool follow_secure; /* also programs that get more rights 
 extern const volatile u32 segment_mask;	 /* segments of a CPU's ring, minus 1; a power of two */
 extern const volatile u64 ring_limit;	 /* bytes of a ring that may be in use */
 extern const volatile u64 ring_doorbell; /* bytes in use at which the reader is woken */
+extern const volatile bool futex_calls;	 /* they are recorded, too */
 /* bit n: the first argument of syscall n is a descriptor */
 extern const volatile u64 fd_calls[8];
 extern const volatile i64 preempt_delta;	 /* see compat.bpf.h */
@@ -91,6 +92,13 @@ struct stack_memos_map {
 	__type(key, u32);
 	__type(value, struct stack_memo);
 };
+#define FUTEX_WAKES 4096
+struct futex_wakes_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FUTEX_WAKES);
+	__type(key, u32);
+	__type(value, u32);
+};
 struct doorbell_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
@@ -103,6 +111,7 @@ extern struct spans_map spans SEC(".maps");
 extern struct stack_keys_map stack_keys SEC(".maps");
 extern struct scratch_map scratch SEC(".maps");
 extern struct stack_memos_map stack_memos SEC(".maps");
+extern struct futex_wakes_map futex_wakes SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
 #define WATCH_PLACES 4096

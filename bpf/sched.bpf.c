@@ -151,6 +151,20 @@ static __always_inline u8 interrupt_flags(struct task_struct *current)
 	return count & SOFTIRQ_SERVING ? CT_WAKE_SOFTIRQ : 0;
 }
 
+/* The waker, if it is traced, and the call it is in. */
+static __always_inline u32 note_waker(struct task_struct *current, u8 flags, int *nr)
+{
+	u32 tid = current->pid;
+
+	if (!is_traced(tid))
+		return 0;
+	*nr = REG_NR((REGS_TYPE *)bpf_task_pt_regs(current));
+	if (futex_calls && (*nr == nr_futex || *nr == nr_futex_wake) &&
+		!(flags & (CT_WAKE_HARDIRQ | CT_WAKE_SOFTIRQ | CT_WAKE_NMI)))
+		note_futex_wake(tid);
+	return tid;
+}
+
 static __always_inline int handle_waking(struct task_struct *task, u8 flags)
 {
 	const u32 bytes = RECORD_BYTES(ct_waking);
@@ -158,25 +172,23 @@ static __always_inline int handle_waking(struct task_struct *task, u8 flags)
 	struct ct_waking *w;
 	struct ct_hdr *hdr;
 	int nr = -1;
+	u32 waker;
 
 	if (!is_traced(task->pid))
 		return 0;
+	current = bpf_get_current_task_btf();
+	flags |= interrupt_flags(current);
+	waker = note_waker(current, flags, &nr);
 	hdr = emit_begin(CT_WAKING, bytes, bpf_ktime_get_ns());
 	if (!hdr)
 		return 0;
-	current = bpf_get_current_task_btf();
 	w = (void *)(hdr + 1);
-	w->waker = 0;
+	w->waker = waker;
 	w->prio = task->prio;
-	flags |= interrupt_flags(current);
 	if (task_is_queued(task))
 		flags |= CT_WAKE_QUEUED;
-	if (is_traced(current->pid)) {
-		w->waker = current->pid;
-		nr = REG_NR((REGS_TYPE *)bpf_task_pt_regs(current));
-	} else if (current->pid) {
+	if (!waker && current->pid)
 		flags |= CT_WAKE_FOREIGN;
-	}
 	w->nr = nr < 0 || nr >= CT_NR_NONE ? CT_NR_NONE : nr;
 	w->flags = flags;
 	emit_end(hdr, task->pid, CT_WAKING, bytes);

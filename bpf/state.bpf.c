@@ -8,6 +8,7 @@
  *   stack_keys  fingerprint of a stack -> its id
  *   scratch     room for one stack's top, per CPU
  *   stack_memos where a thread waited last, per CPU
+ *   futex_wakes threads that woke another in the futex call they are in
  *   doorbell    wakes the reader when a ring fills up; carries no data
  *   watch_places  instructions that touched a watched variable, their code sent already
  */
@@ -20,6 +21,7 @@ const volatile bool follow_secure = false;
 const volatile u32 segment_mask = 0;
 const volatile u64 ring_limit = CT_SEG_BYTES - CT_RING_MARGIN;
 const volatile u64 ring_doorbell = CT_SEG_BYTES / 2;
+const volatile bool futex_calls = false;
 const volatile u64 fd_calls[8] = {};
 const volatile i64 preempt_delta = 0;
 const volatile u32 hardirq_mask = 0xf0000, nmi_mask = 0xf00000;
@@ -33,6 +35,7 @@ struct spans_map spans SEC(".maps");
 struct stack_keys_map stack_keys SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct stack_memos_map stack_memos SEC(".maps");
+struct futex_wakes_map futex_wakes SEC(".maps");
 struct doorbell_map doorbell SEC(".maps");
 struct watch_places_map watch_places SEC(".maps");
 

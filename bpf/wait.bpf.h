@@ -11,8 +11,10 @@
 
 /* include/uapi/linux/futex.h */
 #define FUTEX_WAIT 0
+#define FUTEX_WAKE 1
 #define FUTEX_LOCK_PI 6
 #define FUTEX_WAIT_BITSET 9
+#define FUTEX_WAKE_BITSET 10
 #define FUTEX_WAIT_REQUEUE_PI 11
 #define FUTEX_LOCK_PI2 13
 #define FUTEX_CMD 0x7f
@@ -84,6 +86,17 @@ static __always_inline u32 lock_owner(const struct futex_args *a, const u32 word
 	return 0;
 }
 
+/* Does the memory at the futex tell more than the call?  A plain wait sleeps only if the word has the
+ * value that it gives. */
+static __always_inline bool needs_words(const struct futex_args *a)
+{
+	u32 cmd = a->op & FUTEX_CMD;
+
+	if (cmd == FUTEX_WAIT)
+		return a->val == 2;
+	return cmd != FUTEX_WAIT_BITSET || (a->timed && a->val == 2) || a->val == 3;
+}
+
 /* A thread that the C library parks waits so (user/capture/parked.c). */
 static __always_inline bool waits_on_stack(const struct futex_args *a, u64 sp)
 {
@@ -93,7 +106,7 @@ static __always_inline bool waits_on_stack(const struct futex_args *a, u64 sp)
 
 static __always_inline void fill_futex(struct ct_block *b, const struct futex_args *a, u64 sp)
 {
-	u32 words[6] = {};
+	u32 words[6] = { a->val };
 
 	b->arg0 = a->addr;
 	b->arg1 = a->op;
@@ -102,11 +115,33 @@ static __always_inline void fill_futex(struct ct_block *b, const struct futex_ar
 		b->flags |= CT_SWITCH_TIMED;
 	if (waits_on_stack(a, sp))
 		b->flags |= CT_SWITCH_ON_STACK;
-	if (bpf_probe_read_user(words, sizeof(words), (void *)a->addr) &&
+	if (needs_words(a) && bpf_probe_read_user(words, sizeof(words), (void *)a->addr) &&
 		bpf_probe_read_user(words, sizeof(words[0]), (void *)a->addr))
 		return;
 	b->word = words[0];
 	b->owner = lock_owner(a, words);
+}
+
+/* Did a thread wake another in the futex call that it is in?  By tid % FUTEX_WAKES; where two share a
+ * place, one of them may be forgotten: then its call is recorded, too. */
+static __always_inline void note_futex_wake(u32 tid)
+{
+	u32 slot = tid % FUTEX_WAKES;
+	u32 *at = bpf_map_lookup_elem(&futex_wakes, &slot);
+
+	if (at)
+		*at = tid;
+}
+
+static __always_inline bool take_futex_wake(u32 tid)
+{
+	u32 slot = tid % FUTEX_WAKES;
+	u32 *at = bpf_map_lookup_elem(&futex_wakes, &slot);
+
+	if (!at || *at != tid)
+		return false;
+	*at = 0;
+	return true;
 }
 
 /* Kind of file behind descriptor `fd` of the current task. */

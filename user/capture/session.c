@@ -188,6 +188,7 @@ static void configure_futex(struct ct_session *s, bool calls)
 		bpf_program__set_autoload(progs[i].prog, true);
 		s->futex_calls = true;
 	}
+	k->rodata->futex_calls = s->futex_calls;
 }
 
 /* ---- what only the kernel's BTF tells ---- */

@@ -210,6 +210,23 @@ static void note_release(struct build *b, u32 lock, u32 t, ct_ns at, bool seen_s
 		add_evidence(b, lock, EV_FREED, t, at, earliest_hold(b, lock, t));
 }
 
+/* A waking by a futex call stands for a call of its own (those that woke one thread have no record)
+ * until a record says that the call woke several. */
+static void count_waking(struct build *b, u32 lock, u32 waker)
+{
+	struct thread_now *now = &b->now.at[waker];
+
+	if (!b->calls)
+		return;
+	b->m->locks.at[lock].wake_cnt++;
+	if (now->woken_lock != lock)
+		now->woken_cnt = 0;
+	now->woken_lock = lock;
+	now->woken_cnt++;
+	if (now->acq_lock == lock)
+		now->released = true;
+}
+
 /* The wait for the lock is over: by a waking, or with the thread. */
 void model_lock_woken(struct build *b, u32 t, u32 wait)
 {
@@ -219,6 +236,7 @@ void model_lock_woken(struct build *b, u32 t, u32 wait)
 	if (w->lock == CT_NONE)
 		return;
 	if (woken_by_futex(b, w)) {
+		count_waking(b, w->lock, w->waker);
 		/* a writer that waits for readers is woken by the last of them: no release of a
 		 * holder */
 		if (role == ROLE_OWNER || role == ROLE_HEIR || role == ROLE_WRITER ||
@@ -258,16 +276,27 @@ void model_lock_ran(struct build *b, u32 t, u32 wait)
 
 /* ---- futex calls with their results ---------------------------------------------------------- */
 
-static void count_wake(struct build *b, u32 lock, u32 t, u32 cmd, i32 result)
+static u32 least(u32 a, u32 b)
+{
+	return a < b ? a : b;
+}
+
+static void count_wake(struct build *b, u32 lock, u32 t, const struct ct_futex *f, u32 cmd)
 {
 	struct ct_lock *l = &b->m->locks.at[lock];
-	bool nobody = result == 0 && cmd != OP_UNLOCK_PI;
+	struct thread_now *now = &b->now.at[t];
+	bool nobody = f->result == 0 && cmd != OP_UNLOCK_PI;
+	/* of a requeue, the result counts those that were moved, too */
+	u32 most = cmd == OP_UNLOCK_PI ? 1 : f->result < 0 ? 0 : least(f->result, f->val);
 
+	if (now->woken_lock == lock)
+		l->wake_cnt -= least(now->woken_cnt, most);
+	now->woken_cnt = 0;
 	l->wake_cnt++;
 	if (nobody)
 		l->wake_none_cnt++;
-	if (b->now.at[t].acq_lock == lock)
-		b->now.at[t].released = true;
+	if (now->acq_lock == lock)
+		now->released = true;
 	/* who woke somebody has been seen by the waking itself */
 	if (nobody && l->kind == CT_LK_MUTEX)
 		note_release(b, lock, t, b->ts, false);
@@ -311,7 +340,7 @@ void model_on_futex(struct build *b, const struct ct_event *e)
 	case OP_REQUEUE:
 	case OP_CMP_REQUEUE:
 	case OP_CMP_REQUEUE_PI:
-		count_wake(b, lock, t, cmd, e->futex.result);
+		count_wake(b, lock, t, &e->futex, cmd);
 		break;
 	default:
 		count_wait(b, lock, t, e->futex.result);

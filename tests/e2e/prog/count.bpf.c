@@ -49,14 +49,17 @@ struct perf_event {
 };
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long orig_ax;
+	unsigned long orig_ax, si;
 };
 #define CALL_OF(regs) ((int)(regs)->orig_ax)
+#define SECOND_OF(regs) ((regs)->si)
 #else
 struct pt_regs {
+	__u64 regs[31];
 	int syscallno;
 };
 #define CALL_OF(regs) ((regs)->syscallno)
+#define SECOND_OF(regs) ((regs)->regs[1])
 #endif
 #pragma clang attribute pop
 
@@ -68,6 +71,12 @@ struct {
 	__type(key, int);
 	__type(value, char);
 } ours SEC(".maps");
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, int);
+	__type(value, char);
+} wakers SEC(".maps"); /* threads that woke one of ours in the futex call they are in */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, COUNT_END);
@@ -179,8 +188,20 @@ int change(__u64 *ctx)
 SEC("tp_btf/sched_waking")
 int waking(__u64 *ctx)
 {
-	if (is_ours(((struct task_struct *)ctx[0])->pid))
-		count(COUNT_WAKING);
+	struct task_struct *current = bpf_get_current_task_btf();
+	int tid = current->pid, nr;
+	__u32 zero = 0;
+	struct count_config *c = bpf_map_lookup_elem(&config, &zero);
+	char one = 1;
+
+	if (!c || !is_ours(((struct task_struct *)ctx[0])->pid))
+		return 0;
+	count(COUNT_WAKING);
+	if (!is_ours(tid))
+		return 0;
+	nr = CALL_OF((struct pt_regs *)bpf_task_pt_regs(current));
+	if (nr == c->calls[COUNT_CLASSIC] || nr == c->calls[COUNT_WAKE])
+		bpf_map_update_elem(&wakers, &tid, &one, BPF_ANY);
 	return 0;
 }
 
@@ -200,19 +221,38 @@ int migrate(__u64 *ctx)
 	return 0;
 }
 
+/* A wait that was ended by a waking, and the waking of one thread, are told by other events. */
+static __always_inline int is_told(int call, int op, long ret, int woke)
+{
+	if (call != COUNT_CLASSIC)
+		op = call == COUNT_WAIT ? 0 : call == COUNT_WAKE ? 1 : -1;
+	switch (op & 127) {
+	case 0: /* FUTEX_WAIT */
+	case 9: /* FUTEX_WAIT_BITSET */
+		return ret == 0;
+	case 1:	 /* FUTEX_WAKE */
+	case 10: /* FUTEX_WAKE_BITSET */
+		return ret == 1 && woke;
+	}
+	return 0;
+}
+
 SEC("tp_btf/sys_exit")
 int call(__u64 *ctx)
 {
 	struct pt_regs *regs = (void *)ctx[0];
 	__u32 zero = 0, i;
 	struct count_config *c = bpf_map_lookup_elem(&config, &zero);
-	int nr = CALL_OF(regs);
+	int nr = CALL_OF(regs), tid = bpf_get_current_pid_tgid();
 
-	if (!c || !is_ours(bpf_get_current_pid_tgid()))
+	if (!c || !is_ours(tid))
 		return 0;
-	for (i = 0; i < COUNT_CALLS; i++)
-		if (c->calls[i] == nr)
+	for (i = 0; i < COUNT_CALLS; i++) {
+		if (c->calls[i] != nr)
+			continue;
+		if (!is_told(i, SECOND_OF(regs), ctx[1], !bpf_map_delete_elem(&wakers, &tid)))
 			count(COUNT_FUTEX);
+	}
 	return 0;
 }
 

@@ -3,13 +3,14 @@
 #ifndef COUNT_H
 #define COUNT_H
 
-#define COUNT_CALLS 5
+/* futex(2) and its younger relatives */
+enum { COUNT_CLASSIC, COUNT_WAITV, COUNT_WAKE, COUNT_WAIT, COUNT_REQUEUE, COUNT_CALLS };
 
 struct count_config {
 	char name[16];
 	unsigned long long tick; /* address of the function that perf's timers call */
 	long long active_from_rq; /* bytes from a CPU's run queue to its bpf_prog_active */
-	int calls[COUNT_CALLS];	 /* futex(2) and its younger relatives */
+	int calls[COUNT_CALLS];	 /* their numbers */
 };
 
 /* As the kinds of events are called in a trace, but for the last two. */

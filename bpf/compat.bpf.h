@@ -214,18 +214,31 @@ struct task_struct___group {
 	struct sched_entity___group se;
 } __attribute__((preserve_access_index));
 
-static __always_inline u32 preempt_count_now(struct task_struct *current, i64 preempt_delta)
+/* A kernel address becomes one that may be read by a load, which costs no call: 6.2
+ * (a35b9af4ec2c). */
+extern void *bpf_rdonly_cast(const void *addr, u32 btf_id) __ksym __weak;
+
+/* The int at a kernel address; upid: some type that begins with one. */
+static __always_inline u32 read_kernel_word(u64 addr, bool by_load)
+{
+	u32 word = 0;
+
+	if (by_load)
+		return ((struct upid *)bpf_rdonly_cast((void *)addr,
+				bpf_core_type_id_kernel(struct upid)))->nr;
+	bpf_probe_read_kernel(&word, sizeof(word), (void *)addr);
+	return word;
+}
+
+static __always_inline u32 preempt_count_now(
+	struct task_struct *current, i64 preempt_delta, bool by_load)
 {
 #if defined(__TARGET_ARCH_x86)
 	struct task_struct___group *task = (void *)current;
-	u64 rq;
-	u32 count = 0;
 
 	if (!preempt_delta || !bpf_core_field_exists(task->se.cfs_rq))
 		return 0;
-	rq = (u64)task->se.cfs_rq->rq;
-	bpf_probe_read_kernel(&count, sizeof(count), (void *)(rq + preempt_delta));
-	return count;
+	return read_kernel_word((u64)task->se.cfs_rq->rq + preempt_delta, by_load);
 #else
 	return ((struct task_struct___preempt *)current)->thread_info.preempt.count;
 #endif

@@ -20,6 +20,7 @@ extern const volatile bool futex_calls;	 /* they are recorded, too */
 /* bit n: the first argument of syscall n is a descriptor */
 extern const volatile u64 fd_calls[8];
 extern const volatile i64 preempt_delta;	 /* see compat.bpf.h */
+extern const volatile bool has_rdonly_cast;	 /* likewise */
 extern const volatile u32 hardirq_mask, nmi_mask; /* of the preemption count; likewise */
 extern const volatile u16 nr_futex, nr_futex_wait, nr_futex_wake, nr_futex_waitv, nr_futex_requeue;
 

@@ -142,7 +142,7 @@ int BPF_PROG(on_switch_3args, bool preempt, struct task_struct *prev, struct tas
 
 static __always_inline u8 interrupt_flags(struct task_struct *current)
 {
-	u32 count = preempt_count_now(current, preempt_delta);
+	u32 count = preempt_count_now(current, preempt_delta, has_rdonly_cast);
 
 	if (count & nmi_mask)
 		return CT_WAKE_NMI;

@@ -24,6 +24,7 @@ const volatile u64 ring_doorbell = CT_SEG_BYTES / 2;
 const volatile bool futex_calls = false;
 const volatile u64 fd_calls[8] = {};
 const volatile i64 preempt_delta = 0;
+const volatile bool has_rdonly_cast = false;
 const volatile u32 hardirq_mask = 0xf0000, nmi_mask = 0xf00000;
 const volatile u16 nr_futex = CT_NR_NONE, nr_futex_wait = CT_NR_NONE, nr_futex_wake = CT_NR_NONE,
 		   nr_futex_waitv = CT_NR_NONE, nr_futex_requeue = CT_NR_NONE;

@@ -241,6 +241,8 @@ static i64 find_preempt_delta(struct btf *btf)
 static void configure_interrupts(struct ct_session *s, struct btf *btf)
 {
 	s->skel->rodata->preempt_delta = find_preempt_delta(btf);
+	s->skel->rodata->has_rdonly_cast =
+		btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	if (btf__find_by_name_kind(btf, "local_interrupt_disable_state", BTF_KIND_VAR) < 0)
 		return;
 	s->skel->rodata->hardirq_mask = 0x0f000000;

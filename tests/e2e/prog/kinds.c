@@ -6,11 +6,13 @@
  *              program and end
  */
 #define _GNU_SOURCE
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +54,15 @@ static void *spin(void *arg)
 	return NULL;
 }
 
+/* Futex calls whose results no other event tells. */
+static void be_refused(int times)
+{
+	static int word;
+
+	while (times--)
+		syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+}
+
 static void *wander(void *arg)
 {
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -65,6 +76,7 @@ static void *wander(void *arg)
 		sched_setaffinity(0, sizeof(set), &set);
 		snprintf(name, sizeof(name), "step-%u", i);
 		prctl(PR_SET_NAME, name);
+		be_refused(30);
 		pause_us(200);
 	}
 	return NULL;

@@ -93,12 +93,12 @@ struct stack_memos_map {
 	__type(key, u32);
 	__type(value, struct stack_memo);
 };
-#define FUTEX_WAKES 4096
-struct futex_wakes_map {
+#define FUTEX_TOLD_SLOTS 4096
+struct futex_told_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FUTEX_WAKES);
+	__uint(max_entries, FUTEX_TOLD_SLOTS);
 	__type(key, u32);
-	__type(value, u32);
+	__type(value, u64);
 };
 struct doorbell_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -112,7 +112,7 @@ extern struct spans_map spans SEC(".maps");
 extern struct stack_keys_map stack_keys SEC(".maps");
 extern struct scratch_map scratch SEC(".maps");
 extern struct stack_memos_map stack_memos SEC(".maps");
-extern struct futex_wakes_map futex_wakes SEC(".maps");
+extern struct futex_told_map futex_told SEC(".maps");
 extern struct doorbell_map doorbell SEC(".maps");
 
 #define WATCH_PLACES 4096

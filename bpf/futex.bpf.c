@@ -3,8 +3,8 @@
  * Futex calls with their results (--futex=calls): one record when a call returns; its arguments are
  * still in the registers saved at entry, so the entry needs no probe (half the price).  A call that
  * never returns is seen by the switch that puts it to sleep.  What other records say already is not
- * said again: that a wait was ended by a waking, that a call woke the one thread whose WAKING names
- * it.  Not here: deciding who held a lock.
+ * said again (wait.bpf.h): that a sleep was ended by a waking, that a call woke the one thread whose
+ * WAKING names it.  Not here: deciding who held a lock.
  */
 #include "filter.bpf.h"
 #include "emit.bpf.h"
@@ -53,33 +53,18 @@ static __always_inline void fill_futex_call(struct ct_futex *f, REGS_TYPE *regs,
 	}
 }
 
-/* Do BLOCK and WAKING say all that this record would?  Asked once for each call: what is noted of a
- * thread's wakings is that of the call it is in. */
-static __always_inline bool is_told(u32 tid, REGS_TYPE *regs, u32 nr, i64 ret)
-{
-	u32 cmd = nr == nr_futex_wait ? FUTEX_WAIT :
-		  nr == nr_futex_wake ? FUTEX_WAKE :
-		  nr == nr_futex      ? REG_ARG1(regs) & FUTEX_CMD :
-					FUTEX_CMD;
-	bool woke = take_futex_wake(tid);
-
-	if (cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET)
-		return ret == 0;
-	return (cmd == FUTEX_WAKE || cmd == FUTEX_WAKE_BITSET) && ret == 1 && woke;
-}
-
 static __always_inline int handle_futex(u32 nr, i64 ret)
 {
 	const u32 bytes = RECORD_BYTES(ct_futex);
 	struct task_struct *task = bpf_get_current_task_btf();
-	REGS_TYPE *regs;
 	struct ct_futex *f;
 	struct ct_hdr *hdr;
+	u32 told;
 
 	if (!is_traced(task->pid))
 		return 0;
-	regs = (void *)bpf_task_pt_regs(task);
-	if (is_told(task->pid, regs, nr, ret))
+	told = take_futex_told(task->pid);
+	if (told && told == ret + FUTEX_TOLD)
 		return 0;
 	hdr = emit_begin(CT_FUTEX, bytes, bpf_ktime_get_ns());
 	if (!hdr)
@@ -88,7 +73,7 @@ static __always_inline int handle_futex(u32 nr, i64 ret)
 	f->nr = nr;
 	f->pad0 = 0;
 	f->result = ret;
-	fill_futex_call(f, regs, nr, ret);
+	fill_futex_call(f, (void *)bpf_task_pt_regs(task), nr, ret);
 	emit_end(hdr, task->pid, CT_FUTEX, bytes);
 	return 0;
 }

@@ -87,6 +87,8 @@ static __always_inline void emit_block(
 		forget_tid(prev->pid);
 	} else {
 		stack = stack_id(prev, regs, ts);
+		if (futex_calls)
+			note_futex_sleep(prev->pid, regs);
 	}
 	hdr = emit_begin(CT_BLOCK, bytes, ts);
 	if (!hdr)
@@ -155,13 +157,14 @@ static __always_inline u8 interrupt_flags(struct task_struct *current)
 static __always_inline u32 note_waker(struct task_struct *current, u8 flags, int *nr)
 {
 	u32 tid = current->pid;
+	REGS_TYPE *regs;
 
 	if (!is_traced(tid))
 		return 0;
-	*nr = REG_NR((REGS_TYPE *)bpf_task_pt_regs(current));
-	if (futex_calls && (*nr == nr_futex || *nr == nr_futex_wake) &&
-		!(flags & (CT_WAKE_HARDIRQ | CT_WAKE_SOFTIRQ | CT_WAKE_NMI)))
-		note_futex_wake(tid);
+	regs = (void *)bpf_task_pt_regs(current);
+	*nr = REG_NR(regs);
+	if (futex_calls && !(flags & (CT_WAKE_HARDIRQ | CT_WAKE_SOFTIRQ | CT_WAKE_NMI)))
+		note_futex_wake(tid, regs);
 	return tid;
 }
 

@@ -8,7 +8,7 @@
  *   stack_keys  fingerprint of a stack -> its id
  *   scratch     room for one stack's top, per CPU
  *   stack_memos where a thread waited last, per CPU
- *   futex_wakes threads that woke another in the futex call they are in
+ *   futex_told  what a thread's records tell of the result of the futex call it is in
  *   doorbell    wakes the reader when a ring fills up; carries no data
  *   watch_places  instructions that touched a watched variable, their code sent already
  */
@@ -36,7 +36,7 @@ struct spans_map spans SEC(".maps");
 struct stack_keys_map stack_keys SEC(".maps");
 struct scratch_map scratch SEC(".maps");
 struct stack_memos_map stack_memos SEC(".maps");
-struct futex_wakes_map futex_wakes SEC(".maps");
+struct futex_told_map futex_told SEC(".maps");
 struct doorbell_map doorbell SEC(".maps");
 struct watch_places_map watch_places SEC(".maps");
 

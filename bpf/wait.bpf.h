@@ -64,6 +64,62 @@ static __always_inline void read_futex_args(REGS_TYPE *regs, int nr, struct fute
 }
 
 /*
+ * What the records of a thread's futex call tell of its result: that it waits, and if it is woken
+ * returns 0, or that it woke a thread, and if no other returns 1.  By tid % FUTEX_TOLD_SLOTS; where
+ * two threads share a place, one of them may be forgotten: then its call is recorded, too.
+ */
+#define FUTEX_TOLD 1 /* added to the result: 0 is nothing */
+
+static __always_inline void note_futex_told(u32 tid, u32 result)
+{
+	u32 slot = tid % FUTEX_TOLD_SLOTS;
+	u64 *at = bpf_map_lookup_elem(&futex_told, &slot);
+
+	if (at)
+		*at = (u64)(result + FUTEX_TOLD) << 32 | tid;
+}
+
+static __always_inline bool is_futex_op(REGS_TYPE *regs, int nr, u32 op, u32 op_bitset)
+{
+	u32 cmd = REG_ARG1(regs) & FUTEX_CMD;
+
+	return nr == nr_futex && (cmd == op || cmd == op_bitset);
+}
+
+/* Of a thread that falls asleep, of one that wakes another. */
+static __always_inline void note_futex_sleep(u32 tid, REGS_TYPE *regs)
+{
+	int nr = REG_NR(regs);
+
+	if (nr == nr_futex_wait || is_futex_op(regs, nr, FUTEX_WAIT, FUTEX_WAIT_BITSET))
+		note_futex_told(tid, 0);
+}
+
+static __always_inline void note_futex_wake(u32 tid, REGS_TYPE *regs)
+{
+	int nr = REG_NR(regs);
+
+	if (nr == nr_futex_wake || is_futex_op(regs, nr, FUTEX_WAKE, FUTEX_WAKE_BITSET))
+		note_futex_told(tid, 1);
+}
+
+/* The result, FUTEX_TOLD added; 0: the records do not tell it. */
+static __always_inline u32 take_futex_told(u32 tid)
+{
+	u32 slot = tid % FUTEX_TOLD_SLOTS;
+	u64 *at = bpf_map_lookup_elem(&futex_told, &slot);
+	u64 told;
+
+	if (!at)
+		return 0;
+	told = *at;
+	if ((u32)told != tid)
+		return 0;
+	*at = 0;
+	return told >> 32;
+}
+
+/*
  * Owner of the lock at a futex word. Layouts: glibc nptl/pthread_mutex_t and pthread_rwlock_t, 2.17
  * to 2.41: mutex { lock, count, owner, ... } waits on lock with value 2 (WAIT; with a timeout,
  * WAIT_BITSET); robust and PI mutexes and
@@ -86,8 +142,8 @@ static __always_inline u32 lock_owner(const struct futex_args *a, const u32 word
 	return 0;
 }
 
-/* Does the memory at the futex tell more than the call?  A plain wait sleeps only if the word has the
- * value that it gives. */
+/* Does the memory at the futex tell more than the call?  A plain wait sleeps only if the word has
+ * the value that it gives. */
 static __always_inline bool needs_words(const struct futex_args *a)
 {
 	u32 cmd = a->op & FUTEX_CMD;
@@ -120,28 +176,6 @@ static __always_inline void fill_futex(struct ct_block *b, const struct futex_ar
 		return;
 	b->word = words[0];
 	b->owner = lock_owner(a, words);
-}
-
-/* Did a thread wake another in the futex call that it is in?  By tid % FUTEX_WAKES; where two share a
- * place, one of them may be forgotten: then its call is recorded, too. */
-static __always_inline void note_futex_wake(u32 tid)
-{
-	u32 slot = tid % FUTEX_WAKES;
-	u32 *at = bpf_map_lookup_elem(&futex_wakes, &slot);
-
-	if (at)
-		*at = tid;
-}
-
-static __always_inline bool take_futex_wake(u32 tid)
-{
-	u32 slot = tid % FUTEX_WAKES;
-	u32 *at = bpf_map_lookup_elem(&futex_wakes, &slot);
-
-	if (!at || *at != tid)
-		return false;
-	*at = 0;
-	return true;
 }
 
 /* Kind of file behind descriptor `fd` of the current task. */

@@ -143,8 +143,18 @@ def check_accesses():
     """The program says itself how often it touches the variable: it is read and written for each
     visit of four threads, and read at the end."""
     trace = e2e.trace_name()
-    run = e2e.run([e2e.CTRACE, "--quiet", "--no-html", "-o", trace, "--buffer", "64K",
-                   "--watch", "counter", os.path.join(e2e.DEMOS, "race"), "plain", str(VISITS)])
+    command = [e2e.CTRACE, "--quiet", "--no-html", "-o", trace, "--buffer", "64K",
+               "--watch", "counter", os.path.join(e2e.DEMOS, "race"), "plain", str(VISITS)]
+    ctrace = e2e.start(command, stdout=e2e.subprocess.PIPE, stderr=e2e.subprocess.PIPE,
+                       text=True)
+    e2e.wait_for("accesses on disk, or the end", lambda: ctrace.poll() is not None or (
+        os.path.exists(trace) and os.path.getsize(trace) > 8000))
+    if ctrace.poll() is None:
+        os.kill(ctrace.pid, signal.SIGSTOP)
+        time.sleep(STOPPED_S / 4)
+        os.kill(ctrace.pid, signal.SIGCONT)
+    out, err = ctrace.communicate(timeout=60)
+    run = e2e.subprocess.CompletedProcess([], ctrace.returncode, out, err)
     if "debug registers" in run.stderr or "x86-64 alone" in run.stderr:
         e2e.note(f"accesses are not watched here: {run.stderr.strip()}")
         return

@@ -76,7 +76,7 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, int);
 	__type(value, char);
-} wakers SEC(".maps"); /* threads that woke one of ours in the futex call they are in */
+} told SEC(".maps"); /* threads whose events tell what the futex call they are in returns: this */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, COUNT_END);
@@ -169,6 +169,26 @@ int rename(__u64 *ctx)
 	return 0;
 }
 
+static __always_inline void tell(struct task_struct *task, int is_waking, char result)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u32 zero = 0;
+	struct count_config *c = bpf_map_lookup_elem(&config, &zero);
+	int tid = task->pid, nr = CALL_OF(regs), op = SECOND_OF(regs) & 127;
+
+	if (!c)
+		return;
+	if (nr == c->calls[COUNT_WAIT])
+		op = 0;
+	else if (nr == c->calls[COUNT_WAKE])
+		op = 1;
+	else if (nr != c->calls[COUNT_CLASSIC])
+		return;
+	/* FUTEX_WAIT and FUTEX_WAIT_BITSET; FUTEX_WAKE and FUTEX_WAKE_BITSET */
+	if (is_waking ? op == 1 || op == 10 : op == 0 || op == 9)
+		bpf_map_update_elem(&told, &tid, &result, BPF_ANY);
+}
+
 SEC("tp_btf/sched_switch")
 int change(__u64 *ctx)
 {
@@ -181,6 +201,8 @@ int change(__u64 *ctx)
 	if (leaves && waits && ctx[3] & TASK_DEAD) {
 		count(COUNT_TASK_COUNTS);
 		bpf_map_delete_elem(&ours, &tid);
+	} else if (leaves && waits) {
+		tell(from, 0, 0);
 	}
 	return 0;
 }
@@ -189,19 +211,12 @@ SEC("tp_btf/sched_waking")
 int waking(__u64 *ctx)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
-	int tid = current->pid, nr;
-	__u32 zero = 0;
-	struct count_config *c = bpf_map_lookup_elem(&config, &zero);
-	char one = 1;
 
-	if (!c || !is_ours(((struct task_struct *)ctx[0])->pid))
+	if (!is_ours(((struct task_struct *)ctx[0])->pid))
 		return 0;
 	count(COUNT_WAKING);
-	if (!is_ours(tid))
-		return 0;
-	nr = CALL_OF((struct pt_regs *)bpf_task_pt_regs(current));
-	if (nr == c->calls[COUNT_CLASSIC] || nr == c->calls[COUNT_WAKE])
-		bpf_map_update_elem(&wakers, &tid, &one, BPF_ANY);
+	if (is_ours(current->pid))
+		tell(current, 1, 1);
 	return 0;
 }
 
@@ -221,22 +236,7 @@ int migrate(__u64 *ctx)
 	return 0;
 }
 
-/* A wait that was ended by a waking, and the waking of one thread, are told by other events. */
-static __always_inline int is_told(int call, int op, long ret, int woke)
-{
-	if (call != COUNT_CLASSIC)
-		op = call == COUNT_WAIT ? 0 : call == COUNT_WAKE ? 1 : -1;
-	switch (op & 127) {
-	case 0: /* FUTEX_WAIT */
-	case 9: /* FUTEX_WAIT_BITSET */
-		return ret == 0;
-	case 1:	 /* FUTEX_WAKE */
-	case 10: /* FUTEX_WAKE_BITSET */
-		return ret == 1 && woke;
-	}
-	return 0;
-}
-
+/* A sleep that was ended by a waking, and the waking of one thread, are told by other events. */
 SEC("tp_btf/sys_exit")
 int call(__u64 *ctx)
 {
@@ -244,15 +244,15 @@ int call(__u64 *ctx)
 	__u32 zero = 0, i;
 	struct count_config *c = bpf_map_lookup_elem(&config, &zero);
 	int nr = CALL_OF(regs), tid = bpf_get_current_pid_tgid();
+	char *known;
 
 	if (!c || !is_ours(tid))
 		return 0;
-	for (i = 0; i < COUNT_CALLS; i++) {
-		if (c->calls[i] != nr)
-			continue;
-		if (!is_told(i, SECOND_OF(regs), ctx[1], !bpf_map_delete_elem(&wakers, &tid)))
+	known = bpf_map_lookup_elem(&told, &tid);
+	for (i = 0; i < COUNT_CALLS; i++)
+		if (c->calls[i] == nr && !(known && *known == (long)ctx[1]))
 			count(COUNT_FUTEX);
-	}
+	bpf_map_delete_elem(&told, &tid);
 	return 0;
 }
 

@@ -148,19 +148,22 @@ def file_capabilities():
 
 
 def hostile_symbols():
-    """The reader of symbols may crash; the recording stays."""
+    """The reader of symbols may crash, or want more memory than there is; the recording stays."""
     trace = os.path.join(own, "hostile.ctrace")
     stuck = e2e.compile_c("crash_naming.c", "crash_naming.so", "-shared", "-fPIC")
-    env = e2e.environment(LD_PRELOAD=stuck)
-    result = e2e.run([e2e.CTRACE, "-o", trace, "--", "env", "-u", "LD_PRELOAD", "sleep", "0.1"],
-                     env=env)
-    e2e.equal("a crash in reading symbols: the program's exit status", result.returncode, 0)
-    said = [line for line in result.stderr.splitlines() if "symbols failed" in line]
-    e2e.check("a crash in reading symbols: one line says so", len(said) == 1, result.stderr)
-    recording = e2e.Recording(trace, result)
-    e2e.check_sound("a crash in reading symbols", recording)
-    e2e.check("a crash in reading symbols: the trace is complete",
-              recording.json["run"]["complete"], recording.json["run"])
+    for name, more, why in (("a crash in reading symbols", {}, "Abort"),
+                            ("a terabyte to read symbols", {"GREEDY": "1"}, "too much memory")):
+        env = e2e.environment(LD_PRELOAD=stuck, **more)
+        result = e2e.run([e2e.CTRACE, "-o", trace, "--", "env", "-u", "LD_PRELOAD", "sleep", "0.1"],
+                         env=env)
+        e2e.equal(f"{name}: the program's exit status", result.returncode, 0)
+        said = [line for line in result.stderr.splitlines() if "symbols failed" in line]
+        e2e.check(f"{name}: one line says so, and why", len(said) == 1
+                  and why in result.stderr.replace("\n", " "), result.stderr)
+        recording = e2e.Recording(trace, result)
+        e2e.check_sound(name, recording)
+        e2e.check(f"{name}: the trace is complete", recording.json["run"]["complete"],
+                  recording.json["run"])
 
 
 rights_here = place_for_rights()

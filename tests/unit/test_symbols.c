@@ -895,6 +895,92 @@ static void test_damaged_cxx(void **state)
 	check_damaged("cxx-O2-nofp-pie", 60);
 }
 
+/* ---- files that are made to be large ---- */
+
+#define GIB (1ull << 30)
+
+static char *write_temp(const struct bytes *content)
+{
+	char *path = ct_strdup("/tmp/test_symbols.XXXXXX");
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, content->at, content->len), (ssize_t)content->len);
+	close(fd);
+	return path;
+}
+
+/* Gives section `name` a size, and the file, which is sparse, so much more room. */
+static void enlarge(struct bytes *elf, const char *name, u64 size)
+{
+	Elf64_Ehdr *head = (void *)elf->at;
+	Elf64_Shdr *sections = (void *)(elf->at + head->e_shoff);
+	const char *names = (const char *)elf->at + sections[head->e_shstrndx].sh_offset;
+	for (u32 i = 0; i < head->e_shnum; i++)
+		if (!strcmp(names + sections[i].sh_name, name)) {
+			sections[i].sh_size = size;
+			return;
+		}
+	fail_msg("no section %s", name);
+}
+
+/* Whether a file that was changed so is read at all. */
+static bool is_read(const struct bytes *elf, u64 size, u64 *taken)
+{
+	char *path = write_temp(elf);
+	assert_int_equal(truncate(path, (off_t)size), 0);
+	struct ct_elf *f = ct_elf__new(path, NO_DEBUG_ROOT);
+	f->fd = ct_open_regular(path, &f->id);
+	f->taken = taken;
+	ct_elf__load(f);
+	bool read = f->elf;
+	ct_elf__free(f);
+	unlink(path);
+	free(path);
+	return read;
+}
+
+static void test_sparse(void **state)
+{
+	static const char *const sections[] = { ".symtab", ".strtab", ".dynsym", ".eh_frame",
+		".shstrtab", ".eh_frame_hdr" };
+	char *path = sample_path("c-O2-nofp-pie");
+	u64 taken = 0;
+	u32 read = 0;
+	for (u32 i = 0; i < CT_COUNT(sections); i++) {
+		struct bytes elf = read_whole(path);
+		assert_true(is_read(&elf, elf.len, NULL));
+		enlarge(&elf, sections[i], 2 * GIB);
+		assert_false(is_read(&elf, 3 * GIB, NULL));
+		free(elf.at);
+	}
+	struct bytes elf = read_whole(path);
+	Elf64_Ehdr *head = (void *)elf.at;
+	enlarge(&elf, ".strtab", GIB - GIB / 4);
+	while (read < 100 && is_read(&elf, GIB, &taken))
+		read++;
+	assert_int_equal(read, 5); /* all together no more than CT_FILES_BYTES_MAX */
+	head->e_shnum = head->e_shstrndx = 0;
+	head->e_shoff = 0;
+	assert_true(is_read(&elf, elf.len, NULL));
+	assert_false(is_read(&elf, 2 * GIB, NULL));
+	free(elf.at);
+	free(path);
+}
+
+/* Whoever has a lease on a file that he maps makes others wait who open it, for 45 s. */
+static void test_lease(void **state)
+{
+	struct bytes content = { (u8 *)"x", 1 };
+	char *path = write_temp(&content);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct ct_file_id id;
+	signal(SIGIO, SIG_IGN);
+	if (!fcntl(fd, F_SETLEASE, F_WRLCK))
+		assert_int_equal(ct_open_regular(path, &id), -EWOULDBLOCK);
+	close(fd);
+	unlink(path);
+	free(path);
+}
+
 /* ---- cost ---- */
 
 struct kept {
@@ -1007,6 +1093,8 @@ int main(void)
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_damaged_c),
 		cmocka_unit_test(test_damaged_cxx),
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ static int open_mapped(struct ct_file_id *id, u32 tgid, u64 addr, u64 len, const
 
 static u32 add_file(struct ct_files *files, struct ct_elf *elf)
 {
+	elf->taken = &files->taken;
 	*ct_vec_push(&files->at) = elf;
 	return files->at.cnt - 1;
 }

@@ -218,7 +218,8 @@ void ct_files__init(struct ct_files *files);
 void ct_files__clear(struct ct_files *files);
 /* The file that the process maps at [addr, addr + len) under that name; CT_NONE: none (anonymous).
  * Looks at the file system now, so that a file replaced or deleted later keeps its names. */
-u32 ct_files__get(struct ct_files *files, u32 tgid, u64 addr, u64 len, const char *path);
+u32 ct_files__get(
+	struct ct_files *files, u32 tgid, u64 addr, u64 len, const char *path, u64 ino);
 /* The file's vaddr of an address of the mapping. */
 u64 ct_files__vaddr(const struct ct_files *files, const struct ct_mapping *mapping, u64 addr);
 

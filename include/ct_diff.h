@@ -98,6 +98,7 @@ enum ct_noise {
 
 struct ct_spread {
 	double median, least, most;
+	bool lossy; /* events were lost, which may have changed it: shown as "~" */
 };
 struct ct_difference {
 	u32 group, unit;

@@ -54,6 +54,7 @@ void ct_rule__clear(struct ct_rule *rule);
 struct ct_judgement {
 	bool passed;
 	bool known; /* the trace tells; what it does not tell does not pass */
+	bool lossy; /* events were lost, which may have changed the value */
 	double value;
 };
 struct ct_judgement ct_rule__judge(const struct ct_rule *rule, const struct ct_facts *facts);

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import sys
 
 sys.dont_write_bytecode = True
@@ -74,6 +75,14 @@ with open(source, "w", encoding="utf-8") as out:
 refused("a file that is no trace", [e2e.CTRACE, "-o", source, "true"], "keep.c", "not a trace")
 with open(source, encoding="utf-8") as kept:
     e2e.check("it is as it was", kept.read().startswith("int main"))
+fifo = e2e.path("fifo.ctrace")
+os.mkfifo(fifo)
+refused("a FIFO for a trace", [e2e.CTRACE, "-o", fifo, "true"], fifo, "not a trace")
+try:    # loop0, which is there or not: what is refused names it either way
+    os.mknod(e2e.path("disk"), 0o600 | stat.S_IFBLK, os.makedev(7, 0))
+    refused("a disk for a trace", [e2e.CTRACE, "-o", e2e.path("disk"), "true"], "disk")
+except PermissionError:
+    e2e.note("no device files can be made here")
 refused("JSON to nowhere", [e2e.CTRACE, "--quiet", "--json=" + e2e.path("none/r.json"), "-o",
                             e2e.path("t.ctrace"), "true"], "none/r.json")
 

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A program whose names are attacks: on the terminal, on whoever parses an export."""
+"""A program whose names are attacks: on the terminal, on whoever parses an export, on a browser."""
+import base64
 import csv
 import io
 import json
 import os
 import re
+import shutil
 import sys
+import zlib
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -99,6 +102,76 @@ def check_text():
               run(e2e.CTRACE, "export", again, "-f", "text", "-o", "-")[1] == out, True)
 
 
+def check_speedscope():
+    status, out, _ = run(e2e.CTRACE, "export", trace, "-f", "speedscope", "-o", "-")
+    e2e.equal("speedscope: status", status, 0)
+    check_plain("speedscope", out)
+    e2e.check("speedscope: JSON, with the threads in it", any(
+        "</script>" in profile["name"] for profile in json.loads(out)["profiles"]), out[:400])
+
+
+def check_openmetrics():
+    status, out, _ = run(e2e.CTRACE, "export", trace, "-f", "openmetrics", "-o", "-")
+    e2e.equal("openmetrics: status", status, 0)
+    check_plain("openmetrics", out)
+    line = r'#.*|[a-z_]+(\{([a-z_]+="([^"\\]|\\[\\n"])*",?)*\})? [0-9.e+-]+( [0-9.]+)?'
+    wrong = [l for l in out.decode().splitlines() if not re.fullmatch(line, l)]
+    e2e.check("openmetrics: names end no label, no line", not wrong, wrong)
+
+
+def check_perfetto():
+    file = e2e.path("nasty.pftrace")
+    status, _, err = run(e2e.CTRACE, "export", trace, "-f", "perfetto", "-o", file)
+    e2e.equal("perfetto: status", status, 0)
+    protoc = shutil.which("protoc-c")
+    if not protoc:
+        raise e2e.Harness("protoc-c, which ctrace is built with, is not there")
+    proto = os.path.join(e2e.ROOT, "user/export/perfetto.proto")
+    with open(file, "rb") as data:
+        done = e2e.subprocess.run([protoc, f"-I{os.path.dirname(proto)}", "--decode=ctrace.Trace",
+                                   proto], stdin=data, stdout=e2e.subprocess.PIPE, check=False,
+                                  stderr=e2e.subprocess.PIPE, timeout=e2e.TIMEOUT_S)
+    e2e.check("perfetto: it is read as messages", done.returncode == 0, done.stderr)
+    names = {re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), quoted)
+             for quoted in re.findall(rb'"((?:[^"\\]|\\.)*)"', done.stdout)}
+    wrong = []
+    for name in names:
+        try:
+            name.decode("utf-8")
+        except UnicodeDecodeError:
+            wrong.append(name)
+    e2e.check("perfetto: every name is valid UTF-8", names and not wrong, wrong)
+    e2e.check("perfetto: the threads are in it", any(b"</script><b>x" in n for n in names), names)
+
+
+def check_page():
+    """What a browser makes of it: page/*.mjs. Here: nothing stands outside the packed data."""
+    file = e2e.path("nasty.html")
+    status, _, err = run(e2e.CTRACE, "export", trace, "-f", "html", "-o", file)
+    if status and b"nodejs" in err:
+        e2e.note("no page: ctrace was built without npm")
+        return
+    e2e.equal("page: status", status, 0)
+    with open(file, "rb") as page:
+        html = page.read()
+    packed = re.findall(rb'class="ct-data">([^<]*)</script>', html)
+    bare = re.sub(rb'class="ct-data">[^<]*</script>', b"", html)
+    found = [word for word in (b"img src=x", b"evil", b"owned", b"<b>x") if word in bare]
+    e2e.check("page: no name stands in the file as it is", not found, found)
+    data = zlib.decompress(base64.b64decode(b"".join(packed)), 31)
+    e2e.check("page: the names are in its data", b"<b>x" in data and b"img src=x" in data)
+
+
+def check_several():
+    """Commands that read more than one trace."""
+    for words in (("diff", "-v", trace, trace), ("diff", "--json", trace, trace),
+                  ("check", trace, "--rule", "lock:\x1b[31m\xff < 3s"),
+                  ("check", trace, "--json", "--rule", "lock:\x1b[31m\xff < 3s")):
+        status, out, err = run(e2e.CTRACE, *words, LC_ALL="C.UTF-8")
+        e2e.check(f"{' '.join(words[:2])[:8]}: status", status in (0, 90), (status, err))
+        check_plain(" ".join(w for w in words[:2] if w != trace), out + err)
+
+
 trace = e2e.path("nasty.ctrace")
 status, out, err = run(e2e.CTRACE, "-o", trace, program, *ARGUMENTS, LC_ALL="C.UTF-8")
 e2e.equal("exit status", status, 0)
@@ -108,4 +181,9 @@ check_json()
 check_csv()
 check_folded()
 check_text()
+check_speedscope()
+check_openmetrics()
+check_perfetto()
+check_page()
+check_several()
 e2e.done()

@@ -20,7 +20,7 @@ import e2e
 e2e.needs_recording()
 e2e.needs_tools("setpriv", "setcap")
 
-CAP_KILL, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_CHECKPOINT_RESTORE = 5, 2, 19, 40
+CAP_KILL, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_CHECKPOINT_RESTORE = 5, 1, 19, 40
 SUDO = {"SUDO_UID": e2e.NOBODY, "SUDO_GID": e2e.NOBODY, "SUDO_USER": "nobody"}
 AS_NOBODY = ["setpriv", f"--reuid={e2e.NOBODY}", f"--regid={e2e.NOBODY}", "--clear-groups"]
 OF_PARENT = "grep -E '^(Uid|Gid|CapPrm|CapEff|NoNewPrivs)' /proc/$PPID/status"
@@ -83,7 +83,28 @@ def kept_while_recording():
     result = e2e.run([public, "--quiet", "sh", "-c", f"sleep 0.3; {OF_PARENT}"], cwd=own)
     e2e.check("as root: no capability to load, to mount, to change the network",
               caps(parse_status(result.stdout)) <= {CAP_CHECKPOINT_RESTORE, CAP_SYS_PTRACE,
-                                                    CAP_DAC_READ_SEARCH, CAP_KILL}, result.stdout)
+                                                    CAP_DAC_OVERRIDE, CAP_KILL}, result.stdout)
+
+
+def root_elsewhere():
+    """Root in somebody's directory, as in a container that has one of the host's: what comes after
+    the start finds its place, too."""
+    trace = os.path.join(own, "large.ctrace")
+    faults = e2e.compile_c("faults.c", "faults", "-O1")
+    end = e2e.path("end")
+    process = e2e.start([public, "-o", trace, "--max-size", "1M", faults, "beat", end], cwd=own,
+                        stderr=e2e.subprocess.PIPE)
+    e2e.wait_for("the file to be begun anew", lambda: os.path.exists(f"{trace}.part")
+                 or process.poll() is not None)
+    turned = os.path.exists(f"{trace}.part")
+    with open(end, "w", encoding="ascii"):
+        pass
+    said = process.communicate(timeout=60)[1].decode()
+    e2e.equal("root in another's directory: exit status", process.returncode, 0)
+    e2e.check("root in another's directory: the file was begun anew, and its halves joined",
+              turned and os.path.exists(trace) and not os.path.exists(f"{trace}.part"), said)
+    e2e.check("root in another's directory: nothing could not be written", "cannot" not in said,
+              said)
 
 
 def setuid_program():
@@ -148,23 +169,27 @@ def file_capabilities():
 
 
 def hostile_symbols():
-    """The reader of symbols may crash; the recording stays."""
+    """The reader of symbols may crash, or want more memory than there is; the recording stays."""
     trace = os.path.join(own, "hostile.ctrace")
     stuck = e2e.compile_c("crash_naming.c", "crash_naming.so", "-shared", "-fPIC")
-    env = e2e.environment(LD_PRELOAD=stuck)
-    result = e2e.run([e2e.CTRACE, "-o", trace, "--", "env", "-u", "LD_PRELOAD", "sleep", "0.1"],
-                     env=env)
-    e2e.equal("a crash in reading symbols: the program's exit status", result.returncode, 0)
-    said = [line for line in result.stderr.splitlines() if "symbols failed" in line]
-    e2e.check("a crash in reading symbols: one line says so", len(said) == 1, result.stderr)
-    recording = e2e.Recording(trace, result)
-    e2e.check_sound("a crash in reading symbols", recording)
-    e2e.check("a crash in reading symbols: the trace is complete",
-              recording.json["run"]["complete"], recording.json["run"])
+    for name, more, why in (("a crash in reading symbols", {}, "Abort"),
+                            ("a terabyte to read symbols", {"GREEDY": "1"}, "too much memory")):
+        env = e2e.environment(LD_PRELOAD=stuck, **more)
+        result = e2e.run([e2e.CTRACE, "-o", trace, "--", "env", "-u", "LD_PRELOAD", "sleep", "0.1"],
+                         env=env)
+        e2e.equal(f"{name}: the program's exit status", result.returncode, 0)
+        said = [line for line in result.stderr.splitlines() if "symbols failed" in line]
+        e2e.check(f"{name}: one line says so, and why", len(said) == 1
+                  and why in result.stderr.replace("\n", " "), result.stderr)
+        recording = e2e.Recording(trace, result)
+        e2e.check_sound(name, recording)
+        e2e.check(f"{name}: the trace is complete", recording.json["run"]["complete"],
+                  recording.json["run"])
 
 
 rights_here = place_for_rights()
 kept_while_recording()
+root_elsewhere()
 setuid_program()
 file_capabilities()
 hostile_symbols()

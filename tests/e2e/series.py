@@ -4,6 +4,7 @@
 """-r N: so many traces, a summary in place of the reports, the exit status of the last run, Ctrl-C.
 --label and --redact: what a trace says of its run, and that it says nothing else.
 """
+import base64
 import glob
 import json
 import os
@@ -192,11 +193,24 @@ def unpacked(trace):
     return out
 
 
+def page_data(trace):
+    """What the page made of it in its own directory, where its sources are, holds packed."""
+    page = e2e.path("packed.html")
+    folder = os.path.dirname(os.path.dirname(trace))
+    made = e2e.run([e2e.CTRACE, "export", trace, "-f", "html", "-o", page], cwd=folder)
+    if made.returncode:     # built without npm
+        return b""
+    with open(page, encoding="utf-8") as html:
+        packed = "".join(re.findall('class="ct-data">([^<]*)</script>', html.read()))
+    return zlib.decompress(base64.b64decode(packed), 31)
+
+
 def everything(trace):
     """What anybody could read in it, by name of the reader."""
-    texts = {"raw": unpacked(trace)}
+    texts = {"raw": unpacked(trace), "page": page_data(trace)}
     for form in FORMATS:
-        texts[form] = e2e.export(trace, form).encode()
+        if form != "html":
+            texts[form] = e2e.export(trace, form).encode()
     texts["report"] = e2e.run([e2e.CTRACE, "report", "-v", "shared.ctrace"],
                               cwd=os.path.dirname(trace), env=e2e.environment(COLUMNS=300)
                               ).stdout.encode()
@@ -227,6 +241,10 @@ def redaction():
         name = "redacted" if options else "not redacted"
         e2e.equal(f"{name}: exit status", result.returncode, 0)
         found = {reader: leaks(text) for reader, text in everything(trace).items()}
+        # the lines that it names are in a file that a redacted trace does not tell from others
+        sources = b"pthread_mutex_lock(lock)" in page_data(trace)
+        if page_data(trace):
+            e2e.equal(f"{name}: lines of source in its page", sources, not options)
         if options:
             e2e.equal(f"{name}: no argument and no directory, whoever reads it",
                       {reader: words for reader, words in found.items() if words}, {})

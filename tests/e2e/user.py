@@ -66,6 +66,49 @@ e2e.equal("a symbolic link to root's file is not followed", result.returncode, 1
 with open(precious, encoding="ascii") as text:
     e2e.equal("... and the file is untouched", text.read(), "root's\n")
 
+
+def called(*words):
+    """ctrace under sudo, in the caller's directory."""
+    return e2e.run([e2e.CTRACE, *words], cwd=own, env=e2e.environment(**SUDO))
+
+
+for name, words in (("check", ("check", "sh.ctrace", "--rule", "threads > 0")),
+                    ("diff", ("diff", "sh.ctrace", "sh.ctrace"))):
+    result = called(*words, "--json=link.ctrace")
+    e2e.equal(f"{name} --json=LINK: not followed", result.returncode, 125)
+    with open(precious, encoding="ascii") as text:
+        e2e.equal("... and root's file is untouched", text.read(), "root's\n")
+    result = called(*words, f"--json={name}.json")
+    made = os.stat(os.path.join(own, f"{name}.json"))
+    e2e.equal(f"{name} --json=FILE: it is the caller's", (result.returncode, made.st_uid),
+              (0, CALLER.pw_uid))
+
+# what somebody put where ctrace writes without being told the name: a FIFO would hold it for ever
+for name in ("sh.html", "sh.json", "sh.diff.html"):
+    if os.path.exists(os.path.join(own, name)):
+        os.unlink(os.path.join(own, name))
+    os.mkfifo(os.path.join(own, name))
+    os.chmod(os.path.join(own, name), 0o666)
+result = called("sh", "-c", ":")
+said = [line for line in result.stderr.splitlines() if "no page was written" in line]
+e2e.check("a FIFO where the page would be: no page, and one line", result.returncode == 0
+          and len(said) == 1 and "sh.html" in said[0], result)
+for words in (("view", "sh.ctrace"), ("export", "sh.ctrace", "-f", "json"),
+              ("diff", "sh.ctrace", "sh.ctrace", "-f", "html")):
+    result = called(*words)
+    e2e.check(f"{words[0]}: a FIFO where the file would be is refused", result.returncode == 125
+              and e2e.one_line(result.stderr), result)
+
+theirs = e2e.path("theirs.ctrace")
+with open(theirs, "w", encoding="ascii"):
+    pass
+os.chown(theirs, CALLER.pw_uid, CALLER.pw_gid)
+os.chmod(theirs, 0o666)
+result = e2e.run([e2e.CTRACE, "--quiet", "-o", theirs, "true"])
+e2e.check("another user's file, put there before: nothing is written to it",
+          result.returncode == 125 and "another user" in result.stderr
+          and not os.path.getsize(theirs), result)
+
 program = os.path.join(forbidden, "program")
 os.symlink("/bin/true", program)
 result = as_sudo(command=[program])

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ct_addr_name addr;
 
 	fuzz_put(&file, data, size);
-	ct_symbolizer__map(sym, 10, TGID, BASE, (size + 4096) & ~4095ull, 0, file.path);
+	ct_symbolizer__map(sym, 10, TGID, BASE, (size + 4096) & ~4095ull, 0, file.path, 0);
 	for (u32 id = 1; id <= 6; id++)
 		add_stack(sym, size, id);
 	ct_symbolizer__resolve(sym, names, NULL, NULL);

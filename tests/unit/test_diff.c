@@ -509,6 +509,32 @@ static void test_rules_hold_or_not(void **state)
 	unload(&l);
 }
 
+/* What is counted in events may be wrong where some were lost; what clock and kernel say is not. */
+static void test_rules_and_losses(void **state)
+{
+	static const struct {
+		const char *rule;
+		bool lossy;
+	} table[] = { { "threads == 2", true }, { "running > 1ns", true }, { "no any", true },
+		{ "duration < 1s", false }, { "lost_events == 7", false } };
+	struct loaded l = { 0 };
+	struct ct_facts f;
+
+	assert_int_equal(ct_source__open(&l.source, "tests/traces/loss.ctt", NULL), 0);
+	l.m = ct_model__build(l.source, ct_source__names(l.source));
+	ct_facts__compute(&f, l.m);
+	for (u32 i = 0; i < CT_COUNT(table); i++) {
+		struct ct_rule rule;
+		char *why;
+
+		assert_int_equal(ct_rule__parse(&rule, table[i].rule, &why), 0);
+		assert_int_equal(ct_rule__judge(&rule, &f).lossy, table[i].lossy);
+		ct_rule__clear(&rule);
+	}
+	ct_facts__clear(&f);
+	unload(&l);
+}
+
 static void test_rules_that_are_none(void **state)
 {
 	static const char *const bad[] = { "", "no", "no such", "no deadlock please", "finding",
@@ -544,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_lines_that_moved),
 		cmocka_unit_test(test_findings_come_and_go),
 		cmocka_unit_test(test_rules_hold_or_not),
+		cmocka_unit_test(test_rules_and_losses),
 		cmocka_unit_test(test_rules_that_are_none),
 	};
 

@@ -393,7 +393,7 @@ static u32 count_frames(const u64 *stack, u32 words)
 #if defined(__aarch64__)
 	snap.lr = stack[0]; /* where a call of x86 puts it is a register's place there */
 #endif
-	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon");
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon", 0);
 	ct_symbolizer__stack(r.sym, &snap);
 	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
 	ct_names__stack(r.names, 1, &cnt);
@@ -442,8 +442,8 @@ static void test_vdso(void **state)
 		.ip = STACK + 0x10000 + sym->addr,
 		.bytes = stack,
 		.len = sizeof(stack) };
-	ct_symbolizer__map(r.sym, 1, 7, STACK + 0x10000, 0x2000, 0x7ff0000, "[vdso]");
-	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon");
+	ct_symbolizer__map(r.sym, 1, 7, STACK + 0x10000, 0x2000, 0x7ff0000, "[vdso]", 0);
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "//anon", 0);
 	ct_symbolizer__stack(r.sym, &snap);
 	ct_symbolizer__resolve(r.sym, r.names, NULL, NULL);
 	assert_string_equal(str(&r, frame_at(&r, 1, 0)->module), "[vdso]");
@@ -571,7 +571,7 @@ static void test_unreadable(void **state)
 		"/proc/self/mem", "/dev/zero", "/memfd:code (deleted)", dir };
 	for (u32 i = 0; i < CT_COUNT(paths); i++) {
 		struct resolved r = { ct_symbolizer__new(), ct_names__new() };
-		ct_symbolizer__map(r.sym, 1, 1u << 30, BASE, 0x10000, 0x2000, paths[i]);
+		ct_symbolizer__map(r.sym, 1, 1u << 30, BASE, 0x10000, 0x2000, paths[i], 0);
 		u32 id = trace_of(r.sym, r.names, 1u << 30, 5, BASE + 0x123);
 		const struct ct_frame *f = &r.names->frames.at[id];
 		assert_int_equal(f->function, 0);
@@ -589,6 +589,30 @@ static void test_unreadable(void **state)
 	free(text);
 }
 
+/* A process that is gone mapped another file than has the path now. */
+static void test_replaced_unseen(void **state)
+{
+	char *path = sample_path("c-static");
+	struct ct_elf *f = ct_elf__new(path, NO_DEBUG_ROOT);
+	f->fd = ct_open_regular(path, &f->id);
+	u64 at = ct_elf__func(f, 0) ? 0 : 1;
+	for (u64 v = 0x400000; v < 0x500000 && at == 1; v++)
+		if (ct_elf__func(f, v) && !strcmp(ct_elf__func(f, v)->name, "main"))
+			at = v;
+	assert_true(at > 1);
+	for (u64 off = 0; off < 2; off++) {
+		struct resolved r = { ct_symbolizer__new(), ct_names__new() };
+		ct_symbolizer__map(
+			r.sym, 1, 1u << 30, 0x400000, 0x100000, 0, path, f->id.ino + off);
+		u32 id = trace_of(r.sym, r.names, 1u << 30, 5, at);
+		assert_string_equal(str(&r, r.names->frames.at[id].function), off ? "" : "main");
+		assert_string_equal(str(&r, r.names->frames.at[id].module), path);
+		done(&r);
+	}
+	ct_elf__free(f);
+	free(path);
+}
+
 /* A deleted file of a process that is gone: what has its path now is something else. */
 static void test_deleted_unseen(void **state)
 {
@@ -603,7 +627,7 @@ static void test_deleted_unseen(void **state)
 			if (ct_elf__func(f, v) && !strcmp(ct_elf__func(f, v)->name, "main"))
 				at = v;
 		assert_true(at);
-		ct_symbolizer__map(r.sym, 1, 1u << 30, BASE, 0x20000, 0, gone ? deleted : path);
+		ct_symbolizer__map(r.sym, 1, 1u << 30, BASE, 0x20000, 0, gone ? deleted : path, 0);
 		u32 id = trace_of(r.sym, r.names, 1u << 30, 5, BASE + at);
 		assert_string_equal(str(&r, r.names->frames.at[id].function), gone ? "" : "main");
 		assert_string_equal(str(&r, r.names->frames.at[id].module), path);
@@ -657,15 +681,15 @@ static const char *module_at(u32 tgid, ct_ns ts, u64 addr, struct resolved *r,
 static void tell_story(struct ct_symbolizer *sym)
 {
 	/* out of order, as the CPUs report it */
-	ct_symbolizer__map(sym, 50, 10, BASE, 4096, 0, "/x/second");
-	ct_symbolizer__map(sym, 10, 10, BASE, 4096, 0, "/x/first");
-	ct_symbolizer__map(sym, 12, 10, BASE + 8192, 4096, 0, "/x/old_lib");
+	ct_symbolizer__map(sym, 50, 10, BASE, 4096, 0, "/x/second", 0);
+	ct_symbolizer__map(sym, 10, 10, BASE, 4096, 0, "/x/first", 0);
+	ct_symbolizer__map(sym, 12, 10, BASE + 8192, 4096, 0, "/x/old_lib", 0);
 	ct_symbolizer__fork(sym, 60, 10, 11);
-	ct_symbolizer__map(sym, 70, 10, BASE + 8192, 4096, 0, "/x/new_lib");
+	ct_symbolizer__map(sym, 70, 10, BASE + 8192, 4096, 0, "/x/new_lib", 0);
 	ct_symbolizer__exec(sym, 100, 11);
-	ct_symbolizer__map(sym, 99, 11, BASE + 16384, 4096, 0, "/x/early");
-	ct_symbolizer__map(sym, 110, 11, BASE, 4096, 0, "/x/third");
-	ct_symbolizer__map(sym, 110, 12, BASE, 4096, 0, "//anon");
+	ct_symbolizer__map(sym, 99, 11, BASE + 16384, 4096, 0, "/x/early", 0);
+	ct_symbolizer__map(sym, 110, 11, BASE, 4096, 0, "/x/third", 0);
+	ct_symbolizer__map(sym, 110, 12, BASE, 4096, 0, "//anon", 0);
 }
 
 static void test_times(void **state)
@@ -781,7 +805,7 @@ static void test_ids(void **state)
 	struct resolved r = { ct_symbolizer__new(), ct_names__new() };
 	static const u64 ips[] = { BASE + 32, BASE + 16, BASE + 32 };
 	u64 bytes[1] = { 0 };
-	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "/x/prog");
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 4096, 0, "/x/prog", 0);
 	for (u32 i = 0; i < 3; i++) {
 		struct ct_snapshot snap = { .id = 6 - i, .tid = 7, .tgid = 7, .ts = 2, .ip = ips[i],
 			.sp = STACK, .bytes = bytes, .len = 8 };
@@ -843,7 +867,7 @@ static void use_damaged(const char *path, size_t len, u64 *seed)
 	struct ct_addr_name name;
 	u64 stack[128];
 	ct_symbolizer__set_debug_root(r.sym, NO_DEBUG_ROOT);
-	ct_symbolizer__map(r.sym, 1, 7, BASE, 0x100000, 0, path);
+	ct_symbolizer__map(r.sym, 1, 7, BASE, 0x100000, 0, path, 0);
 	for (u32 id = 1; id <= 40; id++) {
 		for (u32 i = 0; i < CT_COUNT(stack); i++)
 			stack[i] = i % 3 ? STACK + 8 * (next_random(seed) % 140) :
@@ -893,6 +917,92 @@ static void test_damaged_c(void **state)
 static void test_damaged_cxx(void **state)
 {
 	check_damaged("cxx-O2-nofp-pie", 60);
+}
+
+/* ---- files that are made to be large ---- */
+
+#define GIB (1ull << 30)
+
+static char *write_temp(const struct bytes *content)
+{
+	char *path = ct_strdup("/tmp/test_symbols.XXXXXX");
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, content->at, content->len), (ssize_t)content->len);
+	close(fd);
+	return path;
+}
+
+/* Gives section `name` a size, and the file, which is sparse, so much more room. */
+static void enlarge(struct bytes *elf, const char *name, u64 size)
+{
+	Elf64_Ehdr *head = (void *)elf->at;
+	Elf64_Shdr *sections = (void *)(elf->at + head->e_shoff);
+	const char *names = (const char *)elf->at + sections[head->e_shstrndx].sh_offset;
+	for (u32 i = 0; i < head->e_shnum; i++)
+		if (!strcmp(names + sections[i].sh_name, name)) {
+			sections[i].sh_size = size;
+			return;
+		}
+	fail_msg("no section %s", name);
+}
+
+/* Whether a file that was changed so is read at all. */
+static bool is_read(const struct bytes *elf, u64 size, u64 *taken)
+{
+	char *path = write_temp(elf);
+	assert_int_equal(truncate(path, (off_t)size), 0);
+	struct ct_elf *f = ct_elf__new(path, NO_DEBUG_ROOT);
+	f->fd = ct_open_regular(path, &f->id);
+	f->taken = taken;
+	ct_elf__load(f);
+	bool read = f->elf;
+	ct_elf__free(f);
+	unlink(path);
+	free(path);
+	return read;
+}
+
+static void test_sparse(void **state)
+{
+	static const char *const sections[] = { ".symtab", ".strtab", ".dynsym", ".eh_frame",
+		".shstrtab", ".eh_frame_hdr" };
+	char *path = sample_path("c-O2-nofp-pie");
+	u64 taken = 0;
+	u32 read = 0;
+	for (u32 i = 0; i < CT_COUNT(sections); i++) {
+		struct bytes elf = read_whole(path);
+		assert_true(is_read(&elf, elf.len, NULL));
+		enlarge(&elf, sections[i], 2 * GIB);
+		assert_false(is_read(&elf, 3 * GIB, NULL));
+		free(elf.at);
+	}
+	struct bytes elf = read_whole(path);
+	Elf64_Ehdr *head = (void *)elf.at;
+	enlarge(&elf, ".strtab", GIB - GIB / 4);
+	while (read < 100 && is_read(&elf, GIB, &taken))
+		read++;
+	assert_int_equal(read, 5); /* all together no more than CT_FILES_BYTES_MAX */
+	head->e_shnum = head->e_shstrndx = 0;
+	head->e_shoff = 0;
+	assert_true(is_read(&elf, elf.len, NULL));
+	assert_false(is_read(&elf, 2 * GIB, NULL));
+	free(elf.at);
+	free(path);
+}
+
+/* Whoever has a lease on a file that he maps makes others wait who open it, for 45 s. */
+static void test_lease(void **state)
+{
+	struct bytes content = { (u8 *)"x", 1 };
+	char *path = write_temp(&content);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct ct_file_id id;
+	signal(SIGIO, SIG_IGN);
+	if (!fcntl(fd, F_SETLEASE, F_WRLCK))
+		assert_int_equal(ct_open_regular(path, &id), -EWOULDBLOCK);
+	close(fd);
+	unlink(path);
+	free(path);
 }
 
 /* ---- cost ---- */
@@ -998,6 +1108,7 @@ int main(void)
 		cmocka_unit_test(test_deleted),
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_replaced_unseen),
 		cmocka_unit_test(test_deleted_unseen),
 		cmocka_unit_test(test_heap_guess),
 		cmocka_unit_test(test_times),
@@ -1007,6 +1118,8 @@ int main(void)
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_damaged_c),
 		cmocka_unit_test(test_damaged_cxx),
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_rate),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -546,6 +546,18 @@ static void describe_side(struct ct_diff_side *s)
 	}
 }
 
+/* The clock says how long a run was; all else is counted in events. */
+static void mark_lossy(struct ct_diff *d)
+{
+	for (u32 i = 0; i < d->at.cnt; i++) {
+		struct ct_difference *r = &d->at.at[i];
+		bool clock = i == d->duration_idx;
+
+		r->a.lossy = d->a.lost_events && !clock;
+		r->b.lossy = d->b.lost_events && !clock;
+	}
+}
+
 static void count_finding(struct ct_diff *d, const struct ct_made *made, bool of_a)
 {
 	struct ct_finding_change *c = NULL;
@@ -598,6 +610,7 @@ void ct_diff__compute(struct ct_diff *d, const struct ct_profile *a, u32 a_cnt,
 	describe_side(&d->a);
 	describe_side(&d->b);
 	find_cause(d);
+	mark_lossy(d);
 	d->lock_less_idx = find_largest(d, CT_GROUP_LOCK, true, false);
 	d->lock_more_idx = find_largest(d, CT_GROUP_LOCK, false, true);
 	d->thread_idx = find_largest(d, CT_GROUP_THREAD, true, true);

@@ -315,6 +315,8 @@ struct ct_judgement ct_rule__judge(const struct ct_rule *rule, const struct ct_f
 		j.known = run->ended && !run->attached;
 	if (rule->unit == CT_RULE_YES) /* no findings at all: no verdict was possible */
 		j.known = f->findings.at.cnt > 0;
+	j.lossy = f->m->lost_events && rule->kind != CT_RULE_DURATION &&
+		rule->kind != CT_RULE_EXIT_STATUS && rule->kind != CT_RULE_LOST_EVENTS;
 	j.value = value_of(rule, f, &whole_ns);
 	if (rule->unit == CT_RULE_PERCENT)
 		j.value = whole_ns ? j.value / whole_ns * 100 : 0;

@@ -232,7 +232,7 @@ static u64 caps_of(u32 keep)
 	if (keep & CT_KEEP_MAP_FILES)
 		caps |= 1ull << CAP_CHECKPOINT_RESTORE;
 	if (keep & CT_KEEP_FILES_KILL)
-		caps |= 1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_KILL;
+		caps |= 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_KILL;
 	return caps;
 }
 

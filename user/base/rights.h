@@ -39,7 +39,7 @@ int ct_rights__give_up(const struct ct_user *user);
 /* Capabilities that a recording may go on to need (bits of a mask). */
 #define CT_KEEP_PTRACE 1u     /* other users' processes: their memory, their mappings */
 #define CT_KEEP_MAP_FILES 2u  /* mapped files that have no path any longer */
-#define CT_KEEP_FILES_KILL 4u /* of root itself, who sees every file and may signal everybody */
+#define CT_KEEP_FILES_KILL 4u /* of root itself: files in any directory, signals to anybody */
 
 /* For good, for the whole process: that user's ids, and no capability but those of `keep` that are
  * there now.  user->differs is false afterwards.  0 or -errno; then nothing may go on. */

@@ -32,7 +32,7 @@ struct image_event {
 	u32 seq;
 	enum image_kind kind;
 	u32 tgid, child;
-	u64 addr, len, pgoff;
+	u64 addr, len, pgoff, ino;
 	char *path; /* owned */
 };
 
@@ -159,6 +159,7 @@ static void take_record(struct ct_images *im, const struct perf_event_header *h)
 		e->addr = m->addr;
 		e->len = m->len;
 		e->pgoff = m->pgoff;
+		e->ino = m->ino;
 		e->path = ct_strndup(m->filename, h->size - sizeof(*m) - sizeof(struct sample_id));
 		break;
 	case PERF_RECORD_COMM:
@@ -267,7 +268,7 @@ static void apply_map(struct ct_images *im, struct ct_symbolizer *sym, const str
 	} else if (is_library(p, e->path)) {
 		widen_span(im, e->tgid, e->addr, e->addr + e->len);
 	}
-	ct_symbolizer__map(sym, e->ts, e->tgid, e->addr, e->len, e->pgoff, e->path);
+	ct_symbolizer__map(sym, e->ts, e->tgid, e->addr, e->len, e->pgoff, e->path, e->ino);
 }
 
 static void apply_fork(struct ct_images *im, struct ct_symbolizer *sym, const struct image_event *e)

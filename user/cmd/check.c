@@ -41,6 +41,27 @@ static void grade(struct ct_checked *run, const struct ct_opts *opts, const stru
 	ct_study__close(&study);
 }
 
+static int write_json(const void *what, FILE *out)
+{
+	return ct_check__write_json(what, out);
+}
+
+static int print_verdicts(
+	const struct ct_opts *opts, const struct ct_check_in *in, const struct ct_paths *paths)
+{
+	const struct ct_writer w = { .write = write_json, .what = in };
+	const struct ct_traces traces = { (const char *const *)paths->at.at, paths->at.cnt };
+
+	if (opts->json)
+		return ct_export__json_out(opts, &w, &traces);
+	if (!opts->quiet)
+		ct_check__write(in, stdout);
+	if (!fflush(stdout))
+		return 0;
+	ct_error("cannot write the verdicts: %s", strerror(errno));
+	return -EIO;
+}
+
 static int grade_all(
 	const struct ct_opts *opts, const struct ct_rule *rules, const struct ct_paths *paths)
 {
@@ -51,7 +72,7 @@ static int grade_all(
 		.runs = runs,
 		.run_cnt = paths->at.cnt };
 	bool unread = false;
-	int err = 0;
+	int err;
 
 	for (u32 i = 0; i < in.run_cnt; i++) {
 		runs[i].name = paths->at.at[i];
@@ -59,15 +80,7 @@ static int grade_all(
 		in.passed_cnt += runs[i].passed;
 		unread |= !runs[i].judgements;
 	}
-	FILE *out = opts->json ? ct_json_out__open(opts) : stdout;
-	if (opts->json)
-		err = out ? ct_json_out__close(opts, out, ct_check__write_json(&in, out)) : -EIO;
-	else if (!opts->quiet)
-		ct_check__write(&in, stdout);
-	if (!err && fflush(stdout))
-		err = -errno;
-	if (err && !opts->json_file)
-		ct_error("cannot write the verdicts: %s", strerror(-err));
+	err = print_verdicts(opts, &in, paths);
 	for (u32 i = 0; i < in.run_cnt; i++)
 		free(runs[i].judgements);
 	free(runs);

@@ -75,6 +75,7 @@ void ct_paths__clear(struct ct_paths *paths);
 struct ct_writer {
 	int (*write)(const void *what, FILE *out); /* 0 or -errno; -ECANCELED: and said why */
 	const void *what;
+	bool unasked; /* the user did not name the file: only a regular one is replaced */
 };
 struct ct_traces {
 	const char *const *at;
@@ -85,11 +86,14 @@ struct ct_traces {
 int ct_export__write(
 	const struct ct_writer *w, const char *path, const struct ct_traces *traces);
 int ct_export__stdout(const struct ct_writer *w);
+/* --json of a command that compares traces: to its FILE, or to standard output. */
+int ct_export__json_out(
+	const struct ct_opts *opts, const struct ct_writer *w, const struct ct_traces *traces);
 bool ct_export__is_stdout(const char *output); /* -o: "-" or the like */
 /* The same of a trace; `trace` may be NULL. */
 char *ct_export__default_path(const char *trace, const char *suffix); /* "a.ctrace" -> "a.json" */
 int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
-	const char *trace);
+	const char *trace, bool unasked);
 /* --json: to its FILE, or else to `out`.  -ECANCELED: it went wrong, and that was said. */
 int ct_export__json(
 	const struct ct_opts *opts, const struct ct_export_in *in, const char *trace, FILE *out);
@@ -110,10 +114,6 @@ int ct_record__series(const struct ct_opts *opts);
 /* ---- the terminal (term.c) ---- */
 /* Colour, characters and width for a report on `out`: from the terminal, NO_COLOR, TERM, COLUMNS
  * and the locale's character set. */
-/* --json: its FILE, or standard output; as the user who runs this, so root must be given up before.
- * NULL: said. Closing returns err, or the -errno of the last bytes, and says what FILE's was. */
-FILE *ct_json_out__open(const struct ct_opts *opts);
-int ct_json_out__close(const struct ct_opts *opts, FILE *out, int err);
 void ct_term__report_opts(struct ct_report_opts *ro, FILE *out, bool verbose);
 
 #endif

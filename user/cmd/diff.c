@@ -114,7 +114,8 @@ void ct_diff_help(FILE *out)
 	      "as after.diff.html.\n"
 	      "\n--json or -f json: headline, speedup (null: none beyond the noise), noise, a and\n"
 	      "b (runs: trace, duration_ns, exit_status, findings, labels), figures (group,\n"
-	      "name, what, unit, a and b with median, least, most; beyond_noise), findings (id,\n"
+	      "name, what, unit, a and b with median, least, most, lossy where lost events may\n"
+	      "have changed them, which the text marks with ~; beyond_noise), findings (id,\n"
 	      "a_runs, b_runs, change: gone, new, rarer, \"more often\", milder, worse, same),\n"
 	      "remarks.\n"
 	      "The exit status is 0 whether something differs or not, 125 when ctrace failed.\n",

@@ -82,7 +82,7 @@ static char *default_path(const struct form *form, const char *trace)
 static int write_file(const struct output *o, const struct ct_traces *traces)
 {
 	const struct ct_opts *opts = o->compared->opts;
-	const struct ct_writer w = { write_form, o };
+	const struct ct_writer w = { .write = write_form, .what = o, .unasked = !opts->output };
 	char *path;
 	int err;
 
@@ -118,14 +118,8 @@ bool ct_diff_out__known(const struct ct_opts *opts)
 int ct_diff_out__write(const struct ct_compared *c, const struct ct_traces *traces)
 {
 	const struct output o = { find_form(c->opts), c };
-	FILE *out;
-	int err;
+	const struct ct_writer w = { .write = write_form, .what = &o };
 
-	if (!c->opts->json_file)
-		return write_file(&o, traces);
-	out = ct_json_out__open(c->opts);
-	if (!out)
-		return -EIO;
-	err = o.form->write(c, out);
-	return ct_json_out__close(c->opts, out, err);
+	return c->opts->json_file ? ct_export__json_out(c->opts, &w, traces)
+				  : write_file(&o, traces);
 }

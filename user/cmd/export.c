@@ -78,8 +78,10 @@ char *ct_export__default_path(const char *trace, const char *suffix)
 	return ct_asprintf("%.*s%s", (int)len, trace, suffix);
 }
 
-/* Whether the file at path, if there is one, may be replaced.  *direct: it is no regular file. */
-static int check_existing(const struct target *t, const struct ct_traces *traces, bool *direct)
+/* Whether the file at path, if there is one, may be replaced.  *direct: it is no regular file; a
+ * FIFO that somebody put where a file is expected would keep us waiting for a reader. */
+static int check_existing(
+	const struct target *t, const struct ct_traces *traces, bool unasked, bool *direct)
 {
 	struct stat st, of_trace;
 	int fd;
@@ -97,9 +99,9 @@ static int check_existing(const struct target *t, const struct ct_traces *traces
 			return -EEXIST;
 	*direct = !S_ISREG(st.st_mode);
 	if (*direct)
-		return 0;
+		return unasked ? -ENOTSUP : 0;
 	/* a rename asks for rights on the directory alone; a read-only file shall stay */
-	fd = ct_rights__open_as(&t->user, t->path, O_WRONLY, 0);
+	fd = ct_rights__open_as(&t->user, t->path, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return fd;
 	close(fd);
@@ -126,11 +128,12 @@ static void hold_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &held, before);
 }
 
-static int open_target(struct target *t, const struct ct_traces *traces)
+static int open_target(struct target *t, const struct ct_traces *traces, bool unasked)
 {
 	const char *path = t->path;
 	bool direct;
-	int fd, flags = O_WRONLY | O_NOCTTY, err = check_existing(t, traces, &direct);
+	int fd, flags = O_WRONLY | O_NOCTTY;
+	int err = check_existing(t, traces, unasked, &direct);
 
 	if (err)
 		return err;
@@ -178,6 +181,8 @@ static void explain(const char *path, int err)
 	else if (err == -ELOOP)
 		ct_error("'%s' is a symbolic link, which is not followed; name the file itself",
 			path);
+	else if (err == -ENOTSUP)
+		ct_error("'%s' is there and is no regular file; name another file with -o", path);
 	else
 		ct_error("cannot write '%s': %s", path, strerror(-err));
 }
@@ -192,7 +197,7 @@ int ct_export__write(
 		ct_error("SUDO_UID and SUDO_GID do not name the user who called; unset them");
 		return err;
 	}
-	err = open_target(&t, traces);
+	err = open_target(&t, traces, w->unasked);
 	if (!err)
 		err = w->write(w->what, t.file);
 	err = close_target(&t, err);
@@ -215,10 +220,10 @@ static int write_exported(const void *what, FILE *out)
 }
 
 int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
-	const char *trace)
+	const char *trace, bool unasked)
 {
 	const struct exported x = { e, in };
-	const struct ct_writer w = { write_exported, &x };
+	const struct ct_writer w = { write_exported, &x, unasked };
 	const struct ct_traces traces = { &trace, trace != NULL };
 
 	return ct_export__write(&w, path, &traces);
@@ -230,7 +235,7 @@ int ct_export__json(
 	const struct ct_exporter *e = ct_exporter__find("json");
 
 	if (opts->json_file)
-		return ct_export__file(e, in, opts->json_file, trace) ? -ECANCELED : 0;
+		return ct_export__file(e, in, opts->json_file, trace, false) ? -ECANCELED : 0;
 	return e->write(in, out);
 }
 
@@ -252,12 +257,20 @@ int ct_export__stdout(const struct ct_writer *w)
 	return err;
 }
 
+int ct_export__json_out(
+	const struct ct_opts *opts, const struct ct_writer *w, const struct ct_traces *traces)
+{
+	if (opts->json_file && !ct_export__is_stdout(opts->json_file))
+		return ct_export__write(w, opts->json_file, traces);
+	return ct_export__stdout(w);
+}
+
 static int export_study(
 	const struct ct_exporter *e, const struct ct_study *l, const struct ct_opts *opts)
 {
 	const struct ct_export_in in = { .facts = &l->facts, .source = l->source };
 	const struct exported x = { e, &in };
-	const struct ct_writer w = { write_exported, &x };
+	const struct ct_writer w = { .write = write_exported, .what = &x };
 	char *path;
 	int err;
 
@@ -265,7 +278,7 @@ static int export_study(
 		return ct_export__stdout(&w);
 	path = opts->output ? ct_strdup(opts->output)
 			    : ct_export__default_path(opts->trace, e->suffix);
-	err = ct_export__file(e, &in, path, opts->trace);
+	err = ct_export__file(e, &in, path, opts->trace, !opts->output);
 	if (!err)
 		ct_info("wrote %s", path);
 	free(path);

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -21,7 +20,6 @@
 /* The most that reading the program's symbols may take; far more than any program should need. */
 #define NAMING_CPU_S 300
 #define NAMING_WALL_S 600
-#define NAMING_BYTES (8ull << 30)
 
 struct progress {
 	ct_ns next_ns;
@@ -138,24 +136,6 @@ static void name_and_write_end(struct recording *r)
 	write_end(r);
 }
 
-/* The program's files are whatever somebody put there, and the libraries that read them are large:
- * limits on time and memory, and a crash is not ours. */
-static void limit_naming(void)
-{
-	const struct rlimit cpu = { NAMING_CPU_S, NAMING_CPU_S };
-	const struct rlimit memory = { NAMING_BYTES, NAMING_BYTES };
-	const struct rlimit none = { 0, 0 };
-
-	setrlimit(RLIMIT_CPU, &cpu);
-	setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
-	setrlimit(RLIMIT_AS, &memory);
-#else
-	(void)memory;
-#endif
-	alarm(NAMING_WALL_S);
-}
-
 static const char *what_ended(int status)
 {
 	if (!WIFSIGNALED(status))
@@ -180,7 +160,7 @@ static void finish_file(struct recording *r)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		limit_naming();
+		ct_names__limit(NAMING_CPU_S, NAMING_WALL_S);
 		name_and_write_end(r);
 		_exit(0);
 	}

@@ -21,6 +21,11 @@
  * news. */
 #define MUTE_NS 2000000000ull
 
+/* For what a look into threads that wait may take, for which the report waits; a tenth of a second
+ * is usual. */
+#define LOOK_CPU_S 30
+#define LOOK_WALL_S 60
+
 static void drain(struct recording *r)
 {
 	int err = ct_session__drain(r->session);
@@ -85,6 +90,7 @@ static bool tell_suspicion(struct recording *r, const struct ct_suspicion *s)
 	ct_look__stacks(&look, r->sym, &stack_id);
 	if (record_give_up_rights(r, 0))
 		return false;
+	ct_names__limit(LOOK_CPU_S, LOOK_WALL_S);
 	return !ct_verdict__make(&v, &look, r->sym, r->run.start_ns) &&
 	       ct_verdict__tell(&v, s->tid, r->run.attached);
 }

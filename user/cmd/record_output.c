@@ -33,12 +33,24 @@ static void keep_previous(struct recording *r)
 	}
 }
 
-/* A name typed wrong must not cost a source file: only a trace, or nothing, is overwritten. */
+/* A name typed wrong must not cost a source file or a disk: only a trace, or nothing, is written
+ * over.  A FIFO would be full soon, and we wait for its reader for ever. */
 static bool may_overwrite(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_size || ct_source__is_trace(fd);
+	if (fstat(fd, &st) || S_ISCHR(st.st_mode)) /* /dev/null and the like */
+		return true;
+	return S_ISREG(st.st_mode) && (!st.st_size || ct_source__is_trace(fd));
+}
+
+/* In a directory that all may write to, somebody may have put a file of theirs there first: the
+ * trace would be theirs. */
+static bool is_own(const struct recording *r)
+{
+	struct stat st;
+
+	return fstat(r->fd, &st) || !S_ISREG(st.st_mode) || st.st_uid == r->user.uid;
 }
 
 /* Held while this process lives: who reads the trace meanwhile can tell why it has no end, and a
@@ -73,6 +85,8 @@ int record_open_output(struct recording *r)
 	}
 	if (!r->created && !may_overwrite(r->fd))
 		return refuse_output(r, "it is not a trace");
+	if (!r->created && !is_own(r))
+		return refuse_output(r, "it belongs to another user");
 	if (!claim(r->fd))
 		return refuse_output(r, "another ctrace is recording to it");
 	return 0;

@@ -214,11 +214,17 @@ static void warn_of_older(const struct series *s)
 	free(path);
 }
 
+static int write_json(const void *what, FILE *out)
+{
+	return ct_series__write_json(what, out);
+}
+
 static int print_json(const struct series *s, const struct ct_series_in *in)
 {
-	FILE *out = ct_json_out__open(s->opts);
+	const struct ct_writer w = { .write = write_json, .what = in };
+	const struct ct_traces traces = { (const char *const *)s->paths.at, s->paths.cnt };
 
-	return out ? ct_json_out__close(s->opts, out, ct_series__write_json(in, out)) : -EIO;
+	return ct_export__json_out(s->opts, &w, &traces);
 }
 
 static int print_summary(

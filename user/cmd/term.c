@@ -3,7 +3,6 @@
  * Owns the question what may be written to a stream that a person reads: colours, characters beyond
  * ASCII, how wide.  The only place that asks the environment and the terminal for it.
  */
-#include <errno.h>
 #include <langinfo.h>
 #include <string.h>
 #include <strings.h>
@@ -48,22 +47,4 @@ void ct_term__report_opts(struct ct_report_opts *ro, FILE *out, bool verbose)
 		.width = find_width(fd),
 		.verbose = verbose,
 	};
-}
-
-FILE *ct_json_out__open(const struct ct_opts *opts)
-{
-	FILE *out = opts->json_file ? fopen(opts->json_file, "we") : stdout;
-
-	if (!out)
-		ct_error("cannot write '%s': %s", opts->json_file, strerror(errno));
-	return out;
-}
-
-int ct_json_out__close(const struct ct_opts *opts, FILE *out, int err)
-{
-	if ((opts->json_file ? fclose(out) : fflush(out)) && !err)
-		err = -errno;
-	if (err && opts->json_file)
-		ct_error("cannot write '%s': %s", opts->json_file, strerror(-err));
-	return err;
 }

@@ -34,12 +34,13 @@ static bool may_replace(const struct ct_user *user, const char *path)
 {
 	static const char sign[] = "<meta name=\"generator\" content=\"ctrace\">";
 	char head[512];
+	struct stat st;
 	ssize_t len;
 	int fd = ct_rights__open_as(user, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 
 	if (fd < 0)
 		return fd == -ENOENT;
-	len = read(fd, head, sizeof(head));
+	len = fstat(fd, &st) || !S_ISREG(st.st_mode) ? -1 : read(fd, head, sizeof(head));
 	close(fd);
 	return len == 0 || (len > 0 && memmem(head, len, sign, strlen(sign)));
 }
@@ -65,7 +66,7 @@ char *ct_view__write_beside(const struct ct_export_in *in, const char *trace)
 
 	if (!err) {
 		if (may_replace(&user, path)) {
-			err = ct_export__file(e, in, path, trace);
+			err = ct_export__file(e, in, path, trace, true);
 		} else {
 			err = -EEXIST;
 			ct_warn("no page was written: '%s' is there and not by ctrace", path);
@@ -174,7 +175,7 @@ int ct_cmd_view(const struct ct_opts *opts)
 	const struct ct_export_in in = { .facts = &l.facts, .source = l.source };
 	path = opts->output ? ct_strdup(opts->output)
 			    : ct_export__default_path(opts->trace, e->suffix);
-	err = ct_export__file(e, &in, path, opts->trace);
+	err = ct_export__file(e, &in, path, opts->trace, !opts->output);
 	ct_study__close(&l);
 	if (!err)
 		show(opts, path);

@@ -15,6 +15,7 @@
 
 #define THREADS_MAX 20 /* shown one by one */
 #define LINES_MAX 4    /* of a stack */
+#define NAMING_CPU_S 60 /* far more than the symbols of any program should need */
 
 /* ---- looking ---- */
 
@@ -72,6 +73,7 @@ static int judge(struct ct_look *look, struct ct_verdict *v, u32 pid)
 	if (!err) {
 		ct_look__stacks(look, sym, &stack_id);
 		give_up_root(pid);
+		ct_names__limit(NAMING_CPU_S, 0);
 		err = ct_verdict__make(v, look, sym, look->start_ns);
 	}
 	ct_symbolizer__free(sym);

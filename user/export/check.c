@@ -4,7 +4,8 @@
  *
  * JSON, schema 1: passed (every rule in every run), runs: trace, passed, rules: rule, passed, value
  * (null: the trace does not tell; of `no` and `finding`: was it made), unit (ns, percent, number,
- * made).  A trace that cannot be read has error in place of rules.
+ * made), lossy (true, where lost events may have changed it).  A trace that cannot be read has
+ * error in place of rules.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -34,6 +35,11 @@ static char *value_words(char buf[CT_FMT_LEN], const struct ct_rule *rule,
 	return buf;
 }
 
+static bool is_about(const struct ct_rule *rule, const struct ct_judgement *j)
+{
+	return j->lossy && j->known && rule->unit != CT_RULE_YES;
+}
+
 void ct_check__write(const struct ct_check_in *in, FILE *out)
 {
 	for (u32 i = 0; i < in->run_cnt; i++) {
@@ -44,9 +50,10 @@ void ct_check__write(const struct ct_check_in *in, FILE *out)
 		if (!run->judgements)
 			fprintf(out, "error  %s: cannot be read\n", name);
 		for (u32 k = 0; run->judgements && k < in->rule_cnt; k++)
-			fprintf(out, "%s   %s: %s (%s)\n",
+			fprintf(out, "%s   %s: %s (%s%s)\n",
 				run->judgements[k].passed ? "pass" : "FAIL", name,
 				ct_fmt_safe(rule, sizeof(rule), in->texts[k]),
+				is_about(&in->rules[k], &run->judgements[k]) ? "~" : "",
 				value_words(value, &in->rules[k], &run->judgements[k]));
 	}
 	fprintf(out, "%" PRIu32 " of %" PRIu32 " runs pass\n", in->passed_cnt, in->run_cnt);
@@ -76,6 +83,8 @@ static json_t *rule_objects(const struct ct_check_in *in, const struct ct_checke
 		set(o, "passed", json_boolean(run->judgements[k].passed));
 		set(o, "value", value_of(&in->rules[k], &run->judgements[k]));
 		set(o, "unit", json_string(units[in->rules[k].unit]));
+		if (run->judgements[k].lossy)
+			set(o, "lossy", json_true());
 		json_array_append_new(rows, o);
 	}
 	return rows;

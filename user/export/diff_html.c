@@ -92,12 +92,12 @@ static json_t *figure_better(const struct ct_difference *r)
 
 static void add_to_figure(json_t *o, const struct ct_difference *r)
 {
-	char change[CT_FMT_LEN], *label = ct_diff__label(r);
+	char a[CT_FMT_LEN], b[CT_FMT_LEN], change[CT_FMT_LEN], *label = ct_diff__label(r);
 
 	set(o, "title", json_string(ct_diff__group_title(r->group)));
 	set(o, "label", ct_html__text(label));
-	set_words(o, "a_words", r->unit, r->a.median);
-	set_words(o, "b_words", r->unit, r->b.median);
+	set(o, "a_words", ct_html__text(ct_spread_words(a, r->unit, &r->a)));
+	set(o, "b_words", ct_html__text(ct_spread_words(b, r->unit, &r->b)));
 	set(o, "change", json_string(ct_diff__change(change, r)));
 	set(o, "better", figure_better(r));
 	set(o, "noise_low", json_real(r->noise_low));

@@ -24,6 +24,8 @@ char *ct_diff__change(char buf[CT_FMT_LEN], const struct ct_difference *r); /* "
 
 /* A value of its unit: "4.28 s", "1,234", "0.54". */
 char *ct_figure_words(char buf[CT_FMT_LEN], u32 unit, double value);
+/* The median, "~" before it where a loss may have changed it. */
+char *ct_spread_words(char buf[CT_FMT_LEN], u32 unit, const struct ct_spread *s);
 /* "exit status 3", "killed by signal 9", "did not end" */
 char *ct_outcome_words(const struct ct_profile *p);
 

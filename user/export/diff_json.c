@@ -12,10 +12,11 @@
  *                 lost_events labels findings; watch, where variables were watched: name sharing
  *                 lost_updates last expected (the two null unless every access was seen)
  *   figures       group (run, critical path, threads, locks, lines), name, name_b (a line that
- *                 moved), what, unit (ns, count, ratio), a and b: median least most; beyond_noise.
- *                 All of them, also those that do not differ
+ *                 moved), what, unit (ns, count, ratio), a and b: median least most, lossy (true,
+ *                 where lost events may have changed them); beyond_noise.  All of them, also those
+ *                 that do not differ
  *   findings      id a_severity b_severity a_runs b_runs change (gone new rarer "more often"
- *                 milder worse same)
+ *                 milder worse same), lossy likewise
  *   remarks       what to keep in mind
  */
 #include <errno.h>
@@ -40,6 +41,8 @@ json_t *ct_spread__json(u32 unit, const struct ct_spread *s)
 	set(o, "median", number(unit, s->median));
 	set(o, "least", number(unit, s->least));
 	set(o, "most", number(unit, s->most));
+	if (s->lossy)
+		set(o, "lossy", json_true());
 	return o;
 }
 
@@ -148,6 +151,8 @@ static json_t *finding_object(const struct ct_diff *d, const struct ct_finding_c
 	set(o, "a_runs", json_integer(c->a_runs));
 	set(o, "b_runs", json_integer(c->b_runs));
 	set(o, "change", json_string(ct_diff__fate(ct_finding_fate(d, c))));
+	if (d->a.lost_events || d->b.lost_events)
+		set(o, "lossy", json_true());
 	return o;
 }
 

@@ -108,8 +108,8 @@ static void write_row(struct diff_page *p, const struct ct_difference *r)
 	ct_page__shorten(&p->page, safe, p->a_end - COLUMN - 2);
 	ct_page__stop(&p->page, 2);
 	ct_page__put(&p->page, safe);
-	ct_page__right(&p->page, p->a_end, ct_figure_words(a, r->unit, r->a.median));
-	ct_page__right(&p->page, p->b_end, ct_figure_words(b, r->unit, r->b.median));
+	ct_page__right(&p->page, p->a_end, ct_spread_words(a, r->unit, &r->a));
+	ct_page__right(&p->page, p->b_end, ct_spread_words(b, r->unit, &r->b));
 	ct_diff__change(change, r);
 	if (!r->beyond)
 		snprintf(change, sizeof(change), "noise");

@@ -56,8 +56,18 @@ char *ct_figure_words(char buf[CT_FMT_LEN], u32 unit, double value)
 	return buf;
 }
 
+char *ct_spread_words(char buf[CT_FMT_LEN], u32 unit, const struct ct_spread *s)
+{
+	char words[CT_FMT_LEN];
+
+	ct_figure_words(words, unit, s->median);
+	snprintf(buf, CT_FMT_LEN, "%s%.*s", s->lossy ? "~" : "", CT_FMT_LEN - 2, words);
+	return buf;
+}
+
 char *ct_diff__change(char buf[CT_FMT_LEN], const struct ct_difference *r)
 {
+	const char *about = r->a.lossy || r->b.lossy ? "~" : "";
 	double a = r->a.median, b = r->b.median;
 
 	if (!a)
@@ -65,13 +75,15 @@ char *ct_diff__change(char buf[CT_FMT_LEN], const struct ct_difference *r)
 	else if (!b)
 		snprintf(buf, CT_FMT_LEN, "gone");
 	else if (b >= 10 * a)
-		snprintf(buf, CT_FMT_LEN, "x %" PRIu64, (u64)(b / a + 0.5));
+		snprintf(buf, CT_FMT_LEN, "%sx %" PRIu64, about, (u64)(b / a + 0.5));
 	else if (b >= a)
-		snprintf(buf, CT_FMT_LEN, "+%" PRIu64 " %%", (u64)((b - a) / a * 100 + 0.5));
+		snprintf(buf, CT_FMT_LEN, "%s+%" PRIu64 " %%", about,
+			(u64)((b - a) / a * 100 + 0.5));
 	else if (b * 100 < a)
-		snprintf(buf, CT_FMT_LEN, "-99 %%");
+		snprintf(buf, CT_FMT_LEN, "%s-99 %%", about);
 	else
-		snprintf(buf, CT_FMT_LEN, "-%" PRIu64 " %%", (u64)((a - b) / a * 100 + 0.5));
+		snprintf(buf, CT_FMT_LEN, "%s-%" PRIu64 " %%", about,
+			(u64)((a - b) / a * 100 + 0.5));
 	return buf;
 }
 
@@ -149,8 +161,8 @@ static char *lock_cause(const struct ct_difference *wait)
 {
 	char a[CT_FMT_LEN], b[CT_FMT_LEN];
 
-	ct_figure_words(a, CT_UNIT_NS, wait->a.median);
-	ct_figure_words(b, CT_UNIT_NS, wait->b.median);
+	ct_spread_words(a, CT_UNIT_NS, &wait->a);
+	ct_spread_words(b, CT_UNIT_NS, &wait->b);
 	if (!wait->b.median)
 		return ct_asprintf("%s's waits are gone (%s in all)", wait->name, a);
 	if (!wait->a.median)
@@ -164,8 +176,8 @@ static char *thread_cause(const struct ct_difference *r)
 	char a[CT_FMT_LEN], b[CT_FMT_LEN];
 
 	return ct_asprintf("%s spend%s %s %s (%s before)", r->name,
-		strchr(r->name, '*') ? "" : "s", ct_figure_words(b, CT_UNIT_NS, r->b.median),
-		activity(r->what), ct_figure_words(a, CT_UNIT_NS, r->a.median));
+		strchr(r->name, '*') ? "" : "s", ct_spread_words(b, CT_UNIT_NS, &r->b),
+		activity(r->what), ct_spread_words(a, CT_UNIT_NS, &r->a));
 }
 
 static char *cause_words(const struct ct_diff *d)
@@ -183,8 +195,8 @@ static char *cause_words(const struct ct_diff *d)
 		return lock_cause(wait);
 	if (cause->group == CT_GROUP_THREAD)
 		return thread_cause(cause);
-	ct_figure_words(a, CT_UNIT_NS, cause->a.median);
-	ct_figure_words(b, CT_UNIT_NS, cause->b.median);
+	ct_spread_words(a, CT_UNIT_NS, &cause->a);
+	ct_spread_words(b, CT_UNIT_NS, &cause->b);
 	if (strcmp(cause->what, "critical path"))
 		return ct_asprintf("%s of its critical path goes by for %s (%s, %s before)",
 			less ? "less" : "more", cause->name, b, a);

@@ -10,7 +10,8 @@
  *
  * A compiler that was given a relative path leaves it relative; it is looked for in the folders
  * above the program's own file, then from the working directory.  newer: the file was changed after
- * the recording, its lines may have moved.
+ * the recording, its lines may have moved.  A redacted trace names no folder: it gets no lines, for
+ * they would be those of any file of that name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -239,7 +240,7 @@ json_t *ct_html__sources(const struct ct_facts *facts)
 	struct places p = { 0 };
 	struct ct_user user;
 
-	if (!facts->m->names || ct_rights__caller(&user))
+	if (!facts->m->names || facts->m->run->redacted || ct_rights__caller(&user))
 		return sources;
 	collect_places(&p, facts);
 	for (u32 i = 0; i < p.frames.cnt; i++)

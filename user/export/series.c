@@ -27,9 +27,14 @@ struct ct_spread ct_series__spread(const struct ct_series_in *in, const char *wh
 	double *values = ct_alloc((cnt + 1) * sizeof(*values));
 	struct ct_spread s;
 
-	for (u32 i = 0; i < cnt; i++)
+	bool lossy = false;
+
+	for (u32 i = 0; i < cnt; i++) {
 		values[i] = ct_profile__get(&in->runs[i], CT_GROUP_RUN, "", what);
+		lossy |= in->runs[i].lost_events > 0;
+	}
 	s = ct_spread_of(values, cnt ? cnt : 1);
+	s.lossy = lossy && strcmp(what, "duration"); /* that the clock says */
 	free(values);
 	return s;
 }
@@ -40,13 +45,14 @@ static void write_range(struct ct_page *page, const char *title, u32 unit, struc
 {
 	char median[CT_FMT_LEN], least[CT_FMT_LEN], most[CT_FMT_LEN], off[CT_FMT_LEN];
 
-	ct_figure_words(median, unit, s.median);
+	ct_spread_words(median, unit, &s);
 	ct_figure_words(least, unit, s.least);
 	ct_figure_words(most, unit, s.most);
 	ct_fmt_share(off, (u64)((s.most - s.least) * 1000), (u64)(s.median * 1000));
 	ct_page__ink(page, CT_INK_STRONG, false, title);
 	ct_page__stop(page, 13);
-	ct_page__printf(page, "%s (median), %s to %s: %s apart", median, least, most, off);
+	ct_page__printf(page, "%s (median), %s%s to %s: %s apart", median, s.lossy ? "~" : "",
+		least, most, off);
 	ct_page__end(page);
 }
 

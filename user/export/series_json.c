@@ -6,7 +6,7 @@
  *   interrupted   the last one was
  *   seed          that --shake began with; not there when nothing was shaken
  *   runs          for each: as in diff_json.c, and number (from 1), seed (of --shake, likewise)
- *   duration_ns, mean_running   median least most, without an interrupted run
+ *   duration_ns, mean_running   median least most, without an interrupted run; lossy: as there
  *   exit_status   {"0": runs, ...}, likewise
  *   findings      id severity runs first (number of the first run that has it)
  *   outcomes      ending (words), hang (id of the finding, or null), runs, first; most runs first

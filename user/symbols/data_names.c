@@ -44,7 +44,7 @@ void ct_areas__see_stack(struct ct_areas *a, const struct ct_snapshot *snap)
 /* ---- scanning a live process ---- */
 
 struct maps_line {
-	unsigned long long start, end, pgoff;
+	unsigned long long start, end, pgoff, ino;
 	char perms[5];
 	const char *path;
 };
@@ -53,8 +53,8 @@ static bool read_maps_line(char *line, struct maps_line *m)
 {
 	int at = 0;
 	line[strcspn(line, "\n")] = 0;
-	if (sscanf(line, "%llx-%llx %4s %llx %*s %*s %n", &m->start, &m->end, m->perms, &m->pgoff,
-		    &at) < 4 ||
+	if (sscanf(line, "%llx-%llx %4s %llx %*s %llu %n", &m->start, &m->end, m->perms, &m->pgoff,
+		    &m->ino, &at) < 5 ||
 		!at || m->end <= m->start)
 		return false;
 	m->path = line + at;
@@ -98,7 +98,8 @@ int ct_symbolizer__scan(struct ct_symbolizer *s, ct_ns ts, u32 tgid)
 		if (!read_maps_line(line, &m))
 			continue;
 		if (m.perms[2] == 'x')
-			ct_symbolizer__map(s, ts, tgid, m.start, m.end - m.start, m.pgoff, m.path);
+			ct_symbolizer__map(s, ts, tgid, m.start, m.end - m.start, m.pgoff, m.path,
+				m.ino);
 		else
 			see_data(s, tgid, &m);
 	}

@@ -59,7 +59,8 @@ int ct_open_regular(const char *path, struct ct_file_id *id)
 	}
 	fill_id(id, &st);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
-	int fd = open(self, O_RDONLY | O_CLOEXEC);
+	/* O_NONBLOCK: a lease on the file (fcntl(2)) would keep us waiting for 45 s */
+	int fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int err = fd < 0 ? -errno : fd;
 	close(handle);
 	return err;
@@ -150,6 +151,62 @@ static Elf *begin_elf(int fd)
 	return NULL;
 }
 
+/* Those that libelf reads whole for names and unwinding.  They do not fit where *total is
+ * UINT64_MAX; *frames: there is an .eh_frame among them. */
+static void add_table(Elf *elf, size_t strings, const GElf_Shdr *shdr, u64 *total, bool *frames)
+{
+	const char *name = "";
+	if (shdr->sh_type == SHT_NOBITS)
+		return;
+	if (shdr->sh_type == SHT_PROGBITS) {
+		name = elf_strptr(elf, strings, shdr->sh_name);
+		if (!name || (strncmp(name, ".eh_frame", 9) && strcmp(name, ".gnu_debuglink")))
+			return;
+	}
+	*frames |= !strcmp(name, ".eh_frame");
+	*total = shdr->sh_size > UINT64_MAX - *total ? UINT64_MAX : *total + shdr->sh_size;
+}
+
+/* The section of names, by which some are told from others, comes first: it may be what is too
+ * large.  Where there is no .eh_frame libelf may read the whole file for it. */
+static u64 table_bytes(struct ct_elf *f)
+{
+	size_t cnt, strings;
+	u64 total = 0;
+	bool frames = false;
+	GElf_Shdr shdr;
+	if (elf_getshdrnum(f->elf, &cnt) || cnt > CT_SECTIONS_MAX)
+		return UINT64_MAX;
+	if (cnt && (elf_getshdrstrndx(f->elf, &strings) ||
+			   !gelf_getshdr(elf_getscn(f->elf, strings), &shdr) ||
+			   shdr.sh_size > CT_TABLES_BYTES_MAX))
+		return UINT64_MAX;
+	for (size_t i = 1; i < cnt; i++)
+		if (gelf_getshdr(elf_getscn(f->elf, i), &shdr))
+			add_table(f->elf, strings, &shdr, &total, &frames);
+	if (frames || f->image)
+		return total;
+	return f->id.size > UINT64_MAX - total ? UINT64_MAX : total + f->id.size;
+}
+
+/* Counts what a file is about to take; false: it may not. */
+static bool take(struct ct_elf *f, u64 bytes)
+{
+	u64 before = f->taken ? *f->taken : 0;
+	if (bytes > CT_FILES_BYTES_MAX || before > CT_FILES_BYTES_MAX - bytes)
+		return false;
+	if (f->taken)
+		*f->taken += bytes;
+	return true;
+}
+
+/* A file may be a sparse one of terabytes, whose tables fill the memory. */
+static bool is_bearable(struct ct_elf *f)
+{
+	u64 bytes = table_bytes(f);
+	return bytes <= CT_TABLES_BYTES_MAX && take(f, bytes);
+}
+
 static Elf *begin_image(struct ct_elf *f)
 {
 	elf_version(EV_CURRENT);
@@ -204,7 +261,7 @@ void ct_elf__load(struct ct_elf *f)
 		f->elf = begin_elf(f->fd);
 	if (!f->elf)
 		return;
-	if (!gelf_getehdr(f->elf, &ehdr)) {
+	if (!gelf_getehdr(f->elf, &ehdr) || !is_bearable(f)) {
 		elf_end(f->elf);
 		f->elf = NULL;
 		return;
@@ -444,13 +501,13 @@ static u64 unpacked_size(Elf_Scn *scn, const GElf_Shdr *shdr, const char *name)
 	return size;
 }
 
-/* True when the file has DWARF, of a size that can be borne. */
-static bool has_dwarf(Elf *elf)
+/* True when the file has DWARF, of a size that can be borne, which is *total. */
+static bool has_dwarf(Elf *elf, u64 *total)
 {
 	size_t cnt, strings;
-	u64 total = 0;
 	bool info = false;
 	GElf_Shdr shdr;
+	*total = 0;
 	if (elf_getshdrnum(elf, &cnt) || elf_getshdrstrndx(elf, &strings) || cnt > CT_SECTIONS_MAX)
 		return false;
 	for (size_t i = 1; i < cnt; i++) {
@@ -461,7 +518,7 @@ static bool has_dwarf(Elf *elf)
 		if (!name || (strncmp(name, ".debug_", 7) && strncmp(name, ".zdebug_", 8)))
 			continue;
 		u64 size = unpacked_size(scn, &shdr, name);
-		if (size > CT_DWARF_BYTES_MAX || (total += size) > CT_DWARF_BYTES_MAX)
+		if (size > CT_DWARF_BYTES_MAX || (*total += size) > CT_DWARF_BYTES_MAX)
 			return false;
 		info |= !strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info");
 	}
@@ -474,7 +531,8 @@ void ct_elf__find_debug(struct ct_elf *f)
 	if (f->debug_sought || !f->elf)
 		return;
 	f->debug_sought = true;
-	f->own_dwarf = has_dwarf(f->elf);
+	u64 bytes;
+	f->own_dwarf = has_dwarf(f->elf, &bytes);
 	if (!f->own_dwarf && !f->image)
 		find_debug_file(f);
 }
@@ -485,8 +543,8 @@ void ct_elf__load_debug(struct ct_elf *f)
 	if (f->debug_loaded || !f->elf)
 		return;
 	f->debug_loaded = true;
-	if (f->own_dwarf)
-		f->dbg = dwarf_begin_elf(f->elf, DWARF_C_READ, NULL);
-	else if (f->debug_elf && has_dwarf(f->debug_elf))
-		f->dbg = dwarf_begin_elf(f->debug_elf, DWARF_C_READ, NULL);
+	Elf *elf = f->own_dwarf ? f->elf : f->debug_elf;
+	u64 bytes;
+	if (elf && has_dwarf(elf, &bytes) && take(f, bytes))
+		f->dbg = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 }

@@ -5,8 +5,11 @@
  * CT_HELD_FDS_MAX of them), so that it can be read although it was deleted or its process, with its
  * own view of the file system, is gone.
  */
+#include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "symbols/symbols_int.h"
 
@@ -43,9 +46,31 @@ static int open_formatted(struct ct_file_id *id, const char *fmt, u32 tgid, cons
 	return fd;
 }
 
+/* What has the path now may be another file than the one that was mapped, when its process has
+ * gone: a program built anew, say.  Of the inode's number the low half counts, as overlayfs puts
+ * its own into the high one; FUSE tells others than it has. */
+static bool is_mapped_one(int fd, const struct ct_file_id *id, u64 ino)
+{
+	struct statfs st;
+	if (!ino || (u32)ino == (u32)id->ino)
+		return true;
+	return !fstatfs(fd, &st) && st.f_type == FUSE_SUPER_MAGIC;
+}
+
+static int open_path(struct ct_file_id *id, u32 tgid, const char *path, u64 ino)
+{
+	int fd = open_formatted(id, "/proc/%u/root%s", tgid, path);
+	if (fd < 0)
+		fd = ct_open_regular(path, id);
+	if (fd < 0 || is_mapped_one(fd, id, ino))
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
 /* The mapping itself is the best witness; then the path as the process sees it; then as we do. */
 static int open_mapped(struct ct_file_id *id, u32 tgid, u64 addr, u64 len, const char *path,
-	bool deleted)
+	u64 ino, bool deleted)
 {
 	char *range = ct_asprintf("%llx-%llx", (unsigned long long)addr,
 		(unsigned long long)(addr + len));
@@ -53,12 +78,12 @@ static int open_mapped(struct ct_file_id *id, u32 tgid, u64 addr, u64 len, const
 	free(range);
 	if (fd >= 0 || deleted || path[0] != '/')
 		return fd;
-	fd = open_formatted(id, "/proc/%u/root%s", tgid, path);
-	return fd >= 0 ? fd : ct_open_regular(path, id);
+	return open_path(id, tgid, path, ino);
 }
 
 static u32 add_file(struct ct_files *files, struct ct_elf *elf)
 {
+	elf->taken = &files->taken;
 	*ct_vec_push(&files->at) = elf;
 	return files->at.cnt - 1;
 }
@@ -100,7 +125,8 @@ static u32 get_by_id(struct ct_files *files, const char *path, const struct ct_f
 	return idx;
 }
 
-u32 ct_files__get(struct ct_files *files, u32 tgid, u64 addr, u64 len, const char *path)
+u32 ct_files__get(
+	struct ct_files *files, u32 tgid, u64 addr, u64 len, const char *path, u64 ino)
 {
 	struct ct_file_id id;
 	if (path && !strcmp(path, "[vdso]"))
@@ -111,7 +137,7 @@ u32 ct_files__get(struct ct_files *files, u32 tgid, u64 addr, u64 len, const cha
 	size_t cut = strlen(DELETED);
 	bool deleted = n > cut && !strcmp(path + n - cut, DELETED);
 	char *plain = ct_strndup(path, deleted ? n - cut : n);
-	int fd = open_mapped(&id, tgid, addr, len, plain, deleted);
+	int fd = open_mapped(&id, tgid, addr, len, plain, ino, deleted);
 	u32 idx = fd >= 0 ? get_by_id(files, plain, &id, fd) : get_by_path(files, plain);
 	free(plain);
 	return idx;

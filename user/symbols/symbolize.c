@@ -63,10 +63,10 @@ void ct_symbolizer__free(struct ct_symbolizer *s)
 /* ---- mappings ---- */
 
 void ct_symbolizer__map(struct ct_symbolizer *s, ct_ns ts, u32 tgid, u64 addr, u64 len, u64 pgoff,
-	const char *path)
+	const char *path, u64 ino)
 {
 	struct ct_mapping m = { .addr = addr, .len = len, .pgoff = pgoff, .ts = ts };
-	m.file = ct_files__get(&s->files, tgid, addr, len, path);
+	m.file = ct_files__get(&s->files, tgid, addr, len, path, ino);
 	ct_maps__map(s->maps, tgid, &m);
 }
 

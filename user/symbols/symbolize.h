@@ -30,9 +30,10 @@ struct ct_snapshot {
 struct ct_symbolizer *ct_symbolizer__new(void);
 void ct_symbolizer__free(struct ct_symbolizer *s);
 
-/* The process maps [addr, addr+len) of `path` from file offset pgoff, executable. */
+/* The process maps [addr, addr+len) of `path` from file offset pgoff, executable.  ino: of the
+ * file, by which one that has its path meanwhile is told from it; 0: not known. */
 void ct_symbolizer__map(struct ct_symbolizer *s, ct_ns ts, u32 tgid, u64 addr, u64 len, u64 pgoff,
-	const char *path);
+	const char *path, u64 ino);
 void ct_symbolizer__exec(struct ct_symbolizer *s, ct_ns ts, u32 tgid);
 void ct_symbolizer__fork(struct ct_symbolizer *s, ct_ns ts, u32 parent_tgid, u32 child_tgid);
 /* All executable mappings of a live process, from /proc/TGID/maps.  0 or -errno. */

@@ -33,6 +33,8 @@
 #define CT_SEGMENTS_MAX 256		  /* program headers */
 #define CT_SECTIONS_MAX 65536		  /* section headers */
 #define CT_DWARF_BYTES_MAX (1ull << 30)	  /* DWARF of one file, decompressed */
+#define CT_TABLES_BYTES_MAX (1ull << 30)	  /* symbols, names, .eh_frame of one file */
+#define CT_FILES_BYTES_MAX (4ull << 30)	  /* what is read whole, of all files together */
 #define CT_DIES_MAX (16u << 20)		  /* DIEs visited in one unit */
 #define CT_UNITS_MAX (1u << 20)		  /* units of one file */
 #define CT_RANGES_MAX (8u << 20)	  /* address ranges of one file or unit */
@@ -59,6 +61,7 @@ struct ct_elf {
 	struct ct_file_id id;
 	void *image;	      /* vdso: its bytes; NULL otherwise */
 	size_t image_size;
+	u64 *taken;	      /* bytes that all files together take; NULL: nobody counts */
 	bool loaded;	      /* the fields below were filled in, as far as possible */
 	Elf *elf;	      /* NULL: no ELF file, or unreadable */
 	bool wide;	      /* 64 bit */
@@ -209,12 +212,14 @@ struct ct_files {
 	struct ct_strtab *paths;
 	struct ct_table *by_inode, *by_path;
 	u32 held; /* files held open */
+	u64 taken; /* bytes read whole of all of them */
 };
 void ct_files__init(struct ct_files *files);
 void ct_files__clear(struct ct_files *files);
 /* The file that the process maps at [addr, addr + len) under that name; CT_NONE: none (anonymous).
  * Looks at the file system now, so that a file replaced or deleted later keeps its names. */
-u32 ct_files__get(struct ct_files *files, u32 tgid, u64 addr, u64 len, const char *path);
+u32 ct_files__get(
+	struct ct_files *files, u32 tgid, u64 addr, u64 len, const char *path, u64 ino);
 /* The file's vaddr of an address of the mapping. */
 u64 ct_files__vaddr(const struct ct_files *files, const struct ct_mapping *mapping, u64 addr);
 

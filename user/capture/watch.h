@@ -52,7 +52,8 @@ struct ct_watch_var {
 struct ct_watch_found {
 	CT_VEC(struct ct_watch_var) vars;
 	CT_VEC(struct ct_variable) locks;
-	bool ownerless; /* it uses locks whose owner nobody can read */
+	CT_VEC(u64) pointers; /* addresses of globals that lead to locks */
+	bool ownerless; /* it may use locks whose owner nobody can read */
 };
 /* In a process that is mapped.  Reads the files in a child process with the user's rights. */
 int ct_watch_find(

@@ -5,7 +5,8 @@
  *
  *     v ADDRESS SIZE NAME        a variable
  *     l ADDRESS OWNER NAME       a lock; OWNER is the offset of the owner's word
- *     o                          it uses spin locks, which have no owner
+ *     p ADDRESS                  a pointer to a lock, or to what has one in it
+ *     o                          it may use locks that have no owner
  *     e WORDS                    it cannot be done
  */
 #include <errno.h>
@@ -189,9 +190,15 @@ static void find_locks(FILE *out, const struct modules *m)
 		if (i && is_system(m->at.at[i].path))
 			continue;
 		ct_variables__locks(&found, m->at.at[i].path);
-		for (u32 k = 0; k < found.at.cnt; k++)
-			fprintf(out, "l %" PRIx64 " %" PRIu64 " %s\n", found.at.at[k].addr,
-				found.at.at[k].owner, found.at.at[k].name);
+		for (u32 k = 0; k < found.at.cnt; k++) {
+			const struct ct_variable *v = &found.at.at[k];
+
+			if (v->owner)
+				fprintf(out, "l %" PRIx64 " %" PRIu64 " %s\n", v->addr, v->owner,
+					v->name);
+			else
+				fprintf(out, "p %" PRIx64 "\n", v->addr);
+		}
 		ct_variables__clear(&found);
 	}
 }
@@ -257,6 +264,8 @@ static void take_line(struct ct_watch_found *out, char *line, char **why)
 	if (line[0] == 'e' && !*why)
 		*why = ct_strdup(line + 2);
 	out->ownerless |= line[0] == 'o';
+	if (line[0] == 'p' && sscanf(line + 1, " %llx", &addr) == 1)
+		*ct_vec_push(&out->pointers) = addr;
 	if (sscanf(line + 1, " %llx %llu %n", &addr, &n, &at) < 2 || !at)
 		return;
 	if (line[0] == 'v')
@@ -337,4 +346,5 @@ void ct_watch_found__clear(struct ct_watch_found *f)
 		free(f->locks.at[i].name);
 	ct_vec_free(&f->vars);
 	ct_vec_free(&f->locks);
+	ct_vec_free(&f->pointers);
 }

@@ -207,7 +207,7 @@ static void find_ownerless(FILE *out, const struct modules *m)
 {
 	for (u32 i = 0; i < m->at.cnt; i++)
 		if ((!i || !is_system(m->at.at[i].path)) &&
-			ct_variables__names(m->at.at[i].path, "pthread_spin_lock"))
+			ct_variables__ownerless(m->at.at[i].path))
 			fputs("o\n", out);
 }
 

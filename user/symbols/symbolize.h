@@ -76,8 +76,8 @@ int ct_variables__find(
 	struct ct_variables *out, const char *path, const char *spec, char **why);
 /* All that are locks, or have them in them, and whose owner can be read; and pointers to such. */
 void ct_variables__locks(struct ct_variables *out, const char *path);
-/* Does the file have, or want, a symbol of that name? */
-bool ct_variables__names(const char *path, const char *symbol);
+/* May the file keep threads apart by what has no owner: spin locks, atomic flags? */
+bool ct_variables__ownerless(const char *path);
 /* All others that DWARF knows, by their scalars; not what the C library synchronises with. */
 void ct_variables__all(struct ct_variables *out, const char *path);
 

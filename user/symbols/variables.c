@@ -689,13 +689,15 @@ static bool imports(Elf *elf, const char *symbol)
 	return false;
 }
 
-bool ct_variables__names(const char *path, const char *symbol)
+bool ct_variables__ownerless(const char *path)
 {
+	static const char spin[] = "pthread_spin_lock";
 	struct ct_elf *f = open_file(path);
-	bool named = f->elf && (imports(f->elf, symbol) || ct_elf__has_symbol(f, symbol));
+	bool may = f->elf &&
+		   (imports(f->elf, spin) || ct_elf__has_symbol(f, spin) || ct_has_own_locks(f));
 
 	ct_elf__free(f);
-	return named;
+	return may;
 }
 
 void ct_variables__all(struct ct_variables *out, const char *path)

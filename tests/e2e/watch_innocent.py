@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# time limit: 240
+"""--watch never accuses a correct program, however its threads are kept apart: by locks that are
+hard to find, and by those of its own, which have no owner to read."""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import e2e
+
+e2e.needs_recording()
+probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("probe.ctrace"),
+                 "true"])
+if "debug registers" in probe.stderr:
+    e2e.skip_all(f"no debug registers: {probe.stderr.strip()}")
+
+BAD = ("lost-update", "unprotected-sharing")
+HEAP = ("deep", "far", "rwlock")    # the lock is found, and named
+OWN = ("bit", "compare", "ticket", "turns", "pipes", "queue", "posted")
+ORDERED = ("mixed", "one-writer", "handed-on", "one-thread", "read-only")
+
+for level, debug in (("-O0", ["-g"]), ("-O2", ["-g"]), ("-O2", [])):
+    program = e2e.compile_c("watch_innocent.c", f"innocent{level}{len(debug)}", level, *debug)
+    for mode in ("striped",) + HEAP + OWN if debug else OWN:
+        what = "bucket[150]" if mode == "striped" else "shared"
+        recording = e2e.record([program, mode], "--watch", what)
+        variable = recording.json["watch"][0]
+        name = f"{mode} {level} {' '.join(debug)}"
+        e2e.equal(f"{name}: exit status", recording.status, 0)
+        e2e.equal(f"{name}: nobody is accused",
+                  [f["id"] for f in recording.json["findings"] if f["id"] in BAD], [])
+        if mode in HEAP or mode == "striped":
+            e2e.equal(f"{name}: its lock", (variable["sharing"], len(variable["locks"])),
+                      ("guarded", 1))
+        else:
+            e2e.check(f"{name}: in order", variable["sharing"] in ORDERED, variable)
+
+e2e.done()

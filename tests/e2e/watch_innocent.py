@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # time limit: 240
 """--watch never accuses a correct program, however its threads are kept apart: by locks that are
-hard to find, and by those of its own, which have no owner to read."""
+hard to find, and by those of its own, which have no owner to read; and it accuses one that is not
+correct."""
 import os
 import sys
 
@@ -36,5 +37,12 @@ for level, debug in (("-O0", ["-g"]), ("-O2", ["-g"]), ("-O2", [])):
                       ("guarded", 1))
         else:
             e2e.check(f"{name}: in order", variable["sharing"] in ORDERED, variable)
+
+for level in ("-O0", "-O2"):
+    program = e2e.compile_c("watch_guilty.c", f"guilty{level}", level, "-g")
+    recording = e2e.record([program], "--watch", "latest,counted")
+    sharing = {v["name"]: v["sharing"] for v in recording.json["watch"]}
+    e2e.equal(f"guilty {level}: an atomic counter excuses nobody", sharing,
+              {"latest": "unguarded", "counted": "atomic"})
 
 e2e.done()

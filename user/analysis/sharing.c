@@ -28,6 +28,10 @@
 #define PHASES_MIN 3u /* sleeps at barriers that make a habit */
 #define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
 #define WAKINGS_MAX 20000u /* between two writes; more: they are taken to be in order */
+/* Of two writes on two CPUs the second has come before the first one's thread could go on from its
+ * debug exception: what orders the two would have taken longer. */
+#define TOGETHER_NS 1000u
+#define TOGETHER_MIN 2u	   /* times: a clock that is off is off once */
 #define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
 #define EXIT_MOST_NS 1000000000u   /* on a busy machine, where a wake-up must prove it */
 
@@ -49,6 +53,8 @@ struct study {
 	CT_VEC(u32) threads;  /* that are known */
 	u8 *unclear;	      /* [threads] it may be kept apart by what leaves no trace */
 	u32 doubt[2];	      /* touches: the first pair of two such; CT_NONE */
+	u32 together[2];      /* touches: the last pair of writes at the same time; CT_NONE */
+	u32 together_cnt;
 	u8 *reached;	      /* [threads] scratch of precedes() */
 	u32 owner;	      /* the one thread; CT_NONE: it is shared */
 	ct_ns learnt_ns;      /* since then all locks are known that were ever held at it */
@@ -214,6 +220,17 @@ static bool others_are_past(struct study *s, const struct ct_touch *t)
 	return true;
 }
 
+static void note_together(struct study *s, const struct ct_touch *t, u32 touch, u32 was_touch)
+{
+	const struct ct_touch *was = &s->m->touches.at[was_touch];
+
+	if (s->early || was->cpu == t->cpu || t->ts - was->ts >= TOGETHER_NS)
+		return;
+	s->together[0] = was_touch;
+	s->together[1] = touch;
+	s->together_cnt++;
+}
+
 /* Two writes with nothing between them that would keep them apart: the accusation. */
 static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 {
@@ -226,6 +243,7 @@ static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 
 		if (other == t->thread || u->write == CT_NONE || s->out->racy[0] != CT_NONE)
 			continue;
+		note_together(s, t, touch, u->write);
 		unclear = s->unclear[other] && s->unclear[t->thread];
 		pair = unclear ? s->doubt : s->out->racy;
 		was = &s->m->touches.at[u->write];
@@ -470,8 +488,10 @@ static void study_variable(struct study *s)
 	for (u32 i = 0; i < s->threads.cnt; i++)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
-	/* a lost update shows that nothing keeps them apart, whatever they use */
-	if (o->lost && o->racy[0] == CT_NONE)
+	/* a lost update shows that nothing keeps them apart, whatever they use; and so does this */
+	if (o->racy[0] == CT_NONE && s->together_cnt >= TOGETHER_MIN)
+		memcpy(o->racy, s->together, sizeof(o->racy));
+	if (o->racy[0] == CT_NONE && o->lost)
 		memcpy(o->racy, s->doubt, sizeof(o->racy));
 	o->sharing = classify(s);
 	o->unclear = o->sharing == CT_SHARE_MIXED && s->doubt[0] != CT_NONE;

@@ -263,6 +263,15 @@ struct parts {
 
 static void add_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 vaddr, u32 depth);
 
+/* What libstdc++ and libc++ call the number in an atomic: nobody else does. */
+static bool is_hidden(Dwarf_Die *type, const char *member)
+{
+	const char *name = dwarf_diename(type);
+
+	return name && member[0] == '_' &&
+	       (!strncmp(name, "atomic<", 7) || !strncmp(name, "__atomic_", 9));
+}
+
 static void add_members(
 	struct parts *q, Dwarf_Die *type, const char *name, u64 vaddr, u32 depth)
 {
@@ -277,7 +286,8 @@ static void add_members(
 		const char *own = dwarf_tag(&member) == DW_TAG_inheritance
 					  ? NULL
 					  : dwarf_diename(&member);
-		char *longer = own ? ct_asprintf("%s.%s", name, own) : ct_strdup(name);
+		char *longer = own && !is_hidden(type, own) ? ct_asprintf("%s.%s", name, own)
+							    : ct_strdup(name);
 
 		add_parts(q, &member, longer, vaddr + offset, depth + 1);
 		free(longer);

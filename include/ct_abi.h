@@ -40,7 +40,7 @@ enum ct_kind {
 #undef CT_EVENT
 #undef CT_FIELD
 #undef CT_EVENT_END
-	CT_KIND_END = 18, /* one past the last id */
+	CT_KIND_END = 19, /* one past the last id */
 	CT_HIT = 31,	  /* ring only, see struct ct_hit */
 	CT_KIND_MAX = 32, /* room of tables that are indexed by kind */
 };
@@ -108,6 +108,12 @@ enum ct_watch_on {
 	CT_WATCH_OFF = 0,   /* no longer */
 	CT_WATCH_ON = 1,
 	CT_WATCH_PAUSE = 2, /* not seen for a while, because it is touched too often; ON ends it */
+};
+
+enum ct_watch_value {
+	CT_WATCH_SIGNED = 0,
+	CT_WATCH_UNSIGNED = 1, /* pointers and truth values, too */
+	CT_WATCH_FLOAT = 2,    /* of 4 or 8 bytes */
 };
 
 #define CT_ACCESS_READ 1u

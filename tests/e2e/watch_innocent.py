@@ -45,4 +45,17 @@ for level in ("-O0", "-O2"):
     e2e.equal(f"guilty {level}: an atomic counter excuses nobody", sharing,
               {"latest": "unguarded", "counted": "atomic"})
 
+program = e2e.compile_c("watch_guilty.c", "types", "-O1", "-g", "-DTYPES")
+recording = e2e.record([program], "--watch", "sum,small,large")
+found = {v["name"]: v for v in recording.json["watch"]}
+said = recording.stdout.split()
+e2e.equal("types: as the program prints them", [found[n]["last"] for n in found if
+          found[n]["complete"]], [float(said[i]) for i, n in enumerate(("sum", "small", "large"))
+                                  if found[n]["complete"]])
+e2e.equal("types: no signs where there are none", [found["small"]["expected"],
+          found["large"]["expected"]], [(200 + 3 * 400) % 256, 4000000000 + 3 * 400])
+e2e.check("types: updates of a floating-point number are lost as others are",
+          found["sum"]["lost_updates"] > 0 and
+          all(t["value"] % 0.5 == 0 for t in found["sum"]["witness"]), found["sum"])
+
 e2e.done()

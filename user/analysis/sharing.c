@@ -32,6 +32,7 @@
  * debug exception: what orders the two would have taken longer. */
 #define TOGETHER_NS 1000u
 #define TOGETHER_MIN 2u	   /* times: a clock that is off is off once */
+#define LATE_NS 100000u	   /* from an access to the look at memory for its value, at most */
 #define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
 #define EXIT_MOST_NS 1000000000u   /* on a busy machine, where a wake-up must prove it */
 
@@ -383,10 +384,20 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 static bool is_vague(const struct study *s, const struct ct_touch *t, u32 seq)
 {
 	const struct user *u = &s->users[t->thread];
+	const struct ct_touch *r, *was;
 
 	if (reads(t))
 		return is_early(s, t) && seq && touch_at(s, seq - 1)->after != t->before;
-	return u->read != CT_NONE && is_early(s, touch_at(s, u->seq));
+	if (u->read == CT_NONE)
+		return false;
+	r = touch_at(s, u->seq);
+	if (is_early(s, r))
+		return true;
+	if (!(r->how & CT_ACCESS_LATE) || !u->seq)
+		return false;
+	/* read from memory after the instruction: this write may have come in between */
+	was = touch_at(s, u->seq - 1);
+	return writes(was) && was->thread != t->thread && r->ts - was->ts < LATE_NS;
 }
 
 static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
@@ -408,9 +419,11 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 		return;
 	s->vague |= is_vague(s, t, seq);
 	if (reads(t) && (t->how & CT_ACCESS_BEFORE)) /* in one instruction */
-		s->expected += after - ct_watched_value(s->w, t->before);
+		s->expected = ct_watched_changed(
+			s->w, s->expected, ct_watched_value(s->w, t->before), after);
 	else if (u->read != CT_NONE && !(t->how & CT_ACCESS_CONST))
-		s->expected += after - ct_watched_value(s->w, touch_at(s, u->seq)->after);
+		s->expected = ct_watched_changed(s->w, s->expected,
+			ct_watched_value(s->w, touch_at(s, u->seq)->after), after);
 	else
 		s->expected = after; /* it was set */
 }

@@ -98,6 +98,16 @@ static void inject_watch(struct ct_watcher *w, u32 var, enum ct_watch_on on)
 	ct_session__inject(w->s, CT_WATCH, 0, ct_now_ns(), &ev);
 }
 
+static void inject_types(struct ct_watcher *w)
+{
+	for (u32 i = 0; i < w->found.vars.cnt; i++) {
+		struct ct_watch_type ev = { .var = i + 1, .type = w->found.vars.at[i].type };
+
+		if (ev.type != CT_WATCH_SIGNED)
+			ct_session__inject(w->s, CT_WATCH_TYPE, 0, ct_now_ns(), &ev);
+	}
+}
+
 static const struct ct_watch_var *var_in(const struct ct_watcher *w, u32 slot)
 {
 	return w->slot_var[slot] ? &w->found.vars.at[w->slot_var[slot] - 1] : NULL;
@@ -414,6 +424,7 @@ static void begin(struct ct_watcher *w)
 	for (u32 i = 0; i < CT_WATCH_SLOTS && i < w->found.vars.cnt; i++)
 		set_slot(w, i, i + 1);
 	w->next_var = CT_WATCH_SLOTS % w->found.vars.cnt;
+	inject_types(w);
 	inject_slots(w, CT_WATCH_ON);
 	w->window_ns = ct_now_ns();
 	w->turn_ns = w->window_ns + w->turn_len_ns;

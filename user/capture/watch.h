@@ -47,6 +47,7 @@ struct ct_watch_var {
 	char *name;
 	u64 addr;
 	u32 size; /* 1, 2, 4 or 8; addr is a multiple */
+	u32 type; /* enum ct_watch_value */
 	bool barred; /* the program cannot go on while it is watched */
 };
 struct ct_watch_found {

@@ -199,13 +199,13 @@ static const char *does(const struct ct_touch *t)
 static void write_touch(
 	struct ct_report *r, const struct ct_touch *t, ct_ns since_ns, u32 lane, bool loses)
 {
-	char when[CT_FMT_LEN];
+	const struct ct_watched *w = &r->m->watched.at[t->watched];
+	char when[CT_FMT_LEN], value[CT_WATCHED_LEN];
 	char *place = ct_report__place(r, t->frame), *what;
 
 	ct_page__right(&r->page, TIME_END, ct_fmt_ns(when, t->ts - since_ns));
 	ct_page__stop(&r->page, TIME_END + 3 + lane * lane_width(r));
-	what = ct_asprintf("%s %" PRId64, does(t),
-		ct_watched_value(&r->m->watched.at[t->watched], t->after));
+	what = ct_asprintf("%s %s", does(t), ct_watched_text(w, ct_watched_value(w, t->after), value));
 	ct_page__ink(&r->page, loses ? CT_INK_WARN : CT_INK_PLAIN, false, what);
 	ct_page__stop(&r->page, TIME_END + 3 + 2 * lane_width(r));
 	ct_report__fit_place(r, place, r->page.width - r->page.column);
@@ -221,7 +221,8 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 	const struct ct_touch *last = &touches[v->witness[v->witness_cnt - 1]];
 	const struct ct_touch *first = &touches[v->witness[0]];
 	u32 threads[2] = { last->thread, touches[v->witness[v->witness_cnt - 2]].thread };
-	char times[CT_FMT_LEN], *text;
+	const struct ct_watched *w = &r->m->watched.at[v->watched];
+	char times[CT_FMT_LEN], values[3][CT_WATCHED_LEN], *text;
 
 	text = v->lost == 1 ? ct_strdup("an update is lost, once in this run:")
 			    : ct_asprintf("an update is lost, %s times in this run; the shortest:",
@@ -236,9 +237,9 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 	}
 	if (!v->complete || v->expected == v->last)
 		return;
-	text = ct_asprintf("it began as %" PRId64 ", ended as %" PRId64
-			   ", and should have ended as %" PRId64,
-		v->first, v->last, v->expected);
+	text = ct_asprintf("it began as %s, ended as %s, and should have ended as %s",
+		ct_watched_text(w, v->first, values[0]), ct_watched_text(w, v->last, values[1]),
+		ct_watched_text(w, v->expected, values[2]));
 	ct_page__wrap(&r->page, FACT_COLUMN, text);
 	free(text);
 }

@@ -63,6 +63,7 @@ struct ct_variable {
 	char *name; /* "stats.misses": of a scalar, what one instruction may touch alone */
 	u64 addr;   /* in the process */
 	u64 size;
+	u32 type;  /* enum ct_watch_value */
 	u64 owner; /* locks: offset of the word that has the owner's tid; 0: a pointer to one */
 };
 struct ct_variables {

@@ -252,6 +252,24 @@ static bool has_lock(Dwarf_Die *typed, u32 depth)
 	return false;
 }
 
+static u32 value_type(Dwarf_Die *type)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word encoding;
+
+	if (dwarf_tag(type) == DW_TAG_pointer_type)
+		return CT_WATCH_UNSIGNED;
+	if (dwarf_tag(type) != DW_TAG_base_type || !dwarf_attr(type, DW_AT_encoding, &attr) ||
+		dwarf_formudata(&attr, &encoding))
+		return CT_WATCH_SIGNED;
+	if (encoding == DW_ATE_float && size_of(type) <= 8)
+		return CT_WATCH_FLOAT;
+	return encoding == DW_ATE_unsigned || encoding == DW_ATE_unsigned_char ||
+			       encoding == DW_ATE_boolean || encoding == DW_ATE_UTF
+		       ? CT_WATCH_UNSIGNED
+		       : CT_WATCH_SIGNED;
+}
+
 /* ---- the parts of a variable: what one instruction may touch alone ---- */
 
 struct parts {
@@ -341,7 +359,7 @@ static void add_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 v
 	} else if (is_aggregate(&type)) {
 		add_members(q, &type, name, vaddr, depth);
 	} else if (!q->locks && size) {
-		add_variable(q->out, name, vaddr, size);
+		add_variable(q->out, name, vaddr, size)->type = value_type(&type);
 		q->left--;
 	}
 }

@@ -205,7 +205,8 @@ static void write_touch(
 
 	ct_page__right(&r->page, TIME_END, ct_fmt_ns(when, t->ts - since_ns));
 	ct_page__stop(&r->page, TIME_END + 3 + lane * lane_width(r));
-	what = ct_asprintf("%s %s", does(t), ct_watched_text(w, ct_watched_value(w, t->after), value));
+	what = ct_asprintf("%s %s", does(t),
+		ct_watched_text(w, ct_watched_value(w, t->after), value));
 	ct_page__ink(&r->page, loses ? CT_INK_WARN : CT_INK_PLAIN, false, what);
 	ct_page__stop(&r->page, TIME_END + 3 + 2 * lane_width(r));
 	ct_report__fit_place(r, place, r->page.width - r->page.column);

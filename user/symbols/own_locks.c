@@ -204,7 +204,8 @@ static bool makes_lock(const ZydisDecoder *d, const struct code *c, u64 pos)
 	}
 }
 
-/* The global that it names by its address, to read it or to pass it on; 0: none, or it changes it. */
+/* The global that it names by its address, to read it or to pass it on; 0: none, or it changes
+ * it. */
 static u64 looks_at(const struct insn *i, u64 vaddr)
 {
 	for (u32 k = 0; k < i->insn.operand_count_visible; k++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * watch_guilty: threads set `latest` with nothing between them, and count in an atomic number beside
- * it, which nobody waits for and which so excuses nothing.  -DTYPES: they count in numbers of other
- * kinds than signed ones.
+ * watch_guilty: threads set `latest` with nothing between them, and count in an atomic number
+ * beside it, which nobody waits for and which so excuses nothing.  -DTYPES: they count in numbers
+ * of other kinds than signed ones.
  */
 #include <pthread.h>
 #include <stdatomic.h>

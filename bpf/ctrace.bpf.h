@@ -133,6 +133,9 @@ extern u32 watch_var[CT_WATCH_SLOTS]; /* 0: the slot is free */
 extern u32 watch_size[CT_WATCH_SLOTS];
 extern struct ct_watch_lock_at watch_locks[CT_WATCH_LOCKS];
 extern u32 watch_lock_cnt;
+extern u64 watch_held; /* bit n: somebody held lock n at an access; this side sets them */
+extern u64 watch_pointers[CT_WATCH_POINTERS]; /* globals that point to locks, or what has one */
+extern u32 watch_pointer_cnt;
 extern u64 shake_seed; /* 0: no delays */
 extern u32 shake_base; /* the first thread: those of two runs have the same distances to it */
 #define SHAKE_THREADS 64

@@ -81,8 +81,13 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct signal_struct { /* of a process */
+	int nr_threads;
+};
+
 struct task_struct {
 	struct pid *thread_pid;
+	struct signal_struct *signal;
 	unsigned int __state;
 	int on_rq;
 	int prio;

@@ -40,6 +40,8 @@ static __always_inline u64 held_locks(struct task_struct *task)
 		if (owner == me)
 			held |= 1ull << i;
 	}
+	if (held & ~watch_held) /* of two at once one may be late: it is set the next time */
+		watch_held |= held;
 	return held;
 }
 
@@ -84,44 +86,84 @@ static __always_inline struct ct_watch_place_state *place_state(u64 ip, u32 tgid
 
 /*
  * A mutex on the heap that nobody has waited for yet is known to nobody.  But who holds one is
- * about to unlock it, so its address, or that of the object it is in, is in a register or at the
- * top of the stack; and a locked mutex of glibc looks like this: { 1 or 2, count, my tid, ... }.
- * Looked for at the first LOOKS hits of a place: some 3 us each.
+ * about to unlock it, so its address, or that of the object it is in, is in a register, on the
+ * stack, or in a global pointer; and a locked one of glibc looks like this:
+ *
+ *     mutex   { 1 or 2, count, my tid, users, kind, ... }
+ *     rwlock  { readers and two bits of the writer, ..., 0, 0, my tid }
+ *
+ * Looked for at the first LOOKS hits of a place among several threads, 20 to 100 us each, and at
+ * few after these: the same place may have been passed without a lock before.
  */
 #define LOOKS 16
-#define LOOK_STACK 16 /* words of the stack */
-#define LOOK_WORDS 34 /* 4-byte words of an object, the owner's word included */
+#define LOOKS_RARE 64	/* then at one in so many */
+#define LOOK_STACK 192	/* words of the stack */
+#define LOOK_CHUNKS 4	/* of an object, 128 bytes each */
+#define CHUNK_WORDS 32
+#define LOCK_WORDS 8	/* that tell a lock */
+#define USERS_MOST 65536
+#define KIND_MOST 512
+#define RWLOCK_HELD 3 /* phase of the writer, and locked by it */
 
-struct object {
-	u32 at[LOOK_WORDS];
+struct chunk {
+	u32 at[CHUNK_WORDS + LOCK_WORDS];
 };
 
-static __always_inline u64 mutex_in(u64 addr, u32 me)
+/* Functions of their own, and not static: the verifier goes through them once. */
+__noinline u64 mutex_in(u64 addr, u32 me)
 {
-	struct object o;
-	u32 i;
+	struct chunk o;
+	u32 chunk, i;
 
-	if (addr < 4096 || (addr & 3) || bpf_probe_read_user(&o, sizeof(o), (void *)addr))
+	if (addr < 4096 || (addr & 7))
 		return 0;
+	for (chunk = 0; chunk < LOOK_CHUNKS; chunk++, addr += CHUNK_WORDS * 4) {
+		if (bpf_probe_read_user(&o, sizeof(o), (void *)addr))
+			return 0;
 #pragma unroll
-	for (i = 0; i + 2 < LOOK_WORDS; i += 2)
-		if (o.at[i + 2] == me && (o.at[i] == 1 || o.at[i] == 2))
-			return addr + i * 4;
+		for (i = 0; i < CHUNK_WORDS; i += 2) {
+			if (o.at[i + 2] == me && (o.at[i] == 1 || o.at[i] == 2) &&
+				o.at[i + 3] - 1 < USERS_MOST && o.at[i + 4] < KIND_MOST)
+				return addr + i * 4;
+			if (o.at[i + 6] == me && !o.at[i + 4] && !o.at[i + 5] &&
+				(o.at[i] & RWLOCK_HELD) == RWLOCK_HELD)
+				return (addr + i * 4) | CT_HIT_RWLOCK;
+		}
+	}
 	return 0;
+}
+
+__noinline u64 mutex_by(u64 pointer, u32 me)
+{
+	u64 addr = 0;
+
+	if (bpf_probe_read_user(&addr, sizeof(addr), (void *)pointer))
+		return 0;
+	return mutex_in(addr, me);
 }
 
 static __always_inline u64 find_mutex(const struct ct_hit *h, u32 me)
 {
-	u64 stack[LOOK_STACK] = {}, found = 0;
+	u64 found = 0, sp = h->reg[CT_HIT_SP];
 	u32 i;
 
 	for (i = 0; i < CT_HIT_REGS && !found; i++)
 		found = mutex_in(h->reg[i & (CT_HIT_REGS - 1)], me);
-	if (found || bpf_probe_read_user(stack, sizeof(stack), (void *)h->reg[CT_HIT_SP]))
-		return found;
+	for (i = 0; i < CT_WATCH_POINTERS && i < watch_pointer_cnt && !found; i++)
+		found = mutex_by(watch_pointers[i], me);
 	for (i = 0; i < LOOK_STACK && !found; i++)
-		found = mutex_in(stack[i & (LOOK_STACK - 1)], me);
+		found = mutex_by(sp + i * 8, me);
 	return found;
+}
+
+/* Is it time to look for one? */
+static __always_inline bool is_look_due(
+	struct task_struct *task, struct ct_watch_place_state *place)
+{
+	if (!place || BPF_CORE_READ(task, signal, nr_threads) < 2)
+		return false;
+	place->looked++;
+	return place->looked <= LOOKS || place->looked % LOOKS_RARE == 0;
 }
 
 static __always_inline void copy_code(struct ct_hit *h)
@@ -210,10 +252,8 @@ int on_access(struct perf_hit *ctx)
 	h->ip = ip;
 	copy_registers(h, ctx);
 	h->mutex = 0;
-	if (place && place->looked < LOOKS) {
-		place->looked++;
+	if (is_look_due(task, place))
 		h->mutex = find_mutex(h, inner_tid(task));
-	}
 	if (code)
 		place->is = CT_WATCH_PLACE_SENT;
 	h->addr = addr;

@@ -17,6 +17,7 @@
 #define CT_CPU_MAX 1024
 #define CT_WATCH_SLOTS 4	/* variables watched at a time: the debug registers of x86 */
 #define CT_WATCH_LOCKS 64	/* locks of which accesses say whether they are held */
+#define CT_WATCH_POINTERS 32	/* globals that may lead to a lock */
 #define CT_WATCH_CODE_BYTES 64	/* of the program, up to and with the instruction of a hit */
 
 #define CT_NR_NONE 0xffffu /* "not in a syscall"; no architecture has that many */
@@ -39,7 +40,7 @@ enum ct_kind {
 #undef CT_EVENT
 #undef CT_FIELD
 #undef CT_EVENT_END
-	CT_KIND_END = 18, /* one past the last id */
+	CT_KIND_END = 19, /* one past the last id */
 	CT_HIT = 31,	  /* ring only, see struct ct_hit */
 	CT_KIND_MAX = 32, /* room of tables that are indexed by kind */
 };
@@ -109,6 +110,12 @@ enum ct_watch_on {
 	CT_WATCH_PAUSE = 2, /* not seen for a while, because it is touched too often; ON ends it */
 };
 
+enum ct_watch_value {
+	CT_WATCH_SIGNED = 0,
+	CT_WATCH_UNSIGNED = 1, /* pointers and truth values, too */
+	CT_WATCH_FLOAT = 2,    /* of 4 or 8 bytes */
+};
+
 #define CT_ACCESS_READ 1u
 #define CT_ACCESS_WRITE 2u
 #define CT_ACCESS_ATOMIC 4u  /* by one instruction that no other CPU can come between */
@@ -128,7 +135,7 @@ struct ct_watch_place {
 };
 struct ct_watch_place_state {
 	u32 is;	    /* CT_WATCH_PLACE_*; 0: nothing is known */
-	u32 looked; /* hits at which a mutex was looked for */
+	u32 looked; /* hits at which a mutex may have been looked for */
 };
 #define CT_WATCH_PLACE_SENT 1u /* its code has been sent */
 #define CT_WATCH_PLACE_TOLD 2u /* and memory need not be read for the value */
@@ -146,6 +153,7 @@ struct ct_watch_place_state {
 #define CT_HIT_REGS 16 /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
 #define CT_HIT_SP 4
 #endif
+#define CT_HIT_RWLOCK 1u
 struct ct_hit {
 	u64 ip; /* x86: of the next instruction; arm64: of the one that accesses */
 	u64 reg[CT_HIT_REGS];
@@ -154,7 +162,9 @@ struct ct_hit {
 	/* memory at addr, a moment after the instruction (arm64: before); 0: registers tell it */
 	u64 value;
 	u64 locks; /* bit n: holds lock n */
-	u64 mutex; /* a locked mutex of this thread that a register or its stack leads to; 0 */
+	/* a locked mutex of this thread that a register, its stack or a global leads to, or a
+	 * rwlock that it writes under: CT_HIT_RWLOCK is added to the address; 0: none */
+	u64 mutex;
 	u32 tgid;
 	u32 var;
 	u32 stack;

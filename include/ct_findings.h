@@ -290,6 +290,7 @@ struct ct_shared {
 	u64 shown_locks;	/* what guards it, if anything does */
 	CT_VEC(struct ct_sharer) users; /* by first access */
 	u32 racy[2];	 /* touches: plain writes of two threads, no lock in common; CT_NONE */
+	bool unclear;	 /* MIXED, and perhaps by locks or messages that leave no trace */
 	u32 lost;	 /* writes that put away what others had written since their thread read */
 	CT_VEC(struct ct_lost) losses; /* each of them, by the time of its write */
 	u32 witness[4];	 /* touches, by time: the shortest interleaving seen */

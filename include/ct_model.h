@@ -196,6 +196,7 @@ struct ct_watched {
 	u32 process; /* index */
 	u64 addr;
 	u32 size;    /* bytes: 1, 2, 4 or 8 */
+	u32 type;    /* enum ct_watch_value */
 	bool gaps;   /* not seen all the time until the end */
 	CT_VEC(u32) touches; /* indices of ct_touch, by time */
 	CT_VEC(struct ct_watch_span) spans; /* when it was watched, by time */
@@ -278,8 +279,13 @@ char *ct_lock_name(const struct ct_model *m, const struct ct_lock *l, char *buf,
 char *ct_watched_name(const struct ct_model *m, const struct ct_watched *w, char *buf, size_t size);
 /* The lock of a bit of touch.locks, named as ct_lock_name does; buf returned. */
 char *ct_watch_lock_name(const struct ct_model *m, u32 slot, char *buf, size_t size);
-/* The signed number in the variable's bytes. */
+/* What the variable's bytes say: a number, or the bits of a double for a floating-point one; the
+ * rest takes such values: as a number; `value` with the change from one to another; as text. */
 i64 ct_watched_value(const struct ct_watched *w, u64 value);
+double ct_watched_number(const struct ct_watched *w, i64 value);
+i64 ct_watched_changed(const struct ct_watched *w, i64 value, i64 from, i64 to);
+#define CT_WATCHED_LEN 40
+char *ct_watched_text(const struct ct_watched *w, i64 value, char buf[CT_WATCHED_LEN]);
 /* "push (queue.c:12)", "push (libqueue.so+0x1234)", "libqueue.so+0x1234"; buf returned. */
 char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t size);
 /* The hold in force at time t, or NULL. */

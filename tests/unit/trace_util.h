@@ -73,6 +73,8 @@ static inline struct ct_event util_event(struct util_random *r, u32 kind)
 			n %= 9;
 		if (kind == CT_WATCH_LOCK && !strcmp(info->fields[i].name, "slot"))
 			n %= CT_WATCH_LOCKS;
+		if (kind == CT_WATCH_TYPE && !strcmp(info->fields[i].name, "type"))
+			n %= CT_WATCH_FLOAT + 1;
 		ct_field_set(&info->fields[i], ct_event_body(&ev), n);
 	}
 	return ev;

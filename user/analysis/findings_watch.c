@@ -27,22 +27,33 @@ static void add_touches(struct ct_search *s, struct ct_finding *f, const u32 *to
 	}
 }
 
-static i64 value_of(const struct ct_search *s, u32 touch)
+static const char *say_value(struct ct_search *s, const struct ct_watched *w, i64 value)
+{
+	char text[CT_WATCHED_LEN];
+
+	return ct_say(s, "%s", ct_watched_text(w, value, text));
+}
+
+static const char *value_of(struct ct_search *s, u32 touch)
 {
 	const struct ct_touch *t = &s->m->touches.at[touch];
+	const struct ct_watched *w = &s->m->watched.at[t->watched];
 
-	return ct_watched_value(&s->m->watched.at[t->watched], t->after);
+	return say_value(s, w, ct_watched_value(w, t->after));
 }
 
 /* What it came to. */
 static const char *say_sum(struct ct_search *s, const struct ct_shared *v)
 {
-	if (!v->complete)
-		return " Not every access was seen, so there may be more.";
+	const struct ct_watched *w = &s->m->watched.at[v->watched];
+
+	if (!v->complete) /* or seen, but not the value of each */
+		return w->gaps || v->unknown ? " Not every access was seen, so there may be more."
+					     : "";
 	if (v->expected == v->last)
 		return "";
-	return ct_say(s, " The last value is %" PRId64 ", and should be %" PRId64 ".", v->last,
-		v->expected);
+	return ct_say(s, " The last value is %s, and should be %s.", say_value(s, w, v->last),
+		say_value(s, w, v->expected));
 }
 
 /* The accesses of the witness: reader of an old value, what the others did, its write. */
@@ -55,8 +66,8 @@ static const char *say_witness(struct ct_search *s, const struct ct_shared *v)
 		if (s->m->touches.at[v->witness[i]].thread == a)
 			read = v->witness[i];
 	return ct_say(s,
-		"%s read %" PRId64 "%s, %s wrote %" PRId64 " in the meantime, and then %s wrote "
-		"%" PRId64 ", which knows nothing of that",
+		"%s read %s%s, %s wrote %s in the meantime, and then %s wrote "
+		"%s, which knows nothing of that",
 		ct_say_thread(s, a), value_of(s, read),
 		ct_say_at(s, s->m->touches.at[read].frame), ct_say_thread(s, b),
 		value_of(s, foreign), ct_say_thread(s, a), value_of(s, write));

@@ -246,8 +246,19 @@ static void take_findings(struct ct_profile *p, const struct ct_finding_list *l)
 	}
 }
 
+/* Distributions over many runs are of whole numbers. */
+static i64 whole(const struct ct_watched *watched, i64 value)
+{
+	double number = ct_watched_number(watched, value);
+
+	if (watched->type != CT_WATCH_FLOAT)
+		return value;
+	return number > -9e18 && number < 9e18 ? (i64)number : 0;
+}
+
 /* A variable that several processes have is one: no final value is its own. */
-static void add_watched(struct ct_profile *p, const char *name, const struct ct_shared *v)
+static void add_watched(struct ct_profile *p, const char *name, const struct ct_shared *v,
+	const struct ct_watched *watched)
 {
 	for (u32 i = 0; i < p->watched.cnt; i++) {
 		struct ct_watched_run *w = &p->watched.at[i];
@@ -263,8 +274,8 @@ static void add_watched(struct ct_profile *p, const char *name, const struct ct_
 		.sharing = v->sharing,
 		.lost = v->lost,
 		.complete = v->complete,
-		.last = v->last,
-		.expected = v->expected };
+		.last = whole(watched, v->last),
+		.expected = whole(watched, v->expected) };
 }
 
 static void take_watched(struct ct_profile *p, const struct ct_facts *f)
@@ -274,8 +285,9 @@ static void take_watched(struct ct_profile *p, const struct ct_facts *f)
 	for (u32 i = 0; i < f->sharing.at.cnt; i++) {
 		const struct ct_shared *v = &f->sharing.at.at[i];
 
-		add_watched(p,
-			ct_watched_name(f->m, &f->m->watched.at[v->watched], raw, sizeof(raw)), v);
+		const struct ct_watched *w = &f->m->watched.at[v->watched];
+
+		add_watched(p, ct_watched_name(f->m, w, raw, sizeof(raw)), v, w);
 	}
 }
 

@@ -28,6 +28,11 @@
 #define PHASES_MIN 3u /* sleeps at barriers that make a habit */
 #define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
 #define WAKINGS_MAX 20000u /* between two writes; more: they are taken to be in order */
+/* Of two writes on two CPUs the second has come before the first one's thread could go on from its
+ * debug exception: what orders the two would have taken longer. */
+#define TOGETHER_NS 1000u
+#define TOGETHER_MIN 2u	   /* times: a clock that is off is off once */
+#define LATE_NS 100000u	   /* from an access to the look at memory for its value, at most */
 #define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
 #define EXIT_MOST_NS 1000000000u   /* on a busy machine, where a wake-up must prove it */
 
@@ -47,7 +52,10 @@ struct study {
 	struct ct_shared *out;
 	struct user *users;   /* [threads] */
 	CT_VEC(u32) threads;  /* that are known */
-	u8 *unclear;	      /* [threads] it uses conditions, semaphores, unknown futexes */
+	u8 *unclear;	      /* [threads] it may be kept apart by what leaves no trace */
+	u32 doubt[2];	      /* touches: the first pair of two such; CT_NONE */
+	u32 together[2];      /* touches: the last pair of writes at the same time; CT_NONE */
+	u32 together_cnt;
 	u8 *reached;	      /* [threads] scratch of precedes() */
 	u32 owner;	      /* the one thread; CT_NONE: it is shared */
 	ct_ns learnt_ns;      /* since then all locks are known that were ever held at it */
@@ -213,6 +221,17 @@ static bool others_are_past(struct study *s, const struct ct_touch *t)
 	return true;
 }
 
+static void note_together(struct study *s, const struct ct_touch *t, u32 touch, u32 was_touch)
+{
+	const struct ct_touch *was = &s->m->touches.at[was_touch];
+
+	if (s->early || was->cpu == t->cpu || t->ts - was->ts >= TOGETHER_NS)
+		return;
+	s->together[0] = was_touch;
+	s->together[1] = touch;
+	s->together_cnt++;
+}
+
 /* Two writes with nothing between them that would keep them apart: the accusation. */
 static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 {
@@ -220,19 +239,23 @@ static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 		u32 other = s->threads.at[i];
 		const struct user *u = &s->users[other];
 		const struct ct_touch *was;
+		bool unclear;
+		u32 *pair;
 
 		if (other == t->thread || u->write == CT_NONE || s->out->racy[0] != CT_NONE)
 			continue;
+		note_together(s, t, touch, u->write);
+		unclear = s->unclear[other] && s->unclear[t->thread];
+		pair = unclear ? s->doubt : s->out->racy;
 		was = &s->m->touches.at[u->write];
-		if ((was->locks & t->locks) || was->ts < s->learnt_ns ||
-			(s->unclear[other] && s->unclear[t->thread]) ||
+		if (pair[0] != CT_NONE || (was->locks & t->locks) || was->ts < s->learnt_ns ||
 			s->pairs++ >= PAIRS_MAX)
 			continue;
 		if (precedes(s, other, was->ts, t->thread, t->ts) ||
 			met_at_barrier(s, other, was->ts, t->thread, t->ts))
 			continue;
-		s->out->racy[0] = u->write;
-		s->out->racy[1] = touch;
+		pair[0] = u->write;
+		pair[1] = touch;
 	}
 }
 
@@ -361,10 +384,20 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 static bool is_vague(const struct study *s, const struct ct_touch *t, u32 seq)
 {
 	const struct user *u = &s->users[t->thread];
+	const struct ct_touch *r, *was;
 
 	if (reads(t))
 		return is_early(s, t) && seq && touch_at(s, seq - 1)->after != t->before;
-	return u->read != CT_NONE && is_early(s, touch_at(s, u->seq));
+	if (u->read == CT_NONE)
+		return false;
+	r = touch_at(s, u->seq);
+	if (is_early(s, r))
+		return true;
+	if (!(r->how & CT_ACCESS_LATE) || !u->seq)
+		return false;
+	/* read from memory after the instruction: this write may have come in between */
+	was = touch_at(s, u->seq - 1);
+	return writes(was) && was->thread != t->thread && r->ts - was->ts < LATE_NS;
 }
 
 static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
@@ -386,9 +419,11 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 		return;
 	s->vague |= is_vague(s, t, seq);
 	if (reads(t) && (t->how & CT_ACCESS_BEFORE)) /* in one instruction */
-		s->expected += after - ct_watched_value(s->w, t->before);
+		s->expected = ct_watched_changed(
+			s->w, s->expected, ct_watched_value(s->w, t->before), after);
 	else if (u->read != CT_NONE && !(t->how & CT_ACCESS_CONST))
-		s->expected += after - ct_watched_value(s->w, touch_at(s, u->seq)->after);
+		s->expected = ct_watched_changed(s->w, s->expected,
+			ct_watched_value(s->w, touch_at(s, u->seq)->after), after);
 	else
 		s->expected = after; /* it was set */
 }
@@ -455,7 +490,7 @@ static void study_variable(struct study *s)
 	struct ct_shared *o = s->out;
 	u32 cnt = s->w->touches.cnt;
 
-	o->racy[0] = o->racy[1] = CT_NONE;
+	o->racy[0] = o->racy[1] = s->doubt[0] = s->doubt[1] = CT_NONE;
 	o->locks = o->write_locks = UINT64_MAX;
 	s->owner = CT_NONE;
 	s->learnt_ns = when_learnt(s);
@@ -466,7 +501,13 @@ static void study_variable(struct study *s)
 	for (u32 i = 0; i < s->threads.cnt; i++)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
+	/* a lost update shows that nothing keeps them apart, whatever they use; and so does this */
+	if (o->racy[0] == CT_NONE && s->together_cnt >= TOGETHER_MIN)
+		memcpy(o->racy, s->together, sizeof(o->racy));
+	if (o->racy[0] == CT_NONE && o->lost)
+		memcpy(o->racy, s->doubt, sizeof(o->racy));
 	o->sharing = classify(s);
+	o->unclear = o->sharing == CT_SHARE_MIXED && s->doubt[0] != CT_NONE;
 	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
 	o->expected = s->expected;
 	if (cnt)
@@ -474,10 +515,29 @@ static void study_variable(struct study *s)
 	ct_vec_free(&s->threads);
 }
 
-/* Locks whose owner nobody can read may guard anything; and who waits for a condition may have been
- * given the variable with it, also when the condition was true at once. Who comes to a barrier
- * again and again works in phases, and when all come at once nobody sleeps there, so that the
- * meeting is not seen; one barrier that all start from proves nothing of that kind. */
+/* Does who waits so hear from a thread of its process that something is ready for it? It may have
+ * heard so without a wait as well, when that thread was early. */
+static bool is_message(const struct ct_model *m, const struct ct_wait *w)
+{
+	switch (w->state) {
+	case CT_SEM:
+	case CT_COND:
+	case CT_FUTEX_OTHER:
+		return true;
+	case CT_PIPE:
+	case CT_IO_NET:
+	case CT_POLL:
+		return w->waker != CT_NONE && w->waker != w->thread &&
+		       m->threads.at[w->waker].process == m->threads.at[w->thread].process;
+	default:
+		return false;
+	}
+}
+
+/* Locks whose owner nobody can read may guard anything; and who waits for a condition, a semaphore
+ * or a pipe may have been given the variable with it, also when it came at once. Who comes to a
+ * barrier again and again works in phases, and when all come at once nobody sleeps there, so that
+ * the meeting is not seen; one barrier that all start from proves nothing of that kind. */
 static void mark_unclear(u8 *unclear, const struct ct_model *m)
 {
 	bool no_owners = !m->run->libc || strcmp(m->run->libc, "glibc") || m->ownerless_locks;
@@ -490,10 +550,15 @@ static void mark_unclear(u8 *unclear, const struct ct_model *m)
 			++meetings[m->waits.at[i].thread] >= PHASES_MIN)
 			unclear[m->waits.at[i].thread] = 1;
 	free(meetings);
-	for (u32 i = 0; i < m->waits.cnt; i++)
-		if (m->waits.at[i].state == CT_SEM || m->waits.at[i].state == CT_COND ||
-			m->waits.at[i].state == CT_FUTEX_OTHER)
-			unclear[m->waits.at[i].thread] = 1;
+	for (u32 i = 0; i < m->waits.cnt; i++) {
+		const struct ct_wait *w = &m->waits.at[i];
+
+		if (!is_message(m, w))
+			continue;
+		unclear[w->thread] = 1;
+		if (w->waker != CT_NONE)
+			unclear[w->waker] = 1;
+	}
 }
 
 void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)

@@ -205,6 +205,15 @@ static bool is_load(ZydisMnemonic m)
 	       m == ZYDIS_MNEMONIC_MOVSXD;
 }
 
+/* Floating-point numbers and blocks, also what is added to a register; not a comparison. */
+static bool is_vector_load(const ZydisDecodedOperand *other)
+{
+	return other && other->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       (other->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+	       ZydisRegisterGetClass(other->reg.value) >= ZYDIS_REGCLASS_MMX &&
+	       ZydisRegisterGetClass(other->reg.value) <= ZYDIS_REGCLASS_ZMM;
+}
+
 /* Read and written by one instruction: what was there before, where that can be told. */
 static void find_arithmetic(
 	struct ct_insn *insn, const struct candidate *c, const ZydisDecodedOperand *other)
@@ -259,8 +268,10 @@ static void find_rule(
 	if (both == (CT_ACCESS_READ | CT_ACCESS_WRITE)) {
 		find_arithmetic(insn, c, other);
 	} else if (both == CT_ACCESS_READ) {
-		insn->rule = is_load(c->insn.mnemonic) && take_register(insn, other) ? RULE_LOADED
-										     : RULE_BLIND;
+		if (is_load(c->insn.mnemonic) && take_register(insn, other))
+			insn->rule = RULE_LOADED;
+		else /* a vector register is not shown: memory tells what went into it */
+			insn->rule = is_vector_load(other) ? RULE_MEMORY : RULE_BLIND;
 	} else if (c->insn.mnemonic == ZYDIS_MNEMONIC_MOV) {
 		if (other && other->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
 			insn->rule = RULE_IMM;

@@ -72,7 +72,8 @@ struct ct_watcher {
 	struct bpf_link *lock_probes[2]; /* --shake */
 	u64 lock_addr[CT_WATCH_LOCKS];
 	u32 lock_cnt;
-	u32 locks_over; /* not taken: more than there is room for */
+	u32 next_lock; /* where a slot is looked for when there is no free one */
+	bool ownerless; /* the trace has been told that locks are not known */
 	ct_ns price_ns;
 	u32 hits_per_s;
 	u64 hits_free; /* before that counts */
@@ -97,6 +98,16 @@ static void inject_watch(struct ct_watcher *w, u32 var, enum ct_watch_on on)
 	ct_session__inject(w->s, CT_WATCH, 0, ct_now_ns(), &ev);
 }
 
+static void inject_types(struct ct_watcher *w)
+{
+	for (u32 i = 0; i < w->found.vars.cnt; i++) {
+		struct ct_watch_type ev = { .var = i + 1, .type = w->found.vars.at[i].type };
+
+		if (ev.type != CT_WATCH_SIGNED)
+			ct_session__inject(w->s, CT_WATCH_TYPE, 0, ct_now_ns(), &ev);
+	}
+}
+
 static const struct ct_watch_var *var_in(const struct ct_watcher *w, u32 slot)
 {
 	return w->slot_var[slot] ? &w->found.vars.at[w->slot_var[slot] - 1] : NULL;
@@ -116,23 +127,52 @@ static void inject_slots(struct ct_watcher *w, enum ct_watch_on on)
 
 /* ---- locks ---- */
 
+/* From now on nobody is accused for lack of a lock alone. */
+static void tell_ownerless(struct ct_watcher *w)
+{
+	struct ct_watch_lock ev = { .tgid = w->tgid };
+
+	if (w->ownerless)
+		return;
+	w->ownerless = true;
+	ct_session__inject(w->s, CT_WATCH_LOCK, 0, ct_now_ns(), &ev);
+}
+
+/* A free one, or that of a lock which nobody has held at any access; CT_WATCH_LOCKS: none. */
+static u32 slot_for_lock(struct ct_watcher *w)
+{
+	u64 held = __atomic_load_n(&w->s->skel->bss->watch_held, __ATOMIC_RELAXED);
+
+	if (w->lock_cnt < CT_WATCH_LOCKS)
+		return w->lock_cnt++;
+	for (u32 i = 0; i < CT_WATCH_LOCKS; i++) {
+		u32 slot = w->next_lock++ % CT_WATCH_LOCKS;
+
+		if (!(held >> slot & 1))
+			return slot;
+	}
+	return CT_WATCH_LOCKS;
+}
+
 /* Its slot; CT_WATCH_LOCKS: there is no more room. */
 static u32 add_lock(struct ct_watcher *w, u64 lock, u64 owner_addr)
 {
-	struct ct_watch_lock ev = { .slot = w->lock_cnt, .tgid = w->tgid, .addr = lock };
+	struct ct_watch_lock ev = { .tgid = w->tgid, .addr = lock };
 
 	for (u32 i = 0; i < w->lock_cnt; i++)
 		if (w->lock_addr[i] == lock)
 			return i;
-	if (w->lock_cnt == CT_WATCH_LOCKS) {
-		w->locks_over++;
+	ev.slot = slot_for_lock(w);
+	if (ev.slot == CT_WATCH_LOCKS) {
+		tell_ownerless(w);
 		return CT_WATCH_LOCKS;
 	}
-	w->lock_addr[w->lock_cnt] = lock;
-	w->s->skel->bss->watch_locks[w->lock_cnt].owner_addr = owner_addr;
-	__atomic_store_n(&w->s->skel->bss->watch_lock_cnt, ++w->lock_cnt, __ATOMIC_RELEASE);
+	w->lock_addr[ev.slot] = lock;
+	__atomic_store_n(&w->s->skel->bss->watch_locks[ev.slot].owner_addr, owner_addr,
+		__ATOMIC_RELAXED);
+	__atomic_store_n(&w->s->skel->bss->watch_lock_cnt, w->lock_cnt, __ATOMIC_RELEASE);
 	ct_session__inject(w->s, CT_WATCH_LOCK, 0, ct_now_ns(), &ev);
-	return w->lock_cnt - 1;
+	return ev.slot;
 }
 
 /* The same layouts as in bpf/wait.bpf.h. */
@@ -369,17 +409,22 @@ static int find(struct ct_watcher *w, u32 pid, char **why)
 
 static void begin(struct ct_watcher *w)
 {
-	for (u32 i = 0; i < w->found.locks.cnt; i++)
+	/* those beyond are learnt when somebody holds them */
+	for (u32 i = 0; i < w->found.locks.cnt && i < CT_WATCH_LOCKS; i++)
 		add_lock(w, w->found.locks.at[i].addr,
 			w->found.locks.at[i].addr + w->found.locks.at[i].owner);
-	if (w->found.ownerless) {
-		struct ct_watch_lock ev = { .tgid = w->tgid };
-
-		ct_session__inject(w->s, CT_WATCH_LOCK, 0, ct_now_ns(), &ev);
-	}
+	for (u32 i = 0; i < w->found.pointers.cnt && i < CT_WATCH_POINTERS; i++)
+		w->s->skel->bss->watch_pointers[i] = w->found.pointers.at[i];
+	__atomic_store_n(&w->s->skel->bss->watch_pointer_cnt,
+		w->found.pointers.cnt < CT_WATCH_POINTERS ? w->found.pointers.cnt
+							  : CT_WATCH_POINTERS,
+		__ATOMIC_RELEASE);
+	if (w->found.ownerless)
+		tell_ownerless(w);
 	for (u32 i = 0; i < CT_WATCH_SLOTS && i < w->found.vars.cnt; i++)
 		set_slot(w, i, i + 1);
 	w->next_var = CT_WATCH_SLOTS % w->found.vars.cnt;
+	inject_types(w);
 	inject_slots(w, CT_WATCH_ON);
 	w->window_ns = ct_now_ns();
 	w->turn_ns = w->window_ns + w->turn_len_ns;
@@ -655,7 +700,8 @@ void ct_watcher__access(struct ct_watcher *w, const struct ct_hdr *hdr, struct c
 	*out = (struct ct_access){ .var = hit->var, .stack = hit->stack, .ip = hit->ip,
 		.value = hit->value, .locks = hit->locks };
 	if (hit->mutex) {
-		u32 slot = add_lock(w, hit->mutex, hit->mutex + 8);
+		u64 lock = hit->mutex & ~(u64)CT_HIT_RWLOCK;
+		u32 slot = add_lock(w, lock, lock + (lock == hit->mutex ? 8 : 24));
 
 		out->locks |= slot < CT_WATCH_LOCKS ? 1ull << slot : 0;
 	}

@@ -47,12 +47,14 @@ struct ct_watch_var {
 	char *name;
 	u64 addr;
 	u32 size; /* 1, 2, 4 or 8; addr is a multiple */
+	u32 type; /* enum ct_watch_value */
 	bool barred; /* the program cannot go on while it is watched */
 };
 struct ct_watch_found {
 	CT_VEC(struct ct_watch_var) vars;
 	CT_VEC(struct ct_variable) locks;
-	bool ownerless; /* it uses locks whose owner nobody can read */
+	CT_VEC(u64) pointers; /* addresses of globals that lead to locks */
+	bool ownerless; /* it may use locks whose owner nobody can read */
 };
 /* In a process that is mapped.  Reads the files in a child process with the user's rights. */
 int ct_watch_find(

@@ -3,9 +3,10 @@
  * From names to addresses, in a process whose libraries are mapped: its files are read by a child
  * process with no more rights than the user has, which tells what it found in lines:
  *
- *     v ADDRESS SIZE NAME        a variable
+ *     v ADDRESS SIZE TYPE NAME   a variable; TYPE is of enum ct_watch_value
  *     l ADDRESS OWNER NAME       a lock; OWNER is the offset of the owner's word
- *     o                          it uses spin locks, which have no owner
+ *     p ADDRESS                  a pointer to a lock, or to what has one in it
+ *     o                          it may use locks that have no owner
  *     e WORDS                    it cannot be done
  */
 #include <errno.h>
@@ -107,10 +108,10 @@ static void tell_error(FILE *out, char *why)
 	free(why);
 }
 
-static void tell_var(FILE *out, const char *name, u64 addr, u64 size)
+static void tell_var(FILE *out, const char *name, u64 addr, u64 size, u32 type)
 {
 	if (!strchr(name, '\n'))
-		fprintf(out, "v %" PRIx64 " %" PRIu64 " %s\n", addr, size, name);
+		fprintf(out, "v %" PRIx64 " %" PRIu64 " %" PRIu32 " %s\n", addr, size, type, name);
 }
 
 /* *ADDRESS:SIZE */
@@ -124,7 +125,7 @@ static bool find_address(FILE *out, const char *spec)
 	size = strtoull(end + 1, &end, 0);
 	if (*end || !size)
 		return false;
-	tell_var(out, spec, addr, size);
+	tell_var(out, spec, addr, size, CT_WATCH_SIGNED);
 	return true;
 }
 
@@ -140,7 +141,7 @@ static void find_name(FILE *out, const struct modules *m, const char *spec)
 
 		for (u32 k = 0; !err && k < found.at.cnt; k++)
 			tell_var(out, found.at.at[k].name, found.at.at[k].addr,
-				found.at.at[k].size);
+				found.at.at[k].size, found.at.at[k].type);
 		ct_variables__clear(&found);
 		if (err == -EINVAL)
 			tell_error(out, why);
@@ -176,7 +177,7 @@ static void find_all(FILE *out, const struct modules *m)
 		ct_variables__all(&found, m->at.at[i].path);
 		for (u32 k = 0; k < found.at.cnt; k++)
 			tell_var(out, found.at.at[k].name, found.at.at[k].addr,
-				found.at.at[k].size);
+				found.at.at[k].size, found.at.at[k].type);
 		ct_variables__clear(&found);
 	}
 }
@@ -189,9 +190,15 @@ static void find_locks(FILE *out, const struct modules *m)
 		if (i && is_system(m->at.at[i].path))
 			continue;
 		ct_variables__locks(&found, m->at.at[i].path);
-		for (u32 k = 0; k < found.at.cnt; k++)
-			fprintf(out, "l %" PRIx64 " %" PRIu64 " %s\n", found.at.at[k].addr,
-				found.at.at[k].owner, found.at.at[k].name);
+		for (u32 k = 0; k < found.at.cnt; k++) {
+			const struct ct_variable *v = &found.at.at[k];
+
+			if (v->owner)
+				fprintf(out, "l %" PRIx64 " %" PRIu64 " %s\n", v->addr, v->owner,
+					v->name);
+			else
+				fprintf(out, "p %" PRIx64 "\n", v->addr);
+		}
 		ct_variables__clear(&found);
 	}
 }
@@ -200,7 +207,7 @@ static void find_ownerless(FILE *out, const struct modules *m)
 {
 	for (u32 i = 0; i < m->at.cnt; i++)
 		if ((!i || !is_system(m->at.at[i].path)) &&
-			ct_variables__names(m->at.at[i].path, "pthread_spin_lock"))
+			ct_variables__ownerless(m->at.at[i].path))
 			fputs("o\n", out);
 }
 
@@ -230,7 +237,8 @@ static void look(int fd, const struct modules *m, const struct ct_watch_opts *op
 /* ---- what it told ---- */
 
 /* A register takes 1, 2, 4 or 8 bytes at a multiple of that. */
-static void add_var(struct ct_watch_found *out, const char *name, u64 addr, u64 size)
+static void add_var(
+	struct ct_watch_found *out, const char *name, u64 addr, u64 size, u32 type)
 {
 	u64 end = addr + size;
 
@@ -243,7 +251,8 @@ static void add_var(struct ct_watch_found *out, const char *name, u64 addr, u64 
 			.name = end - size == addr ? ct_strdup(name)
 						   : ct_asprintf("%s+%" PRIu64, name,
 							     addr - (end - size)),
-			.addr = addr, .size = part };
+			.addr = addr, .size = part,
+			.type = part == size || type != CT_WATCH_FLOAT ? type : CT_WATCH_SIGNED };
 		addr += part;
 	}
 }
@@ -257,11 +266,17 @@ static void take_line(struct ct_watch_found *out, char *line, char **why)
 	if (line[0] == 'e' && !*why)
 		*why = ct_strdup(line + 2);
 	out->ownerless |= line[0] == 'o';
+	if (line[0] == 'p' && sscanf(line + 1, " %llx", &addr) == 1)
+		*ct_vec_push(&out->pointers) = addr;
 	if (sscanf(line + 1, " %llx %llu %n", &addr, &n, &at) < 2 || !at)
 		return;
-	if (line[0] == 'v')
-		add_var(out, line + 1 + at, addr, n);
-	else if (line[0] == 'l')
+	if (line[0] == 'v') {
+		char *name;
+		u32 type = strtoul(line + 1 + at, &name, 10);
+
+		add_var(out, name + 1, addr, n, type);
+	}
+	if (line[0] == 'l')
 		*ct_vec_push(&out->locks) = (struct ct_variable){
 			.name = ct_strdup(line + 1 + at), .addr = addr, .owner = n };
 }
@@ -337,4 +352,5 @@ void ct_watch_found__clear(struct ct_watch_found *f)
 		free(f->locks.at[i].name);
 	ct_vec_free(&f->vars);
 	ct_vec_free(&f->locks);
+	ct_vec_free(&f->pointers);
 }

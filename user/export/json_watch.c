@@ -14,6 +14,7 @@
  * `sharing`: see ct_sharing_id(). `first`, `last` and `expected` are null unless complete.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "json_int.h"
@@ -41,6 +42,16 @@ static const char *access_id(const struct ct_touch *t)
 	return t->how & CT_ACCESS_READ ? "update" : "write";
 }
 
+/* Infinity and what is no number have no place in JSON. */
+static json_t *number(const struct ct_watched *w, i64 value)
+{
+	double real = ct_watched_number(w, value);
+
+	if (w->type != CT_WATCH_FLOAT)
+		return json_integer(value);
+	return isfinite(real) ? json_real(real) : json_null();
+}
+
 static json_t *touch_object(const struct ct_model *m, u32 touch)
 {
 	const struct ct_touch *t = &m->touches.at[touch];
@@ -53,9 +64,9 @@ static json_t *touch_object(const struct ct_model *m, u32 touch)
 	set(o, "cpu", json_integer(t->cpu));
 	set(o, "access", json_string(access_id(t)));
 	set(o, "atomic", json_boolean(t->how & CT_ACCESS_ATOMIC));
-	set(o, "value", json_integer(ct_watched_value(w, t->after)));
+	set(o, "value", number(w, ct_watched_value(w, t->after)));
 	set(o, "before", t->how & CT_ACCESS_BEFORE
-				 ? json_integer(ct_watched_value(w, t->before))
+				 ? number(w, ct_watched_value(w, t->before))
 				 : json_null());
 	set(o, "function", text(place.function));
 	set(o, "file", text(place.file));
@@ -89,9 +100,9 @@ static json_t *sharers(const struct ct_model *m, const struct ct_shared *v)
 	return list;
 }
 
-static json_t *exact(const struct ct_shared *v, i64 value)
+static json_t *exact(const struct ct_watched *w, const struct ct_shared *v, i64 value)
 {
-	return v->complete ? json_integer(value) : json_null();
+	return v->complete ? number(w, value) : json_null();
 }
 
 static json_t *variable_object(const struct ct_model *m, const struct ct_shared *v)
@@ -109,9 +120,9 @@ static json_t *variable_object(const struct ct_model *m, const struct ct_shared 
 	set(o, "reads", json_integer((json_int_t)v->reads));
 	set(o, "writes", json_integer((json_int_t)v->writes));
 	set(o, "complete", json_boolean(v->complete));
-	set(o, "first", exact(v, v->first));
-	set(o, "last", exact(v, v->last));
-	set(o, "expected", exact(v, v->expected));
+	set(o, "first", exact(w, v, v->first));
+	set(o, "last", exact(w, v, v->last));
+	set(o, "expected", exact(w, v, v->expected));
 	set(o, "locks", locks_of(m, v->shown_locks));
 	set(o, "threads", sharers(m, v));
 	set(o, "lost_updates", json_integer(v->lost));

@@ -186,7 +186,7 @@ static size_t word_length(const char *s)
 	return len;
 }
 
-void ct_page__wrap(struct ct_page *p, u32 indent, const char *s)
+void ct_page__words(struct ct_page *p, u32 indent, enum ct_ink ink, const char *s)
 {
 	bool first = true;
 	while (*s) {
@@ -201,9 +201,14 @@ void ct_page__wrap(struct ct_page *p, u32 indent, const char *s)
 		else
 			ct_page__stop(p, p->column + 1);
 		first = false;
-		ct_page__put(p, word);
+		ct_page__ink(p, ink, false, word);
 		free(word);
 	}
+}
+
+void ct_page__wrap(struct ct_page *p, u32 indent, const char *s)
+{
+	ct_page__words(p, indent, CT_INK_PLAIN, s);
 	ct_page__end(p);
 }
 

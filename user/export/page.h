@@ -49,7 +49,9 @@ void ct_page__right(struct ct_page *p, u32 column, const char *s); /* s ends bef
 void ct_page__end(struct ct_page *p);
 /* `part` of `whole` as a bar, the whole being so many columns; what is not nothing shows. */
 void ct_page__bar(struct ct_page *p, u64 part, u64 whole, u32 columns);
-/* Words of s from here on; lines after the first start at column `indent`.  Ends the line. */
+/* Words of s from here on; lines after the first start at column `indent`. */
+void ct_page__words(struct ct_page *p, u32 indent, enum ct_ink ink, const char *s);
+/* The same in plain ink.  Ends the line. */
 void ct_page__wrap(struct ct_page *p, u32 indent, const char *s);
 /* Text from outside, harmless, in the page's characters; free() it. */
 char *ct_page__safe(const struct ct_page *p, const char *s);

@@ -54,7 +54,7 @@ static char *name_sharing(const struct ct_report *r, const struct ct_shared *v)
 		[CT_SHARE_ATOMIC] = "shared, atomic",
 		[CT_SHARE_GUARDED] = "shared, guarded by ",
 		[CT_SHARE_GUARDED_WRITES] = "shared, written under ",
-		[CT_SHARE_MIXED] = "shared, written in turn, with no lock in common",
+		[CT_SHARE_MIXED] = "shared, written in turn",
 		[CT_SHARE_UNGUARDED] = "shared, UNGUARDED",
 	};
 	char *locks = name_locks(r, v->shown_locks);
@@ -64,6 +64,9 @@ static char *name_sharing(const struct ct_report *r, const struct ct_shared *v)
 		what = locks;
 	if (v->sharing == CT_SHARE_GUARDED_WRITES)
 		more = "; some read outside of it, or under its read lock";
+	if (v->sharing == CT_SHARE_MIXED)
+		more = v->unclear ? "; by locks or messages that cannot be seen, if at all"
+				  : ", with no lock in common";
 	char *text = ct_asprintf("%s%s%s", words[v->sharing], what, more);
 
 	free(locks);
@@ -77,22 +80,52 @@ static enum ct_ink ink_of(const struct ct_shared *v)
 						: CT_INK_PLAIN;
 }
 
+/* "once", "12,001 times" */
+static const char *describe_count(const struct ct_report *r, char *buf, u64 n)
+{
+	char cnt[CT_FMT_LEN];
+
+	if (n > 1)
+		snprintf(buf, CT_FMT_LEN, "%s times", ct_report__count(r, cnt, n));
+	else
+		snprintf(buf, CT_FMT_LEN, "%s", n ? "once" : "never");
+	return buf;
+}
+
+static char *describe_touches(const struct ct_report *r, const struct ct_shared *v)
+{
+	u32 size = r->m->watched.at[v->watched].size;
+	const char *bytes = size == 1 ? "byte" : "bytes";
+	char reads[CT_FMT_LEN], writes[CT_FMT_LEN];
+
+	if (!v->users.cnt)
+		return ct_asprintf("%" PRIu32 " %s", size, bytes);
+	if (v->reads > 1 && v->writes > 1)
+		return ct_asprintf("%" PRIu32 " %s, read %s and written %s times", size, bytes,
+			ct_report__count(r, reads, v->reads),
+			ct_report__count(r, writes, v->writes));
+	return ct_asprintf("%" PRIu32 " %s, read %s, written %s", size, bytes,
+		describe_count(r, reads, v->reads), describe_count(r, writes, v->writes));
+}
+
 static void write_variable(struct ct_report *r, const struct ct_shared *v)
 {
 	const struct ct_watched *w = &r->m->watched.at[v->watched];
-	char raw[NAME_SIZE], reads[CT_FMT_LEN], writes[CT_FMT_LEN];
+	char raw[NAME_SIZE];
 	char *name = ct_page__safe(&r->page, ct_watched_name(r->m, w, raw, sizeof(raw)));
-	char *sharing = name_sharing(r, v), *safe = ct_page__safe(&r->page, sharing), *text;
+	char *sharing = name_sharing(r, v), *text, *safe;
+
+	text = ct_asprintf("%s;", sharing);
+	safe = ct_page__safe(&r->page, text);
+	free(text);
 
 	ct_page__shorten(&r->page, name, r->page.width / 2);
 	ct_page__stop(&r->page, 2);
 	ct_page__ink(&r->page, CT_INK_STRONG, false, name);
 	ct_page__stop(&r->page, r->page.column + 2);
-	ct_page__ink(&r->page, ink_of(v), false, safe);
-	text = v->users.cnt ? ct_asprintf("; %" PRIu32 " bytes, read %s and written %s times",
-				      w->size, ct_report__count(r, reads, v->reads),
-				      ct_report__count(r, writes, v->writes))
-			    : ct_asprintf("; %" PRIu32 " bytes", w->size);
+	ct_page__words(&r->page, FACT_COLUMN, ink_of(v), safe);
+	ct_page__stop(&r->page, r->page.column + 1);
+	text = describe_touches(r, v);
 	ct_page__wrap(&r->page, FACT_COLUMN, text);
 	free(text);
 	free(safe);
@@ -166,13 +199,14 @@ static const char *does(const struct ct_touch *t)
 static void write_touch(
 	struct ct_report *r, const struct ct_touch *t, ct_ns since_ns, u32 lane, bool loses)
 {
-	char when[CT_FMT_LEN];
+	const struct ct_watched *w = &r->m->watched.at[t->watched];
+	char when[CT_FMT_LEN], value[CT_WATCHED_LEN];
 	char *place = ct_report__place(r, t->frame), *what;
 
 	ct_page__right(&r->page, TIME_END, ct_fmt_ns(when, t->ts - since_ns));
 	ct_page__stop(&r->page, TIME_END + 3 + lane * lane_width(r));
-	what = ct_asprintf("%s %" PRId64, does(t),
-		ct_watched_value(&r->m->watched.at[t->watched], t->after));
+	what = ct_asprintf("%s %s", does(t),
+		ct_watched_text(w, ct_watched_value(w, t->after), value));
 	ct_page__ink(&r->page, loses ? CT_INK_WARN : CT_INK_PLAIN, false, what);
 	ct_page__stop(&r->page, TIME_END + 3 + 2 * lane_width(r));
 	ct_report__fit_place(r, place, r->page.width - r->page.column);
@@ -188,12 +222,14 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 	const struct ct_touch *last = &touches[v->witness[v->witness_cnt - 1]];
 	const struct ct_touch *first = &touches[v->witness[0]];
 	u32 threads[2] = { last->thread, touches[v->witness[v->witness_cnt - 2]].thread };
-	char times[CT_FMT_LEN];
+	const struct ct_watched *w = &r->m->watched.at[v->watched];
+	char times[CT_FMT_LEN], values[3][CT_WATCHED_LEN], *text;
 
-	ct_page__stop(&r->page, FACT_COLUMN);
-	ct_page__printf(&r->page, "an update is lost, %s time%s in this run; the shortest:",
-		ct_report__count(r, times, v->lost), v->lost == 1 ? "" : "s");
-	ct_page__end(&r->page);
+	text = v->lost == 1 ? ct_strdup("an update is lost, once in this run:")
+			    : ct_asprintf("an update is lost, %s times in this run; the shortest:",
+				      ct_report__count(r, times, v->lost));
+	ct_page__wrap(&r->page, FACT_COLUMN, text);
+	free(text);
 	write_lanes(r, threads);
 	for (u32 i = 0; i < v->witness_cnt; i++) {
 		const struct ct_touch *t = &touches[v->witness[i]];
@@ -202,11 +238,11 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 	}
 	if (!v->complete || v->expected == v->last)
 		return;
-	ct_page__stop(&r->page, FACT_COLUMN);
-	ct_page__printf(&r->page, "it began as %" PRId64 ", ended as %" PRId64
-				  ", and should have ended as %" PRId64,
-		v->first, v->last, v->expected);
-	ct_page__end(&r->page);
+	text = ct_asprintf("it began as %s, ended as %s, and should have ended as %s",
+		ct_watched_text(w, v->first, values[0]), ct_watched_text(w, v->last, values[1]),
+		ct_watched_text(w, v->expected, values[2]));
+	ct_page__wrap(&r->page, FACT_COLUMN, text);
+	free(text);
 }
 
 /* ---- how much of it was seen ---- */
@@ -269,10 +305,10 @@ void ct_report__watch(struct ct_report *r)
 			write_witness(r, v);
 	}
 	if (own) {
-		ct_page__stop(&r->page, 2);
-		ct_page__printf(&r->page,
-			"%s%" PRIu32 " more that one thread touched, or none (-v)",
+		char *text = ct_asprintf("%s%" PRIu32 " more that one thread touched, or none (-v)",
 			shown ? "and " : "", own);
-		ct_page__end(&r->page);
+
+		ct_page__wrap(&r->page, 2, text);
+		free(text);
 	}
 }

@@ -166,7 +166,7 @@ struct reason {
 struct watch_now { /* a number of WATCH events */
 	bool known, on;
 	u64 addr;
-	u32 size, tgid;
+	u32 size, tgid, type;
 	CT_VEC(struct ct_watch_span) spans; /* the open one ends at 0 */
 };
 

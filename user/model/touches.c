@@ -4,6 +4,9 @@
  * variable of its own), what was there before a write, and where accesses may be missing: a pause,
  * a turn of other variables, a loss.  Not: what any of it means (analysis/sharing.c).
  */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include "model/model_int.h"
 
 /* ---- watching begins and ends ---- */
@@ -58,6 +61,12 @@ void model_on_watch_lock(struct build *b, const struct ct_event *e)
 
 /* ---- accesses ---- */
 
+void model_on_watch_type(struct build *b, const struct ct_event *e)
+{
+	if (e->watch_type.var && e->watch_type.var <= VARS_MAX)
+		watch_at(b, e->watch_type.var)->type = e->watch_type.type;
+}
+
 static u32 watched_of(struct build *b, u32 var, u32 process)
 {
 	u32 w = ct_table__get(b->by_var, var, process);
@@ -67,7 +76,8 @@ static u32 watched_of(struct build *b, u32 var, u32 process)
 		return w;
 	w = b->m->watched.cnt;
 	*ct_vec_push(&b->m->watched) = (struct ct_watched){
-		.var = var, .process = process, .addr = now->addr, .size = now->size };
+		.var = var, .process = process, .addr = now->addr, .size = now->size,
+		.type = now->type };
 	ct_table__set(b->by_var, var, process, w);
 	return w;
 }
@@ -192,16 +202,64 @@ void model_touches_clear(struct build *b)
 	ct_table__free(b->by_var);
 }
 
+static i64 bits_of(double number)
+{
+	i64 bits;
+
+	memcpy(&bits, &number, sizeof(bits));
+	return bits;
+}
+
+static double number_of(i64 bits)
+{
+	double number;
+
+	memcpy(&number, &bits, sizeof(number));
+	return number;
+}
+
 i64 ct_watched_value(const struct ct_watched *w, u64 value)
 {
+	bool is_signed = w->type == CT_WATCH_SIGNED;
+	float single;
+
+	if (w->type == CT_WATCH_FLOAT && w->size == 4) {
+		memcpy(&single, &value, sizeof(single));
+		return bits_of(single);
+	}
 	switch (w->size) {
 	case 1:
-		return (int8_t)value;
+		return is_signed ? (int8_t)value : (u8)value;
 	case 2:
-		return (int16_t)value;
+		return is_signed ? (int16_t)value : (u16)value;
 	case 4:
-		return (i32)value;
+		return is_signed ? (i64)(i32)value : (i64)(u32)value;
 	default:
 		return (i64)value;
 	}
+}
+
+double ct_watched_number(const struct ct_watched *w, i64 value)
+{
+	if (w->type == CT_WATCH_FLOAT)
+		return number_of(value);
+	return w->type == CT_WATCH_UNSIGNED ? (double)(u64)value : (double)value;
+}
+
+i64 ct_watched_changed(const struct ct_watched *w, i64 value, i64 from, i64 to)
+{
+	if (w->type == CT_WATCH_FLOAT)
+		return bits_of(number_of(value) + (number_of(to) - number_of(from)));
+	return ct_watched_value(w, (u64)value + ((u64)to - (u64)from)); /* wraps as it does */
+}
+
+char *ct_watched_text(const struct ct_watched *w, i64 value, char buf[CT_WATCHED_LEN])
+{
+	if (w->type == CT_WATCH_FLOAT)
+		snprintf(buf, CT_WATCHED_LEN, "%.*g", w->size == 4 ? 7 : 15, number_of(value));
+	else if (w->type == CT_WATCH_UNSIGNED)
+		snprintf(buf, CT_WATCHED_LEN, "%" PRIu64, (u64)value);
+	else
+		snprintf(buf, CT_WATCHED_LEN, "%" PRId64, value);
+	return buf;
 }

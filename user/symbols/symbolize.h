@@ -64,7 +64,8 @@ struct ct_variable {
 	char *name; /* "stats.misses": of a scalar, what one instruction may touch alone */
 	u64 addr;   /* in the process */
 	u64 size;
-	u64 owner; /* locks: offset of the word that has the owner's tid */
+	u32 type;  /* enum ct_watch_value */
+	u64 owner; /* locks: offset of the word that has the owner's tid; 0: a pointer to one */
 };
 struct ct_variables {
 	u64 base; /* where the process has the file's first byte; set by the caller */
@@ -75,11 +76,11 @@ void ct_variables__clear(struct ct_variables *v);
  * none; -EINVAL: it is not like that, *why says how. */
 int ct_variables__find(
 	struct ct_variables *out, const char *path, const char *spec, char **why);
-/* All that are locks, or have them in them, and whose owner can be read. */
+/* All that are locks, or have them in them, and whose owner can be read; and pointers to such. */
 void ct_variables__locks(struct ct_variables *out, const char *path);
-/* Does the file have, or want, a symbol of that name? */
-bool ct_variables__names(const char *path, const char *symbol);
-/* All others that DWARF knows, by their scalars. */
+/* May the file keep threads apart by what has no owner: spin locks, atomic flags? */
+bool ct_variables__ownerless(const char *path);
+/* All others that DWARF knows, by their scalars; not what the C library synchronises with. */
 void ct_variables__all(struct ct_variables *out, const char *path);
 
 /* "glibc", "musl" or "": by the C library that the process maps, or the symbols of a static one. */

@@ -116,6 +116,9 @@ char *ct_elf__plain_name(struct ct_elf *f, const char *raw); /* free() it */
 /* ---- demangle.c ---- */
 char *ct_demangle(const char *raw); /* free() it; a copy of raw when it is not mangled */
 
+/* ---- own_locks.c ---- */
+bool ct_has_own_locks(struct ct_elf *f);
+
 /* ---- dwarf_lines.c ---- */
 struct ct_place_name { /* one frame; strings live as long as the ELF file */
 	const char *function; /* linker name if there is one, else the plain one; NULL: unknown */

@@ -14,6 +14,7 @@
 #include "symbols/symbols_int.h"
 
 #define NESTING_MAX 24	   /* scopes in scopes, types in types */
+#define HAS_LOCK_DEPTH 4     /* structures in structures that are searched for a lock */
 #define PARTS_MAX 4096	   /* scalars of one variable */
 #define VARIABLES_MAX 65536 /* of one file */
 
@@ -179,38 +180,115 @@ static bool array_of(Dwarf_Die *array, Dwarf_Die *element, u64 *cnt)
 	return one != 0;
 }
 
-static bool is_lock_type(Dwarf_Die *die, u64 *owner)
+/* What the C library synchronises threads with, by the names of the types. */
+struct sync_type {
+	const char *type, *is;
+	u32 owner; /* offset of the owner's tid; 0: it has none that can be read */
+};
+
+static const struct sync_type sync_types[] = {
+	{ "pthread_mutex_t", "a mutex", MUTEX_OWNER },
+	{ "mtx_t", "a mutex", MUTEX_OWNER },
+	{ "pthread_rwlock_t", "a lock for readers and writers", RWLOCK_OWNER },
+	{ "pthread_spinlock_t", "a spin lock", 0 },
+	{ "pthread_cond_t", "a condition variable", 0 },
+	{ "cnd_t", "a condition variable", 0 },
+	{ "sem_t", "a semaphore", 0 },
+	{ "pthread_barrier_t", "a barrier", 0 },
+	{ "pthread_once_t", "a once flag", 0 },
+	{ "once_flag", "a once flag", 0 },
+	{ "__once_flag", "a once flag", 0 },
+	{ "atomic_flag", "an atomic flag", 0 },
+	{ "latch", "a latch", 0 },
+};
+
+static const struct sync_type *sync_called(const char *name)
+{
+	for (u32 i = 0; name && i < CT_COUNT(sync_types); i++)
+		if (!strcmp(name, sync_types[i].type))
+			return &sync_types[i];
+	return NULL;
+}
+
+/* NULL: it is something else. */
+static const struct sync_type *sync_of(Dwarf_Die *die)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Die type = *die;
 
-	/* the name is that of a typedef on the way to the type */
+	/* the name is that of a typedef on the way to the type, or of a class */
 	for (u32 i = 0; i < NESTING_MAX && dwarf_attr_integrate(&type, DW_AT_type, &attr); i++) {
 		if (!dwarf_formref_die(&attr, &type))
-			return false;
-		const char *name = dwarf_diename(&type);
-		*owner = MUTEX_OWNER;
-		if (name && (!strcmp(name, "pthread_mutex_t") || !strcmp(name, "mtx_t")))
-			return true;
-		*owner = RWLOCK_OWNER;
-		if (name && !strcmp(name, "pthread_rwlock_t"))
-			return true;
+			return NULL;
+		const struct sync_type *sync = sync_called(dwarf_diename(&type));
+
+		if (sync)
+			return sync;
 		if (dwarf_tag(&type) == DW_TAG_array_type ||
 			dwarf_tag(&type) == DW_TAG_pointer_type || is_aggregate(&type))
-			return false;
+			return NULL;
 	}
+	return NULL;
+}
+
+/* Is it a lock whose owner can be read, or has it one in it? */
+static bool has_lock(Dwarf_Die *typed, u32 depth)
+{
+	const struct sync_type *sync = sync_of(typed);
+	Dwarf_Die type, member;
+
+	if (sync)
+		return sync->owner != 0;
+	if (depth > HAS_LOCK_DEPTH || !type_of(typed, &type))
+		return false;
+	if (dwarf_tag(&type) == DW_TAG_array_type)
+		return has_lock(&type, depth + 1);
+	if (!is_aggregate(&type) || dwarf_child(&type, &member))
+		return false;
+	do {
+		if (is_member(&member) && has_lock(&member, depth + 1))
+			return true;
+	} while (!dwarf_siblingof(&member, &member));
 	return false;
+}
+
+static u32 value_type(Dwarf_Die *type)
+{
+	Dwarf_Attribute attr;
+	Dwarf_Word encoding;
+
+	if (dwarf_tag(type) == DW_TAG_pointer_type)
+		return CT_WATCH_UNSIGNED;
+	if (dwarf_tag(type) != DW_TAG_base_type || !dwarf_attr(type, DW_AT_encoding, &attr) ||
+		dwarf_formudata(&attr, &encoding))
+		return CT_WATCH_SIGNED;
+	if (encoding == DW_ATE_float && size_of(type) <= 8)
+		return CT_WATCH_FLOAT;
+	return encoding == DW_ATE_unsigned || encoding == DW_ATE_unsigned_char ||
+			       encoding == DW_ATE_boolean || encoding == DW_ATE_UTF
+		       ? CT_WATCH_UNSIGNED
+		       : CT_WATCH_SIGNED;
 }
 
 /* ---- the parts of a variable: what one instruction may touch alone ---- */
 
 struct parts {
 	struct ct_variables *out;
-	bool locks; /* take locks, else all that is none */
+	bool locks; /* take locks and pointers to them, else all that is none */
 	u32 left;
+	const char *sync; /* what the last lock or the like was that was met */
 };
 
 static void add_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 vaddr, u32 depth);
+
+/* What libstdc++ and libc++ call the number in an atomic: nobody else does. */
+static bool is_hidden(Dwarf_Die *type, const char *member)
+{
+	const char *name = dwarf_diename(type);
+
+	return name && member[0] == '_' &&
+	       (!strncmp(name, "atomic<", 7) || !strncmp(name, "__atomic_", 9));
+}
 
 static void add_members(
 	struct parts *q, Dwarf_Die *type, const char *name, u64 vaddr, u32 depth)
@@ -226,7 +304,8 @@ static void add_members(
 		const char *own = dwarf_tag(&member) == DW_TAG_inheritance
 					  ? NULL
 					  : dwarf_diename(&member);
-		char *longer = own ? ct_asprintf("%s.%s", name, own) : ct_strdup(name);
+		char *longer = own && !is_hidden(type, own) ? ct_asprintf("%s.%s", name, own)
+							    : ct_strdup(name);
 
 		add_parts(q, &member, longer, vaddr + offset, depth + 1);
 		free(longer);
@@ -255,16 +334,24 @@ static void add_elements(
 static void add_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 vaddr, u32 depth)
 {
 	Dwarf_Die type;
-	u64 owner, size;
+	const struct sync_type *sync;
+	u64 size;
 
 	if (!q->left || depth > NESTING_MAX || !type_of(typed, &type))
 		return;
 	size = size_of(&type);
-	if (is_lock_type(typed, &owner)) {
-		if (q->locks) {
-			add_variable(q->out, name, vaddr, size)->owner = owner;
+	sync = sync_of(typed);
+	if (sync) {
+		q->sync = sync->is;
+		if (q->locks && sync->owner) {
+			add_variable(q->out, name, vaddr, size)->owner = sync->owner;
 			q->left--;
 		}
+		return;
+	}
+	if (q->locks && dwarf_tag(&type) == DW_TAG_pointer_type && has_lock(&type, 0)) {
+		add_variable(q->out, name, vaddr, size);
+		q->left--;
 		return;
 	}
 	if (dwarf_tag(&type) == DW_TAG_array_type) {
@@ -272,7 +359,7 @@ static void add_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 v
 	} else if (is_aggregate(&type)) {
 		add_members(q, &type, name, vaddr, depth);
 	} else if (!q->locks && size) {
-		add_variable(q->out, name, vaddr, size);
+		add_variable(q->out, name, vaddr, size)->type = value_type(&type);
 		q->left--;
 	}
 }
@@ -396,6 +483,9 @@ static bool visit_wanted(struct pass *p, Dwarf_Die *die, u64 vaddr, const char *
 	if (!follow(w, &typed, &vaddr))
 		return true;
 	add_parts(&parts, &typed, w->spec, vaddr, 0);
+	if (!p->out->at.cnt && parts.sync)
+		w->why = ct_asprintf("'%s' is %s, which ctrace knows by itself: watch what it is "
+				     "for", w->spec, parts.sync);
 	return false;
 }
 
@@ -627,13 +717,15 @@ static bool imports(Elf *elf, const char *symbol)
 	return false;
 }
 
-bool ct_variables__names(const char *path, const char *symbol)
+bool ct_variables__ownerless(const char *path)
 {
+	static const char spin[] = "pthread_spin_lock";
 	struct ct_elf *f = open_file(path);
-	bool named = f->elf && (imports(f->elf, symbol) || ct_elf__has_symbol(f, symbol));
+	bool may = f->elf &&
+		   (imports(f->elf, spin) || ct_elf__has_symbol(f, spin) || ct_has_own_locks(f));
 
 	ct_elf__free(f);
-	return named;
+	return may;
 }
 
 void ct_variables__all(struct ct_variables *out, const char *path)

@@ -32,6 +32,7 @@ enum {
 	MEMORY_watch = 1,
 	MEMORY_access = 256,
 	MEMORY_watch_lock = 1,
+	MEMORY_watch_type = 1,
 };
 
 #define WAKEES 256u /* (waker, thread it woke before) -> thread it wakes next */
@@ -208,6 +209,7 @@ static inline u64 zigzag(u64 n)
 #define put_guessed_watch(e, now, was) 0
 #define put_guessed_access(e, now, was) 0
 #define put_guessed_watch_lock(e, now, was) 0
+#define put_guessed_watch_type(e, now, was) 0
 
 #define PUT_GUESSED_NEXT(lower)                                                                    \
 	static inline u32 put_guessed_##lower(                                                     \
@@ -478,6 +480,7 @@ static inline u64 unzigzag(u64 n)
 #define get_guessed_watch(d, mask, was) ((void)0)
 #define get_guessed_access(d, mask, was) ((void)0)
 #define get_guessed_watch_lock(d, mask, was) ((void)0)
+#define get_guessed_watch_type(d, mask, was) ((void)0)
 
 #define GET_GUESSED_NEXT(lower)                                                                    \
 	static inline void get_guessed_##lower(                                                    \

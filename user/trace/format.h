@@ -126,7 +126,8 @@
  * 24 and 25 (ns of CPU time that recording took in the probes and beside them), 26 (ns before the
  * start that were not kept) of the run; each is left out where there is nothing to say, and a
  * reader of 1.0 passes over them. And the kinds WATCH, ACCESS and WATCH_LOCK (15 to 17), for
- * watched variables; a reader of 1.0 passes over their columns.
+ * watched variables; a reader of 1.0 passes over their columns. Later WATCH_TYPE (18) for those
+ * that are no signed numbers, likewise.
  */
 #ifndef CT_FORMAT_H
 #define CT_FORMAT_H

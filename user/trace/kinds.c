@@ -120,6 +120,8 @@ const char *ct_event_problem(const struct ct_event *ev)
 			       : "watches a variable in an impossible way";
 	case CT_WATCH_LOCK:
 		return ev->watch_lock.slot < CT_WATCH_LOCKS ? NULL : "names an impossible lock";
+	case CT_WATCH_TYPE:
+		return ev->watch_type.type <= CT_WATCH_FLOAT ? NULL : "has an impossible type";
 	case CT_STACK:
 		return "belongs in a ring, not in a trace";
 	default:

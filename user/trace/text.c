@@ -30,6 +30,7 @@
  *                how=     (access) words joined by '|': read write atomic const before late
  *                         blind
  *                on=      (watch) on off pause
+ *                type=    (watch_type) signed unsigned float
  *                kind=    (loss) the name of an event
  *                name=    (task_name) STR of at most 16 bytes
  *     KEY      argv=STR (once per argument) pid= attached= ended= wait_status= start= end=
@@ -121,6 +122,10 @@ static const struct word access_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct word type_words[] = {
+	{ "signed", CT_WATCH_SIGNED }, { "unsigned", CT_WATCH_UNSIGNED },
+	{ "float", CT_WATCH_FLOAT }, { NULL, 0 },
+};
 static const struct word watch_words[] = {
 	{ "off", CT_WATCH_OFF },
 	{ "on", CT_WATCH_ON },
@@ -508,6 +513,8 @@ static int parse_field_value(struct text_reader *r, u32 kind, const struct ct_fi
 		return parse_flags(r, access_words, max, n);
 	if (kind == CT_WATCH && !strcmp(f->name, "on"))
 		return parse_named(r, watch_words, max, n);
+	if (kind == CT_WATCH_TYPE && !strcmp(f->name, "type"))
+		return parse_named(r, type_words, max, n);
 	if (kind == CT_LOSS && !strcmp(f->name, "kind") && !parse_event_kind(r, n))
 		return 0;
 	return parse_number(r, max, n);
@@ -1073,6 +1080,8 @@ static void write_field_value(FILE *out, u32 kind, const struct ct_field *f, u64
 	}
 	if (kind == CT_WATCH && !strcmp(f->name, "on"))
 		name = name_of_word(watch_words, (u32)n);
+	if (kind == CT_WATCH_TYPE && !strcmp(f->name, "type"))
+		name = name_of_word(type_words, (u32)n);
 	if (!strcmp(f->name, "state") && n < CT_STATE_END) {
 		putc(state_letters[n], out);
 		return;

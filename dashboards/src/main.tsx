@@ -2,8 +2,8 @@
 //
 // Start-up: find the data, build the store, mount.  What goes wrong with the data is said in its place.
 import { render } from 'preact';
-import { DataError, MemoryError } from './load';
 import { sketchModel, type Model } from './model';
+import { DataError, MemoryError } from './sections';
 import { addLanes, makeStore, setModel, type Store } from './store';
 import { App } from './ui/app';
 import { startComparison } from './ui/compare';

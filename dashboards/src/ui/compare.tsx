@@ -7,7 +7,7 @@ import { render } from 'preact';
 import { readComparison, readNames, type Comparison, type Figure, type Names, type Run } from '../comparison';
 import type { Palette } from '../draw/colours';
 import { evidenceOf, type Evidence } from '../evidence';
-import { DataError, MemoryError } from '../load';
+import { DataError, MemoryError } from '../sections';
 import {
 	addLanes,
 	clearAll,

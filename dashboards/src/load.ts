@@ -516,42 +516,48 @@ function readWaits(s: Sections, meta: Meta): Waits {
 
 function readHolds(s: Sections, meta: Meta): Holds[] {
 	const counts = s.ints('LCNT', meta.locks.length, (c) => c.below(2 ** 28));
-	const [gaps, durations, threads, flags] = ['HGAP', 'HDUR', 'HTHR', 'HFLG'].map((t) => s.column(t));
+	const total = counts.reduce((sum, n) => sum + n, 0);
+	const [gaps, durations] = ['HGAP', 'HDUR'].map((t) => s.column(t));
+	const threads = readNumbers(s, 'HTHR', total, meta.threads.length);
+	const flags = readNumbers(s, 'HFLG', total, 256);
 	const out: Holds[] = [];
 
+	let from = 0;
 	for (const n of counts) {
-		const holds: Holds = {
-			n,
-			start: new Float64Array(n),
-			end: new Float64Array(n),
-			thread: new Int32Array(n),
-			flags: new Uint8Array(n),
-		};
+		const [start, end] = [new Float64Array(n), new Float64Array(n)];
 		for (let i = 0, now = 0; i < n; i++) {
-			holds.start[i] = now += gaps.next();
-			holds.end[i] = now += durations.next();
-			holds.thread[i] = threads.below(meta.threads.length);
-			holds.flags[i] = flags.below(256);
+			start[i] = now += gaps.next();
+			end[i] = now += durations.next();
 		}
-		out.push(holds);
+		const part = from;
+		from += n;
+		out.push({
+			n,
+			start,
+			end,
+			thread: Int32Array.from(threads.subarray(part, from)),
+			flags: Uint8Array.from(flags.subarray(part, from)),
+		});
 	}
-	for (const column of [gaps, durations, threads, flags]) column.finish();
+	for (const column of [gaps, durations]) column.finish();
 	return out;
 }
 
 function readPath(s: Sections, meta: Meta): Path {
+	const n = countNumbers(s.peek('PDUR'));
 	const durations = s.column('PDUR');
-	const start = [s.column('PFST').next()];
+	const start = new Float64Array(n + 1);
 
-	while (durations.more) start.push(start[start.length - 1] + durations.next());
-	const n = start.length - 1;
+	start[0] = s.column('PFST').next();
+	for (let i = 0; i < n; i++) start[i + 1] = start[i] + durations.next();
+	durations.finish();
 	return {
 		n,
-		start: Float64Array.from(start),
-		thread: s.ints('PTHR', n, (c) => c.below(meta.threads.length)),
-		state: Uint8Array.from(s.ints('PSTA', n, (c) => c.below(meta.states.length))),
-		lock: s.ints('PLCK', n, (c) => c.index(meta.locks.length)),
-		frame: s.ints('PFRM', n, (c) => c.below(Math.max(1, meta.frames.length))),
+		start,
+		thread: Int32Array.from(readNumbers(s, 'PTHR', n, meta.threads.length)),
+		state: Uint8Array.from(readNumbers(s, 'PSTA', n, meta.states.length)),
+		lock: Int32Array.from(readIndices(s, 'PLCK', n, meta.locks.length)),
+		frame: Int32Array.from(readNumbers(s, 'PFRM', n, Math.max(1, meta.frames.length))),
 	};
 }
 

@@ -2,7 +2,7 @@
 //
 // Start-up: find the data, build the store, mount.  What goes wrong with the data is said in its place.
 import { render } from 'preact';
-import { sketchModel, type Model } from './model';
+import type { Model } from './model';
 import { DataError, MemoryError } from './sections';
 import { addLanes, makeStore, setModel, type Store } from './store';
 import { App } from './ui/app';
@@ -46,8 +46,8 @@ async function start(app: HTMLElement): Promise<void> {
 	};
 	let reading: Reading;
 	try {
-		reading = await readModel(document, ({ meta, sketches }) => {
-			sketch.store = show(sketchModel(meta, sketches));
+		reading = await readModel(document, (model) => {
+			sketch.store = show(model);
 			sketch.store.reading.value = true;
 			dataset.sketch = now();
 		});

@@ -414,17 +414,8 @@ const emptyLane = (): LockLane => ({
 	waiters: new Uint16Array(0),
 });
 
-// The model without the merged lanes, and what those are made of, as soon as that has been taken.
-export function beginModel(
-	data: Data,
-	onParts: (parts: Parts) => void = () => {},
-): { model: Model; parts: Parts } {
-	const classes = Uint8Array.from(data.meta.states, classOf);
-	const waitsOfLock = groupWaits(data);
-	const parts = takeParts(data, waitsOfLock);
-	onParts(parts);
-	const threads = data.slices.map((s) => threadTrack(s, classes));
-	const model = {
+function modelOf(data: Data, threads: Track[], waitsOfLock: Int32Array[]): Model {
+	return {
 		data,
 		waitsOfLock,
 		threads,
@@ -435,18 +426,30 @@ export function beginModel(
 		threadNames: threadNames(data.meta.summary.threads),
 		touches: readTouches(data.extra, data.meta),
 	};
-	return { model, parts };
+}
+
+// The model without the merged lanes, and what those are made of, as soon as that has been taken.
+export function beginModel(
+	data: Data,
+	onParts: (parts: Parts) => void = () => {},
+): { model: Model; parts: Parts } {
+	const classes = Uint8Array.from(data.meta.states, classOf);
+	const waitsOfLock = groupWaits(data);
+	const parts = takeParts(data, waitsOfLock);
+	onParts(parts);
+	const threads = data.slices.map((s) => threadTrack(s, classes));
+	return { model: modelOf(data, threads, waitsOfLock), parts };
 }
 
 // A model for the time in which the data are still being read: pictures of threads, and nothing to select.
 export function sketchModel(meta: Meta, sketches: Sketch[]): Model {
-	const { model } = beginModel(emptyData(meta));
+	const data = emptyData(meta);
 	const classes = Uint8Array.from(meta.states, classOf);
 	const threads = sketches.map(({ columns, column, state, ns }) => {
 		const of = state.map((code) => classes[code]);
 		return makeMixture(meta.summary.run.duration_ns, columns, CLASS_WORDS.length, { column, of, ns });
 	});
-	return { ...model, threads, overview: overviewOf(threads, model.data.end) };
+	return modelOf(data, threads, groupWaits(data));
 }
 
 export function buildModel(data: Data): Model {

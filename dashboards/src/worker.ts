@@ -3,14 +3,24 @@
 // Reading a trace off the main thread, so that the page stays alive meanwhile: the same script once more as a
 // worker, which gets the texts of the data elements as they come and gives back the model.  Where there are
 // no workers it is read in place.
-import { DataReader, Slices, Waits, type Data, type Head } from './load';
-import { beginModel, joinLanes, mergeLanes, splitParts, type MergedLanes, type Model, type Parts, type SomeLanes } from './model';
+import { DataReader, Slices, Waits, type Data } from './load';
+import {
+	beginModel,
+	joinLanes,
+	mergeLanes,
+	sketchModel,
+	splitParts,
+	type MergedLanes,
+	type Model,
+	type Parts,
+	type SomeLanes,
+} from './model';
 import { DataError, MemoryError } from './sections';
 import { NO_DATA, takeElements, Unpacker } from './unpack';
 
 type Question = { text: string } | { end: true; helped: boolean } | { merge: Parts };
 type Answer =
-	| { head: Head }
+	| { sketch: Model }
 	| { parts: Parts } // for the helper
 	| { model: Model }
 	| { lanes: SomeLanes }
@@ -65,7 +75,7 @@ export function serve(): void {
 		say({ model });
 		if (mine) say({ lanes: mergeLanes(mine) });
 	};
-	const reader = new DataReader((head) => scope.postMessage({ head }));
+	const reader = new DataReader(({ meta, sketches }) => say({ sketch: sketchModel(meta, sketches) }));
 	let unpacker: Unpacker | null = null;
 	scope.onmessage = ({ data: asked }) => {
 		try {
@@ -148,16 +158,16 @@ async function nextLanes(model: Model, askedOf: Asked[]): Promise<MergedLanes> {
 	}
 }
 
-// Calls onHead once the start of a long trace is there.
+// Calls onSketch once the start of a long trace is there.
 export async function readModel(
 	root: Document | Element,
-	onHead: (head: Head) => void = () => {},
+	onSketch: (model: Model) => void = () => {},
 ): Promise<Reading> {
 	const texts: string[] = [];
 	let helper: Asked | null = null;
 	const reader = ask((answer) => {
-		if ('head' in answer) {
-			onHead(answer.head);
+		if ('sketch' in answer) {
+			onSketch(revive(answer.sketch));
 			helper = ask();
 		} else if ('parts' in answer)
 			helper?.worker.postMessage({ merge: answer.parts } satisfies Question, [...buffersIn(answer.parts)]);

@@ -8,7 +8,7 @@ import { inRing, offCpuFlame, proofOf, sumStates, waitEdges } from './sums';
 import { makeLanes } from './layout';
 import { Column, DataError, splitSections } from './sections';
 import { eachColumn } from './visible';
-import { describeSlice, follow, placeOf } from './words';
+import { describeSlice, follow, placeOf, sentenceOf } from './words';
 
 const STATES = ['running', 'runnable', 'lock', 'join'];
 
@@ -351,6 +351,18 @@ test('who waits for whom, and rings', () => {
 	assert.deepEqual([...inRing([edge(1, 2), edge(2, 3), edge(3, 1), edge(4, 1)])], [1, 2, 3]);
 	assert.deepEqual([...inRing([edge(1, 2), edge(2, 3)])], []);
 	assert.deepEqual([...inRing([edge(5, 5)])], [5], 'one that waits for itself');
+});
+
+test('a sentence begins with a capital, a name stays as it is', () => {
+	const model = buildModel(parse(page()));
+	model.data.meta.summary.threads[1].name = 'worker-1';
+	const said = (title: string) => sentenceOf(model, title);
+	assert.equal(said('everyone queues for big_lock'), 'Everyone queues for big_lock');
+	assert.equal(said('ann and bob wait for each other'), 'ann and bob wait for each other');
+	assert.equal(said('anna waits'), 'Anna waits', 'not the name of a thread here');
+	assert.equal(said('big_lock is held by a thread that sleeps'), 'big_lock is held by a thread that sleeps');
+	assert.equal(said('worker, worker-2 and ann wait'), 'worker, worker-2 and ann wait');
+	assert.equal(said('a thread has ended'), 'A thread has ended');
 });
 
 test('the place that proves a finding', () => {

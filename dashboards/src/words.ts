@@ -291,3 +291,13 @@ function followWords(model: Model, ref: Ref): string {
 	if (w < 0) return `${name}, which ran instead`;
 	return model.data.waits.waker[w] >= 0 ? `${name}, which woke it` : `${name}, which it waits for`;
 }
+
+// A sentence begins with a capital, but a name stays as it is.
+export function sentenceOf(model: Model, title: string): string {
+	const { summary, locks, processes } = model.data.meta;
+	const word = /^\S*?(?=[,:]?(\s|$))/.exec(title)?.[0] ?? '';
+	const names = [...summary.threads.map((t) => t.name), ...locks.map((l) => l[1]), ...processes.map((p) => p[1])];
+	// "worker" is the name of the kind of "worker-1" and "worker-2", too
+	const named = names.some((name) => name.startsWith(word) && !/[a-z]/i.test(name.charAt(word.length)));
+	return named ? title : title.charAt(0).toUpperCase() + title.slice(1);
+}

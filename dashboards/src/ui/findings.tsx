@@ -3,7 +3,7 @@
 // The verdict and the findings as cards, the costliest first, with the lines of source they point at.
 import { showFinding, type Store } from '../store';
 import { formatNs, formatShare } from '../time';
-import { about, placeOf } from '../words';
+import { about, placeOf, sentenceOf } from '../words';
 import { Witness } from './touches';
 
 // The verdict in one sentence, as the report has it.
@@ -12,7 +12,7 @@ export function verdictOf(store: Store): string {
 	const first = findings[0];
 	if (!first) return 'The recording allows no verdict.';
 	if (findings.some((f) => f.id === 'healthy')) return 'Healthy: nothing here costs much time.';
-	const title = first.title.charAt(0).toUpperCase() + first.title.slice(1);
+	const title = sentenceOf(store.model, first.title);
 	if (first.severity === 'info' || first.since_ns !== undefined || !first.cost_ns) return `${title}.`;
 	return `${title}: up to ${about(store.model)}${formatNs(first.cost_ns)} of ${formatNs(run.duration_ns)} (${about(store.model)}${formatShare(first.cost_ns, run.duration_ns)}).`;
 }

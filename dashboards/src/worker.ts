@@ -165,10 +165,11 @@ export async function readModel(
 ): Promise<Reading> {
 	const texts: string[] = [];
 	let helper: Asked | null = null;
+	let long = false;
 	const reader = ask((answer) => {
 		if ('sketch' in answer) {
 			onSketch(revive(answer.sketch));
-			helper = ask();
+			long = true;
 		} else if ('parts' in answer)
 			helper?.worker.postMessage({ merge: answer.parts } satisfies Question, [...buffersIn(answer.parts)]);
 		else return false;
@@ -184,6 +185,7 @@ export async function readModel(
 		stop();
 		throw new DataError(NO_DATA);
 	}
+	if (long) helper = ask(); // when the sketch has been drawn
 	reader?.worker.postMessage({ end: true, helped: helper !== null } satisfies Question);
 	const got = (await reader?.answers.next()) ?? null; // null: it may be all right in place
 	if (got && 'model' in got) {

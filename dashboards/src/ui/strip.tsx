@@ -154,6 +154,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 		let asked = 0;
 		let slow = false;
 		let timer = 0;
+		let drawn = -1; // of store.lanesRead
 		let sum: StripSum | null = null;
 		const goOn = () => {
 			if (!sum) return;
@@ -177,7 +178,10 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 				asked = 0;
 				drawMap(store, colours.value, b, kept);
 				clearTimeout(timer);
-				if (slow) timer = window.setTimeout(begin, CALM_MS);
+				// the first time with new data the timeline has enough to do in this frame
+				const fresh = drawn !== store.lanesRead.value;
+				drawn = store.lanesRead.value;
+				if (slow || fresh) timer = window.setTimeout(begin, slow ? CALM_MS : 0);
 				else begin();
 			});
 		};

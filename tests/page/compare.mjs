@@ -74,9 +74,22 @@ function sameSource(name, file) {
 	const text = diff('-v', `${name}.a.ctt`, `${name}.b.ctt`).replace(/\s+/g, ' ');
 	const missing = data.figures
 		.filter((f) => f.beyond_noise)
-		.map((f) => [f.label, f.a_words, f.b_words, f.change].join(' '))
+		.map((f) => [f.label, f.a_words, f.b_words, f.change].join(' ').replaceAll('~', ''))
 		.filter((line) => !text.includes(line));
 	equal(`${name}: and the words of the text`, missing.join('; '), '');
+	const lost = ['a', 'b'].map((side) => json[side].runs.some((r) => r.lost_events > 0));
+	const marks = (f, off) => [off[0], off[1], off[0] || off[1]].map((o) => (o ? '~' : '')).join();
+	const unmarked = data.figures
+		.filter((f) => f.change !== '')
+		.filter((f) => {
+			const off = f.group === 'run' && f.what === 'duration' ? [false, false] : lost;
+			return [f.a_words, f.b_words, f.change].map((w) => /^~*/.exec(w)[0]).join() !== marks(f, off);
+		});
+	equal(
+		`${name}: a ~ before what a loss could have changed, and nothing else (lost: ${lost})`,
+		unmarked.map((f) => `${f.label} ${f.a_words} ${f.b_words} ${f.change}`).join('; '),
+		'',
+	);
 	const odd = data.figures.filter(
 		(f) => f.beyond_noise === (f.noise_low <= f.b.median && f.b.median <= f.noise_high),
 	);

@@ -13,8 +13,9 @@
  *   sentence          the headline as it is printed
  *   a, b              shown: the run whose timeline follows, an index into runs; the side's
  *                     duration_words, least_words, most_words; each run: duration_words, outcome
- *   figures           title (of the group), label, a_words, b_words, change, better (null: neither
- *                     side is), noise_low, noise_high (B's median between them is noise)
+ *   figures           title (of the group), label, a_words, b_words, change (these three with a ~
+ *                     where lost events could have changed them), better (null: neither side is),
+ *                     noise_low, noise_high (B's median between them is noise)
  *   findings          better (null: neither)
  *
  * NAME says what the run's threads and so on are called in the figures, by which a row of the table
@@ -90,15 +91,30 @@ static json_t *figure_better(const struct ct_difference *r)
 	return json_boolean(r->b.median < r->a.median);
 }
 
-static void add_to_figure(json_t *o, const struct ct_difference *r)
+/* Whether lost events could have changed it: how long a run took is known all the same. */
+static bool may_be_off(const struct ct_difference *r, const struct ct_diff_side *side)
 {
-	char change[CT_FMT_LEN], *label = ct_diff__label(r);
+	return side->lost_events && (r->group != CT_GROUP_RUN || strcmp(r->what, "duration"));
+}
+
+static void set_about(json_t *o, const char *key, bool off, const char *words)
+{
+	char *about = ct_asprintf("%s%s", off && *words ? "~" : "", words);
+
+	set(o, key, ct_html__text(about));
+	free(about);
+}
+
+static void add_to_figure(json_t *o, const struct ct_diff *d, const struct ct_difference *r)
+{
+	char words[CT_FMT_LEN], *label = ct_diff__label(r);
+	bool a_off = may_be_off(r, &d->a), b_off = may_be_off(r, &d->b);
 
 	set(o, "title", json_string(ct_diff__group_title(r->group)));
 	set(o, "label", ct_html__text(label));
-	set_words(o, "a_words", r->unit, r->a.median);
-	set_words(o, "b_words", r->unit, r->b.median);
-	set(o, "change", json_string(ct_diff__change(change, r)));
+	set_about(o, "a_words", a_off, ct_figure_words(words, r->unit, r->a.median));
+	set_about(o, "b_words", b_off, ct_figure_words(words, r->unit, r->b.median));
+	set_about(o, "change", a_off || b_off, ct_diff__change(words, r));
 	set(o, "better", figure_better(r));
 	set(o, "noise_low", json_real(r->noise_low));
 	set(o, "noise_high", json_real(r->noise_high));
@@ -128,7 +144,7 @@ static json_t *comparison(const struct ct_diff_in *in)
 	add_to_side(json_object_get(root, "b"), d, &d->b);
 	list = json_object_get(root, "figures");
 	for (u32 i = 0; i < d->at.cnt; i++)
-		add_to_figure(json_array_get(list, i), &d->at.at[i]);
+		add_to_figure(json_array_get(list, i), d, &d->at.at[i]);
 	list = json_object_get(root, "findings");
 	for (u32 i = 0; i < d->findings.cnt; i++)
 		add_to_finding(json_array_get(list, i), d, &d->findings.at[i]);

@@ -28,7 +28,7 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 
 async function start(app: HTMLElement): Promise<void> {
 	const original = keepOriginal();
-	if (await isComparison(document)) return startComparison(app);
+	if (await isComparison(document)) return startComparison(app, original);
 	const { dataset } = document.documentElement;
 	const now = () => String(Math.round(performance.now()));
 	const sketch: { store?: Store } = {};
@@ -58,7 +58,7 @@ async function start(app: HTMLElement): Promise<void> {
 		return;
 	}
 	const { model, lanes, texts } = reading;
-	original.texts = texts;
+	original.parts = [{ name: null, texts }];
 	const notes = readNotes();
 	if (sketch.store) setModel(sketch.store, model);
 	const store = sketch.store ?? show(model);

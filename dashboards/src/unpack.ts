@@ -118,11 +118,16 @@ export class Unpacker {
 	}
 }
 
-// The bytes of all data elements in it, here and now.
-export async function inflate(root: Document | Element): Promise<Uint8Array> {
+// The bytes of all data elements in it, here and now, and their texts.
+export async function inflate(root: Document | Element): Promise<{ bytes: Uint8Array; texts: string[] }> {
 	const parts: Uint8Array[] = [];
+	const texts: string[] = [];
 	const unpacker = new Unpacker((bytes) => parts.push(bytes));
-	if (!(await takeElements(root, (text) => unpacker.add(text)))) throw new DataError(NO_DATA);
+	const take = (text: string) => {
+		texts.push(text);
+		unpacker.add(text);
+	};
+	if (!(await takeElements(root, take))) throw new DataError(NO_DATA);
 	await unpacker.finish();
-	return join(parts);
+	return { bytes: join(parts), texts };
 }

@@ -113,8 +113,8 @@ function Tools({ store }: { store: Store }) {
 	);
 }
 
-function Panel({ store, original }: { store: Store; original: Original }): ComponentChildren {
-	switch (store.tab.value) {
+function Panel({ store, tab, original }: { store: Store; tab: Tab; original: Original }): ComponentChildren {
+	switch (tab) {
 		case 'threads':
 			return <Threads store={store} />;
 		case 'watched':
@@ -138,10 +138,12 @@ function Panel({ store, original }: { store: Store; original: Original }): Compo
 	}
 }
 
-function Tabs({ store, original }: { store: Store; original: Original }) {
+export function Tabs({ store, original }: { store: Store; original: Original }) {
 	const tabs = store.model.data.meta.summary.watch ? TABS : TABS.filter(([id]) => id !== 'watched');
+	// of two runs the other one may have watched variables
+	const chosen = tabs.some(([id]) => id === store.tab.value) ? store.tab.value : 'threads';
 	const move = (by: number) => {
-		const at = tabs.findIndex(([id]) => id === store.tab.value);
+		const at = tabs.findIndex(([id]) => id === chosen);
 		const [id] = tabs[(at + by + tabs.length) % tabs.length];
 		store.tab.value = id;
 		document.getElementById(`tab-${id}`)?.focus();
@@ -150,7 +152,7 @@ function Tabs({ store, original }: { store: Store; original: Original }) {
 		<section class="tables" aria-label="Tables and graphs">
 			<div role="tablist" aria-label="Tables and graphs">
 				{tabs.map(([id, name]) => {
-					const on = store.tab.value === id;
+					const on = chosen === id;
 					return (
 						<button
 							key={id}
@@ -171,8 +173,8 @@ function Tabs({ store, original }: { store: Store; original: Original }) {
 					);
 				})}
 			</div>
-			<div role="tabpanel" id="panel" aria-labelledby={`tab-${store.tab.value}`}>
-				<Panel store={store} original={original} />
+			<div role="tabpanel" id="panel" aria-labelledby={`tab-${chosen}`}>
+				<Panel store={store} tab={chosen} original={original} />
 			</div>
 		</section>
 	);

@@ -8,7 +8,7 @@ import { inRing, offCpuFlame, proofOf, sumStates, waitEdges } from './sums';
 import { makeLanes } from './layout';
 import { Column, DataError, splitSections } from './sections';
 import { eachColumn } from './visible';
-import { describeSlice, follow, placeOf, sentenceOf } from './words';
+import { describeSlice, exitWords, follow, lineNumber, placeOf, sentenceOf, unbroken } from './words';
 
 const STATES = ['running', 'runnable', 'lock', 'join'];
 
@@ -363,6 +363,21 @@ test('a sentence begins with a capital, a name stays as it is', () => {
 	assert.equal(said('big_lock is held by a thread that sleeps'), 'big_lock is held by a thread that sleeps');
 	assert.equal(said('worker, worker-2 and ann wait'), 'worker, worker-2 and ann wait');
 	assert.equal(said('a thread has ended'), 'A thread has ended');
+});
+
+test('small words: how it ended, line numbers under each other, a figure with its unit', () => {
+	assert.deepEqual([null, 0, 3, 143, 200].map(exitWords), [
+		'',
+		', exit status 0',
+		', exit status 3',
+		', exit status 143 (SIGTERM)',
+		', exit status 200',
+	]);
+	const numbers = [99, 100].map((n) => lineNumber(n, 101, n === 100));
+	assert.deepEqual(numbers, ['  99', '▶100']);
+	assert.equal(lineNumber(9, 15, false), '  9');
+	assert.equal(unbroken('up to 666 ms of 3.87 s (17 %).'), 'up to 666\u00a0ms of 3.87\u00a0s (17\u00a0%).');
+	assert.equal(unbroken('4 shelves, 1 hook'), '4 shelves, 1 hook');
 });
 
 test('the place that proves a finding', () => {

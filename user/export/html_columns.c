@@ -4,8 +4,8 @@
  * byte, the lowest first); "+1" has 0 for none; "zz" is zigzag of the difference to the number
  * before it in the column.  Times are ns from the run's start.
  *
- * Slices and waits, most of it all, are in html_threads.c.  A page reads what it gets while the rest is
- * being inflated, and slices need everything of theirs: so they are the last.
+ * Slices and waits, most of it all, are in html_threads.c.  A page reads what it has while the rest
+ * is being inflated, and slices need everything of theirs: so they are the last.
  *
  *     for each lock in turn, its holds by time
  *     LCNT  holds    HGAP  from the end of the one before (or 0)    HDUR    HTHR  thread    HFLG

@@ -7,7 +7,7 @@ import type { Palette } from '../draw/colours';
 import type { SortBy } from '../layout';
 import { selectedWords, touchesOf, type Store, type Tab } from '../store';
 import { formatCount, formatNs } from '../time';
-import { about } from '../words';
+import { about, exitWords } from '../words';
 import { Details } from './details';
 import { Findings } from './findings';
 import { FlameGraph } from './flame';
@@ -36,17 +36,19 @@ const TABS: [Tab, string][] = [
 
 function Head({ store }: { store: Store }) {
 	const { run, threads, loss } = store.model.data.meta.summary;
-	const how = run.exit_status === null ? '' : `, exit status ${run.exit_status}`;
 	return (
 		<header>
 			<p class="run">
 				<b>{run.argv.join(' ') || 'a run'}</b> ran for {formatNs(run.duration_ns)}
-				{how}; {about(store.model)}
+				{exitWords(run.exit_status)}; {about(store.model)}
 				{formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
 				{run.cpus === 1 ? '' : 's'}
 				<span class="dim">
 					{' '}
-					{run.host} {run.start_time?.slice(0, 16).replace('T', ' ')} {run.start_time ? 'UTC' : ''}
+					{run.host && `on ${run.host}, `}
+					<span class="date">
+						{run.start_time?.slice(0, 16).replace('T', ' ')} {run.start_time ? 'UTC' : ''}
+					</span>
 				</span>
 			</p>
 			<p class="tools">

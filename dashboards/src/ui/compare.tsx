@@ -22,6 +22,7 @@ import {
 } from '../store';
 import { around } from '../time_scale';
 import { inflate, whole } from '../unpack';
+import { unbroken } from '../words';
 import { readModel, type Reading } from '../worker';
 import { Durations, Changes, FindingChanges } from './compare_bars';
 import { BothRuns, SideTables } from './compare_runs';
@@ -169,7 +170,7 @@ function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> })
 		<div class="compare">
 			<Head c={c} />
 			<h1 id="verdict" class="verdict">
-				{c.comparison.sentence}
+				{unbroken(c.comparison.sentence)}
 			</h1>
 			<Durations c={c} />
 			<Changes c={c} />

@@ -91,8 +91,11 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 			/>
 			{!chosen.length && drawn.length > 0 && (
 				<p class="details dim">
-					Click a row above to see where it comes from, or a slice to learn what it is; <kbd>?</kbd> shows all
-					keys.
+					Click a row above to see where it comes from, or a slice to learn what it is
+					<span class="of-keys">
+						; <kbd>?</kbd> shows all keys
+					</span>
+					.
 				</p>
 			)}
 			<div class="both">

@@ -115,7 +115,8 @@ const rows = (page) =>
 
 async function shows(browser, name, file, data) {
 	const page = await open(browser, file);
-	equal(`${name}: the sentence is the heading`, await page.textContent('h1'), `${data.headline}.`);
+	const heading = (await page.textContent('h1')).replaceAll('\u00a0', ' ');
+	equal(`${name}: the sentence is the heading`, heading, `${data.headline}.`);
 	const wanted = data.figures
 		.filter((f) => f.beyond_noise || f.what === 'duration')
 		.map((f) => [

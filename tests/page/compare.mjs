@@ -285,6 +285,11 @@ async function together(browser, file) {
 		(t) => /worker-3/.test(t),
 	);
 	check('search is in the run with the focus', /worker-3/.test(found), found);
+	equal(
+		'which keeps it',
+		await page.evaluate(() => document.activeElement?.closest('.side')?.className),
+		'side b',
+	);
 	await page.keyboard.press('/');
 	await page.keyboard.press('Escape');
 	await until(

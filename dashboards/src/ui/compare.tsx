@@ -165,7 +165,8 @@ function Head({ c }: { c: Compared }) {
 }
 
 function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> }) {
-	const active = drawnOf(c, c.active.value) ?? drawnOf(c, 'a') ?? drawnOf(c, 'b');
+	const side = [c.active.value, ...SIDES].find((s) => drawnOf(c, s));
+	const active = side && drawnOf(c, side);
 	return (
 		<div class="compare">
 			<Head c={c} />
@@ -180,7 +181,7 @@ function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> })
 			<p id="said" class="hidden" role="status" aria-live="polite">
 				{c.said.value}
 			</p>
-			{active && <Search key={c.active.value} store={active.store} />}
+			{active && <Search key={side} store={active.store} of={`.side.${side}`} />}
 			{active && <Help store={active.store} two />}
 		</div>
 	);

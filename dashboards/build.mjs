@@ -18,28 +18,6 @@ const common = {
 	target: ['chrome100', 'firefox113', 'safari16.4'],
 	legalComments: 'none',
 };
-// dagre comes as one file with tables of all its algorithms.  Those that it asks for itself stay; what nothing but
-// a table names goes with the others.  (So graph.tsx takes what it needs by name.)
-const asked = /^(pre|post)order:/;
-const leaner = {
-	name: 'leaner',
-	setup(build) {
-		build.onLoad({ filter: /dagre\.esm\.js$/ }, ({ path: file }) => ({
-			contents: fs
-				.readFileSync(file, 'utf8')
-				.replace(
-					/(?<=;[\w$]+\([\w$]+,\{)(\w+:\(\)=>[\w$]+,?)+(?=\}\))/g,
-					(rows) => rows.split(',').filter((row) => asked.test(row)).join(','),
-				),
-		}));
-	},
-};
-// Names of properties that are in no JSON, no string and no browser; the first kind is dagre's own.
-const inside = [
-	'_[a-zA-Z]{2,}',
-	...['setEdge', 'setNode', 'edgeObj', 'hasNode', 'removeEdge', 'removeNode', 'setParent', 'selfEdges', 'nodeCount'],
-	...['threadNames', 'byVariable', 'byThread', 'stateAt', 'flagsAt', 'lanesRead', 'onlyLit', 'waitsOfLock'],
-];
 const script = await esbuild.build({
 	...common,
 	entryPoints: [path.join(here, 'src/main.tsx')],
@@ -47,8 +25,6 @@ const script = await esbuild.build({
 	jsx: 'automatic',
 	jsxImportSource: 'preact',
 	charset: 'utf8',
-	mangleProps: new RegExp(`^(${inside.join('|')})$`),
-	plugins: [leaner],
 });
 const style = await esbuild.build({ ...common, entryPoints: [path.join(here, 'src/style.css')] });
 // neither may end its element, wherever such text may come from

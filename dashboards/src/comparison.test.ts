@@ -11,7 +11,7 @@ import {
 	type Figure,
 	type FindingChange,
 } from './comparison';
-import { DataError } from './load';
+import { DataError } from './sections';
 
 const spread = (median: number) => ({ median, least: median, most: median });
 

@@ -2,7 +2,7 @@
 //
 // Pure: two sides of runs, as `ctrace diff -f html` puts them into the page (user/export/diff_html.c):
 // figures and words are its; here they are read, grouped and given places.
-import { DataError, splitSections } from './load';
+import { DataError, splitSections } from './sections';
 
 export interface Spread {
 	median: number;

@@ -78,7 +78,7 @@ export function makeLanes(model: Model, order: Order): Lane[] {
 	});
 	for (const [process, threads] of [...byProcess].sort((a, b) => a[0] - b[0])) {
 		const [pid, name] = meta.processes[process] ?? [0, ''];
-		add('head', process, meta.processes.length > 1 ? `${name} (process ${pid})` : 'Threads');
+		add('head', process, meta.processes.length > 1 ? `${name} (pid ${pid})` : 'Threads');
 		for (const t of sortThreads(model, threads, order.sort)) add('thread', t, model.threadNames[t]);
 	}
 	const variables = variableOrder(meta).filter(

@@ -2,12 +2,13 @@
 // The parser on a page made here by hand, and on the same page broken in every way a byte can be.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Column, DataError, parse, parseHead, splitSections } from './load';
+import { DataReader, parse, type Head } from './load';
 import { sketchModel, buildModel, FREE, HELD, HELD_WANTED, threadNames } from './model';
 import { inRing, offCpuFlame, proofOf, sumStates, waitEdges } from './sums';
 import { makeLanes } from './layout';
+import { Column, DataError, splitSections } from './sections';
 import { eachColumn } from './visible';
-import { describeSlice, follow, placeOf } from './words';
+import { describeSlice, exitWords, follow, lineNumber, placeOf, sentenceOf, unbroken } from './words';
 
 const STATES = ['running', 'runnable', 'lock', 'join'];
 
@@ -142,6 +143,16 @@ test('slices, waits and holds come back', () => {
 	assert.deepEqual([...data.path.start], [0, 60, 100]);
 });
 
+test('the same, whatever pieces the bytes come in, and in whichever order the sections', () => {
+	const whole = parse(page());
+	const bytes = page(Object.fromEntries(Object.entries(COLUMNS).reverse()));
+	for (const length of [1, 3, 16, 1000]) {
+		const reader = new DataReader();
+		for (let at = 0; at < bytes.length; at += length) reader.add(bytes.subarray(at, at + length));
+		assert.deepEqual(reader.finish(), whole, `${length} bytes each`);
+	}
+});
+
 test('durations of more than two bytes, and of more than three', () => {
 	const long = { SLOR: [4, 10, 30], SMIR: [3, 0, 0], SHIR: [2, 0, 0x80, 1], SLOB: [50], SMIB: [1] };
 	const data = parse(page({ ...COLUMNS, ...long }));
@@ -246,12 +257,16 @@ test('a first picture of a long trace: shares by column, before anything else is
 	const over = [2, 1, 0, 255, 1, 1, 0, 255, 1, 2, 0, 51, 2, 204, 1, 3, 2, 51, 1, 51, 0, 153, 1];
 	const { TCNT, ...rest } = COLUMNS;
 	const bytes = page({ OVER: over, TCNT, ...rest });
-	const end = bytes.length - section('END ', new Uint8Array()).length;
 	const headEnd = 8 + 16 + new TextEncoder().encode(JSON.stringify(META)).length + 16 + over.length;
-	assert.equal(parseHead(bytes.subarray(0, headEnd - 1)), null, 'not yet');
-	assert.equal(parseHead(page().subarray(0, end)), false, 'a short trace has none');
-	const head = parseHead(bytes.subarray(0, headEnd));
-	assert.ok(head);
+	const heads: Head[] = [];
+	const reader = new DataReader((h) => heads.push(h));
+	reader.add(bytes.subarray(0, headEnd - 1));
+	assert.equal(heads.length, 0, 'not yet');
+	reader.add(bytes.subarray(headEnd - 1, headEnd));
+	assert.equal(heads.length, 1);
+	new DataReader((h) => heads.push(h)).add(page());
+	assert.equal(heads.length, 1, 'a short trace has none');
+	const [head] = heads;
 	const [, bob] = head.sketches;
 	assert.deepEqual([[...bob.column], [...bob.state]], [[0, 0, 1, 1, 1], [0, 2, 2, 1, 0]]);
 	assert.deepEqual([...bob.ns], [10, 40, 10, 10, 30]);
@@ -262,7 +277,7 @@ test('a first picture of a long trace: shares by column, before anything else is
 	assert.equal(model.data.slices[1].n, 0);
 	assert.deepEqual(parse(bytes).slices[1].n, 4, 'the rest is as without it');
 	const cut = page({ OVER: over.slice(0, -1), TCNT, ...rest });
-	assert.throws(() => parseHead(cut), DataError);
+	assert.throws(() => parse(cut), DataError);
 });
 
 test('a wait that is not as its slices say', () => {
@@ -336,6 +351,33 @@ test('who waits for whom, and rings', () => {
 	assert.deepEqual([...inRing([edge(1, 2), edge(2, 3), edge(3, 1), edge(4, 1)])], [1, 2, 3]);
 	assert.deepEqual([...inRing([edge(1, 2), edge(2, 3)])], []);
 	assert.deepEqual([...inRing([edge(5, 5)])], [5], 'one that waits for itself');
+});
+
+test('a sentence begins with a capital, a name stays as it is', () => {
+	const model = buildModel(parse(page()));
+	model.data.meta.summary.threads[1].name = 'worker-1';
+	const said = (title: string) => sentenceOf(model, title);
+	assert.equal(said('everyone queues for big_lock'), 'Everyone queues for big_lock');
+	assert.equal(said('ann and bob wait for each other'), 'ann and bob wait for each other');
+	assert.equal(said('anna waits'), 'Anna waits', 'not the name of a thread here');
+	assert.equal(said('big_lock is held by a thread that sleeps'), 'big_lock is held by a thread that sleeps');
+	assert.equal(said('worker, worker-2 and ann wait'), 'worker, worker-2 and ann wait');
+	assert.equal(said('a thread has ended'), 'A thread has ended');
+});
+
+test('small words: how it ended, line numbers under each other, a figure with its unit', () => {
+	assert.deepEqual([null, 0, 3, 143, 200].map(exitWords), [
+		'',
+		', exit status 0',
+		', exit status 3',
+		', exit status 143 (SIGTERM)',
+		', exit status 200',
+	]);
+	const numbers = [99, 100].map((n) => lineNumber(n, 101, n === 100));
+	assert.deepEqual(numbers, ['  99', '▶100']);
+	assert.equal(lineNumber(9, 15, false), '  9');
+	assert.equal(unbroken('up to 666 ms of 3.87 s (17 %).'), 'up to 666\u00a0ms of 3.87\u00a0s (17\u00a0%).');
+	assert.equal(unbroken('4 shelves, 1 hook'), '4 shelves, 1 hook');
 });
 
 test('the place that proves a finding', () => {

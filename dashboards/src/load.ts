@@ -2,11 +2,9 @@
 //
 // Owns the way from the page's bytes to typed arrays; the only parser.  The bytes may have been cut or
 // changed on their way: every length, count and index is checked, and what does not fit is a DataError
-// with a sentence for people.  The layout is in user/export/html_int.h, html_threads.c and html_columns.c.
+// with a sentence for people.  The layout is in user/export/html_threads.c and html_columns.c.
 import type { Meta } from './meta';
-
-export class DataError extends Error {}
-export class MemoryError extends Error {} // the browser has not enough of it
+import { Column, DataError, Sections, Splitter } from './sections';
 
 export type Numbers = Uint8Array | Uint16Array | Uint32Array;
 export type Indices = Int16Array | Int32Array; // -1: none
@@ -226,115 +224,6 @@ export interface Data {
 	extra: Map<string, Uint8Array>; // sections this viewer has no use for
 }
 
-const MAGIC = 'CTPAGE1\n';
-
-export function splitSections(bytes: Uint8Array): Map<string, Uint8Array> {
-	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-	const text = (at: number, n: number) => String.fromCharCode(...bytes.subarray(at, at + n));
-	const sections = new Map<string, Uint8Array>();
-
-	if (bytes.length < 8 || text(0, 8) !== MAGIC)
-		throw new DataError('The data in this page is of another version than its viewer.');
-	for (let at = 8; ;) {
-		if (at + 16 > bytes.length)
-			throw new DataError('The data in this page ends early: a part of the file is missing.');
-		const tag = text(at, 4);
-		const length = Number(view.getBigUint64(at + 8, true));
-		if (tag === 'END ') return sections;
-		if (length > bytes.length - at - 16)
-			throw new DataError(`The data in this page ends early, in "${tag.trim()}".`);
-		sections.set(tag, bytes.subarray(at + 16, at + 16 + length));
-		at += 16 + length;
-	}
-}
-
-// The numbers of one column, in order.
-export class Column {
-	private at = 0;
-
-	constructor(
-		private readonly bytes: Uint8Array,
-		private readonly tag: string,
-	) {}
-
-	next(): number {
-		const byte = this.bytes[this.at];
-		if (byte < 128) {
-			this.at++;
-			return byte;
-		}
-		return this.long();
-	}
-
-	private long(): number {
-		let value = 0;
-		let scale = 1;
-		for (let i = 0; i < 8; i++) {
-			if (this.at >= this.bytes.length) throw new DataError(`"${this.tag}" has too few numbers.`);
-			const byte = this.bytes[this.at++];
-			value += (byte & 127) * scale;
-			if (byte < 128) return value;
-			scale *= 128;
-		}
-		throw new DataError(`"${this.tag}" has a number that is too large.`);
-	}
-
-	// < limit
-	below(limit: number): number {
-		const value = this.next();
-		if (value >= limit) throw new DataError(`"${this.tag}" names something that is not there.`);
-		return value;
-	}
-
-	// "+1" numbers: -1 for none
-	index(limit: number): number {
-		return this.below(limit + 1) - 1;
-	}
-
-	zigzag(): number {
-		const n = this.next();
-		return n % 2 ? -(n + 1) / 2 : n / 2;
-	}
-
-	get more(): boolean {
-		return this.at < this.bytes.length;
-	}
-
-	finish(): void {
-		if (this.more) throw new DataError(`"${this.tag}" has too many numbers.`);
-	}
-}
-
-class Sections {
-	constructor(private readonly all: Map<string, Uint8Array>) {}
-
-	peek(tag: string): Uint8Array {
-		const bytes = this.all.get(tag);
-		if (!bytes) throw new DataError(`The data in this page has no "${tag}".`);
-		return bytes;
-	}
-
-	bytes(tag: string, length?: number): Uint8Array {
-		const bytes = this.peek(tag);
-		if (length !== undefined && bytes.length !== length)
-			throw new DataError(`"${tag}" has ${bytes.length} entries instead of ${length}.`);
-		this.all.delete(tag);
-		return bytes;
-	}
-
-	column(tag: string): Column {
-		return new Column(this.bytes(tag), tag);
-	}
-
-	ints(tag: string, n: number, get: (c: Column) => number): Int32Array {
-		const column = this.column(tag);
-		const out = new Int32Array(n);
-		for (let i = 0; i < n; i++) out[i] = get(column);
-		column.finish();
-		return out;
-	}
-}
-
 const LISTS = [
 	'states',
 	'strings',
@@ -397,11 +286,10 @@ function readNumbers(s: Sections, tag: string, n: number, limit: number): Number
 	const bytes = s.bytes(tag, limit <= 128 ? n : undefined);
 	if (bytes.length < n) throw new DataError(`"${tag}" has too few numbers.`);
 	if (limit <= 128) {
-		const copy = bytes.slice();
 		let most = 0;
-		for (let i = 0; i < n; i++) most = copy[i] > most ? copy[i] : most;
+		for (let i = 0; i < n; i++) most = bytes[i] > most ? bytes[i] : most;
 		if (n && most >= limit) throw new DataError(`"${tag}" names something that is not there.`);
-		return copy;
+		return bytes; // its memory is its own
 	}
 	const out = numbersBelow(limit, n);
 	const column = new Column(bytes, tag);
@@ -459,61 +347,95 @@ interface SliceReader {
 	next: number; // the first wait that no slice has named
 }
 
-// Reads a thread's slices: fills in `start`, and start, end and thread of the waits that they name.
+// Reads a thread's slices: fills in `start`, and start, end and thread of the waits that they name.  The
+// loop that a long trace spends most of its time in: cursors and columns are locals.
 function readThread(r: SliceReader, thread: number, kind: Numbers, start: Float64Array, first: number): Slices {
 	const { kinds, durations, waits } = r;
-	const { low, middle, high, at, highAt } = durations;
-	const { state, wait } = kinds;
+	const { at, highAt } = durations;
+	const [lowR, lowW, lowB] = durations.low;
+	const [middleR, middleW, middleB] = durations.middle;
+	const [highR, highW, highB] = durations.high;
+	const { wait } = kinds;
+	const groups = Uint8Array.from(kinds.state, groupOf);
 	const n = kind.length;
 	const listed: number[] = [];
 	const firstWait = r.next;
 	const marks = new Int32Array(3 * Math.ceil(n / MARK));
+	const { thread: threadOf, start: startOf, end: endOf } = waits;
+	let [p, q, b] = at;
+	let [hp, hq, hb] = highAt;
+	let { next } = r;
 	let now = first;
 	let last = -1;
 	for (let i = 0; i < n; i++) {
 		const k = kind[i];
-		const group = state[k] < 2 ? state[k] : 2;
-		const p = at[group]++;
-		const top = high[group][highAt[group]];
+		const group = groups[k];
 		if (i % MARK === 0) {
 			const m = (3 * i) / MARK;
-			marks[m] = r.next;
+			marks[m] = next;
 			marks[m + 1] = last;
 			marks[m + 2] = listed.length;
 		}
 		start[i] = now;
-		now += low[group][p] + middle[group][p] * 256;
-		if (top < 128) {
-			highAt[group]++;
-			now += top * 65536;
-		} else now += durations.long(group) * 65536;
+		let top: number;
+		if (group === 0) {
+			now += lowR[p] + (middleR[p++] << 8);
+			top = highR[hp++];
+		} else if (group === 1) {
+			now += lowW[q] + (middleW[q++] << 8);
+			top = highW[hq++];
+		} else {
+			now += lowB[b] + (middleB[b++] << 8);
+			top = highB[hb++];
+		}
+		if (top < 128) now += top * 65536;
+		else {
+			highAt[group] = (group === 0 ? hp : group === 1 ? hq : hb) - 1;
+			now += durations.long(group) * 65536;
+			if (group === 0) hp = highAt[0];
+			else if (group === 1) hq = highAt[1];
+			else hb = highAt[2];
+		}
 		const how = wait[k];
 		if (!how) continue;
-		if (how === WAIT_NEXT) last = r.next++;
+		if (how === WAIT_NEXT) last = next++;
 		else if (how === WAIT_LISTED) listed.push((last = r.listed.below(waits.n)));
 		if (last < 0 || last >= waits.n) throw new DataError('"SKIN" names a wait that is not there.');
 		if (group < 2) continue;
-		if (waits.thread[last] < 0) waits.start[last] = start[i];
-		waits.thread[last] = thread;
-		waits.end[last] = now;
+		if (threadOf[last] < 0) startOf[last] = start[i];
+		threadOf[last] = thread;
+		endOf[last] = now;
 	}
 	start[n] = now;
+	at.set([p, q, b]);
+	highAt.set([hp, hq, hb]);
+	r.next = next;
 	return new Slices(n, start, kind, kinds, firstWait, Int32Array.from(listed), marks);
 }
 
-function readSlices(s: Sections, meta: Meta, waits: Waits): Slices[] {
-	const threads = meta.threads.length;
-	const counts = s.ints('TCNT', threads, (c) => c.below(2 ** 28));
+// Which combination each slice is, and how many slices a thread has.
+interface KindOfAll {
+	counts: Int32Array;
+	kinds: SliceKinds;
+	kind: Numbers;
+}
+
+function readKinds(s: Sections, meta: Meta): KindOfAll {
+	const counts = s.ints('TCNT', meta.threads.length, (c) => c.below(2 ** 28));
 	const total = counts.reduce((sum, n) => sum + n, 0);
-	const first = s.column('TFST');
 	const kinds = readSliceKinds(s, meta);
-	const kind = readNumbers(s, 'SKIN', total, kinds.n);
+	return { counts, kinds, kind: readNumbers(s, 'SKIN', total, kinds.n) };
+}
+
+function readSlices(s: Sections, { counts, kinds, kind }: KindOfAll, waits: Waits): Slices[] {
+	const first = s.column('TFST');
 	const durations = new Durations(s, kinds, kind);
 	const reader: SliceReader = { kinds, durations, listed: s.column('SWAI'), waits, next: 0 };
-	const starts = new Float64Array(total + threads); // of all, so that there is one thing to hand over
+	// of all, so that there is one thing to hand over
+	const starts = new Float64Array(kind.length + counts.length);
 	const out: Slices[] = [];
 
-	for (let t = 0, at = 0; t < threads; at += counts[t++]) {
+	for (let t = 0, at = 0; t < counts.length; at += counts[t++]) {
 		const start = starts.subarray(at + t, at + t + counts[t] + 1);
 		out.push(readThread(reader, t, kind.subarray(at, at + counts[t]), start, first.next()));
 	}
@@ -557,18 +479,29 @@ function readWaitKinds(s: Sections, meta: Meta): WaitKinds {
 }
 
 function readIndices(s: Sections, tag: string, n: number, limit: number): Indices {
-	const column = s.column(tag);
 	const out = indicesBelow(limit, n);
+	if (limit < 128) {
+		const bytes = readNumbers(s, tag, n, limit + 1);
+		for (let i = 0; i < n; i++) out[i] = bytes[i] - 1;
+		return out;
+	}
+	const column = s.column(tag);
 	for (let i = 0; i < n; i++) out[i] = column.index(limit);
 	column.finish();
 	return out;
 }
 
+// Each number of a column ends with a byte below 128.
+function countNumbers(bytes: Uint8Array): number {
+	let cnt = 0;
+	for (let i = 0; i < bytes.length; i++) cnt += (bytes[i] >> 7) ^ 1;
+	return cnt;
+}
+
 function readWaits(s: Sections, meta: Meta): Waits {
 	const kinds = readWaitKinds(s, meta);
 	const threads = meta.threads.length;
-	// each number of a column ends with a byte below 128
-	const n = s.peek('WKIN').reduce((cnt, byte) => cnt + (byte < 128 ? 1 : 0), 0);
+	const n = countNumbers(s.peek('WKIN'));
 	return new Waits(
 		n,
 		readNumbers(s, 'WKIN', n, kinds.n),
@@ -583,42 +516,48 @@ function readWaits(s: Sections, meta: Meta): Waits {
 
 function readHolds(s: Sections, meta: Meta): Holds[] {
 	const counts = s.ints('LCNT', meta.locks.length, (c) => c.below(2 ** 28));
-	const [gaps, durations, threads, flags] = ['HGAP', 'HDUR', 'HTHR', 'HFLG'].map((t) => s.column(t));
+	const total = counts.reduce((sum, n) => sum + n, 0);
+	const [gaps, durations] = ['HGAP', 'HDUR'].map((t) => s.column(t));
+	const threads = readNumbers(s, 'HTHR', total, meta.threads.length);
+	const flags = readNumbers(s, 'HFLG', total, 256);
 	const out: Holds[] = [];
 
+	let from = 0;
 	for (const n of counts) {
-		const holds: Holds = {
-			n,
-			start: new Float64Array(n),
-			end: new Float64Array(n),
-			thread: new Int32Array(n),
-			flags: new Uint8Array(n),
-		};
+		const [start, end] = [new Float64Array(n), new Float64Array(n)];
 		for (let i = 0, now = 0; i < n; i++) {
-			holds.start[i] = now += gaps.next();
-			holds.end[i] = now += durations.next();
-			holds.thread[i] = threads.below(meta.threads.length);
-			holds.flags[i] = flags.below(256);
+			start[i] = now += gaps.next();
+			end[i] = now += durations.next();
 		}
-		out.push(holds);
+		const part = from;
+		from += n;
+		out.push({
+			n,
+			start,
+			end,
+			thread: Int32Array.from(threads.subarray(part, from)),
+			flags: Uint8Array.from(flags.subarray(part, from)),
+		});
 	}
-	for (const column of [gaps, durations, threads, flags]) column.finish();
+	for (const column of [gaps, durations]) column.finish();
 	return out;
 }
 
 function readPath(s: Sections, meta: Meta): Path {
+	const n = countNumbers(s.peek('PDUR'));
 	const durations = s.column('PDUR');
-	const start = [s.column('PFST').next()];
+	const start = new Float64Array(n + 1);
 
-	while (durations.more) start.push(start[start.length - 1] + durations.next());
-	const n = start.length - 1;
+	start[0] = s.column('PFST').next();
+	for (let i = 0; i < n; i++) start[i + 1] = start[i] + durations.next();
+	durations.finish();
 	return {
 		n,
-		start: Float64Array.from(start),
-		thread: s.ints('PTHR', n, (c) => c.below(meta.threads.length)),
-		state: Uint8Array.from(s.ints('PSTA', n, (c) => c.below(meta.states.length))),
-		lock: s.ints('PLCK', n, (c) => c.index(meta.locks.length)),
-		frame: s.ints('PFRM', n, (c) => c.below(Math.max(1, meta.frames.length))),
+		start,
+		thread: Int32Array.from(readNumbers(s, 'PTHR', n, meta.threads.length)),
+		state: Uint8Array.from(readNumbers(s, 'PSTA', n, meta.states.length)),
+		lock: Int32Array.from(readIndices(s, 'PLCK', n, meta.locks.length)),
+		frame: Int32Array.from(readNumbers(s, 'PFRM', n, Math.max(1, meta.frames.length))),
 	};
 }
 
@@ -644,24 +583,6 @@ export interface Sketch {
 	column: Uint16Array; // which part, ascending
 	state: Uint8Array;
 	ns: Float64Array;
-}
-
-// What a long trace begins with; null while it is not there yet, false when there is no such thing.
-export function parseHead(bytes: Uint8Array): { meta: Meta; sketches: Sketch[] } | null | false {
-	const sections = new Map<string, Uint8Array>();
-	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-	for (let at = 8, i = 0; i < 2; i++) {
-		if (at + 16 > bytes.length) return null;
-		const tag = String.fromCharCode(...bytes.subarray(at, at + 4));
-		const length = Number(view.getBigUint64(at + 8, true));
-		if (tag !== ['META', 'OVER'][i]) return false;
-		if (at + 16 + length > bytes.length) return null;
-		sections.set(tag, bytes.subarray(at + 16, at + 16 + length));
-		at += 16 + length;
-	}
-	const s = new Sections(sections);
-	const meta = readMeta(s);
-	return { meta, sketches: readSketches(s.column('OVER'), meta) };
 }
 
 function readSketches(column: Column, meta: Meta): Sketch[] {
@@ -713,21 +634,74 @@ export function emptyData(meta: Meta): Data {
 	};
 }
 
-// Of its own: what is handed over to another thread goes with all of the memory it is in.
-const copyOf = (sections: Map<string, Uint8Array>) =>
-	new Map([...sections].map(([tag, bytes]) => [tag, bytes.slice()]));
+// What can be read before all is there, and from which sections.
+const PIECES = {
+	waits: { of: ['WKND', 'WKIN', 'WOWN', 'WWKR'], read: readWaits },
+	holds: { of: ['LCNT', 'HGAP', 'HDUR', 'HTHR', 'HFLG'], read: readHolds },
+	path: { of: ['PFST', 'PDUR', 'PTHR', 'PSTA', 'PLCK', 'PFRM'], read: readPath },
+	samples: { of: ['CTIM', 'CTHR', 'CSTK', 'CNRS', 'CCPU'], read: readSamples },
+	kinds: { of: ['TCNT', 'SKND', 'SKIN'], read: readKinds },
+};
+type Piece = keyof typeof PIECES;
+type Pieces = { [P in Piece]: ReturnType<(typeof PIECES)[P]['read']> };
+
+export interface Head {
+	meta: Meta;
+	sketches: Sketch[];
+}
+
+// Reads bytes as they come.  What is wrong with them is kept for finish(): that something was lost on the
+// way explains more than what the loss led to.
+export class DataReader {
+	private readonly all = new Map<string, Uint8Array>();
+	private readonly sections = new Sections(this.all);
+	private readonly splitter = new Splitter((tag, bytes) => this.take(tag, bytes));
+	private readonly pieces: Partial<Pieces> = {};
+	private meta: Meta | null = null;
+	private wrong: unknown = null;
+
+	// Calls onHead with what a long trace begins with.
+	constructor(private readonly onHead: (head: Head) => void = () => {}) {}
+
+	add(bytes: Uint8Array): void {
+		if (this.wrong) return;
+		try {
+			this.splitter.add(bytes);
+		} catch (error) {
+			this.wrong = error;
+		}
+	}
+
+	private take(tag: string, bytes: Uint8Array): void {
+		this.all.set(tag, bytes);
+		if (tag === 'META') this.meta = readMeta(this.sections);
+		if (!this.meta) return;
+		if (tag === 'OVER')
+			this.onHead({ meta: this.meta, sketches: readSketches(this.sections.column(tag), this.meta) });
+		for (const piece of Object.keys(PIECES) as Piece[])
+			if (PIECES[piece].of.every((part) => this.all.has(part))) this.read(piece);
+	}
+
+	private read<P extends Piece>(piece: P): Pieces[P] {
+		const meta = this.meta ?? readMeta(this.sections); // which says that it is missing
+		const known = this.pieces[piece];
+		return known ?? (this.pieces[piece] = PIECES[piece].read(this.sections, meta) as Pieces[P]);
+	}
+
+	finish(): Data {
+		if (this.wrong) throw this.wrong;
+		this.splitter.finish();
+		const [waits, kinds] = [this.read('waits'), this.read('kinds')];
+		const slices = readSlices(this.sections, kinds, waits);
+		readExceptions(waits, slices.length, this.sections.column('WEXC'));
+		const [holds, path, samples] = [this.read('holds'), this.read('path'), this.read('samples')];
+		const meta = this.meta as Meta;
+		return { meta, end: meta.summary.run.duration_ns, slices, waits, holds, path, samples, extra: this.all };
+	}
+}
 
 export function parse(bytes: Uint8Array): Data {
-	const all = splitSections(bytes);
-	const s = new Sections(all);
-	const meta = readMeta(s);
-	all.delete('OVER'); // shown meanwhile
-	const waits = readWaits(s, meta);
-	const slices = readSlices(s, meta, waits);
-
-	readExceptions(waits, slices.length, s.column('WEXC'));
-	const holds = readHolds(s, meta);
-	const path = readPath(s, meta);
-	const samples = readSamples(s, meta);
-	return { meta, end: meta.summary.run.duration_ns, slices, waits, holds, path, samples, extra: copyOf(all) };
+	const reader = new DataReader();
+	reader.add(bytes);
+	return reader.finish();
 }

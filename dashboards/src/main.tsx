@@ -2,8 +2,8 @@
 //
 // Start-up: find the data, build the store, mount.  What goes wrong with the data is said in its place.
 import { render } from 'preact';
-import { DataError, MemoryError } from './load';
-import { sketchModel, type Model } from './model';
+import type { Model } from './model';
+import { DataError, MemoryError } from './sections';
 import { addLanes, makeStore, setModel, type Store } from './store';
 import { App } from './ui/app';
 import { startComparison } from './ui/compare';
@@ -28,7 +28,7 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 
 async function start(app: HTMLElement): Promise<void> {
 	const original = keepOriginal();
-	if (await isComparison(document)) return startComparison(app);
+	if (await isComparison(document)) return startComparison(app, original);
 	const { dataset } = document.documentElement;
 	const now = () => String(Math.round(performance.now()));
 	const sketch: { store?: Store } = {};
@@ -46,8 +46,8 @@ async function start(app: HTMLElement): Promise<void> {
 	};
 	let reading: Reading;
 	try {
-		reading = await readModel(document, ({ meta, sketches }) => {
-			sketch.store = show(sketchModel(meta, sketches));
+		reading = await readModel(document, (model) => {
+			sketch.store = show(model);
 			sketch.store.reading.value = true;
 			dataset.sketch = now();
 		});
@@ -58,7 +58,7 @@ async function start(app: HTMLElement): Promise<void> {
 		return;
 	}
 	const { model, lanes, texts } = reading;
-	original.texts = texts;
+	original.parts = [{ name: null, texts }];
 	const notes = readNotes();
 	if (sketch.store) setModel(sketch.store, model);
 	const store = sketch.store ?? show(model);

@@ -79,7 +79,12 @@ export interface Strip {
 	most: number; // alive at once, at most
 }
 
-// Lanes that are put together from several threads: they come later.
+// Lanes that are put together from several threads: they come later, some of them from another worker.
+export interface SomeLanes {
+	locks: Map<number, LockLane>;
+	cpus: Map<number, CpuLane>; // by the CPU's number
+}
+
 export interface MergedLanes {
 	locks: LockLane[];
 	cpus: CpuLane[];
@@ -163,8 +168,9 @@ function lockLane(parts: LockParts, end: number): LockLane {
 	const most = 2 * (starts.length + holds.n) + 2;
 	const start = new Float64Array(most);
 	const of = new Uint8Array(most);
-	const holder = new Int32Array(most).fill(-1);
+	const holder = new Int32Array(most);
 	const waiters = new Uint16Array(most);
+	holder[0] = -1;
 	let [n, who, cnt, s, e, h] = [1, -1, 0, 0, 0, 0]; // h: twice the hold, + 1 once it has begun
 	for (;;) {
 		const begins = s < starts.length ? starts[s] : Infinity;
@@ -183,8 +189,9 @@ function lockLane(parts: LockParts, end: number): LockLane {
 		of[n - 1] = who < 0 ? (cnt > 0 ? WANTED : FREE) : cnt > 0 ? HELD_WANTED : HELD;
 	}
 	start[n] = Math.max(end, start[n - 1]);
-	const track = makeTrack(start.slice(0, n + 1), of.slice(0, n), 4);
-	return { ...track, holder: holder.slice(0, n), waiters: waiters.slice(0, n) };
+	// memory that was never written to costs nothing
+	const track = makeTrack(start.subarray(0, n + 1), of.subarray(0, n), 4);
+	return { ...track, holder: holder.subarray(0, n), waiters: waiters.subarray(0, n) };
 }
 
 // ---- lanes of CPUs ----
@@ -251,7 +258,7 @@ function cpuLane(runs: Runs, end: number): CpuLane {
 	start[n] = Math.max(now, end);
 	const of = new Uint8Array(n);
 	for (let i = 0; i < n; i++) of[i] = thread[i] < 0 ? 0 : 1 + (thread[i] % CPU_COLOURS);
-	return { ...makeTrack(start.slice(0, n + 1), of, CPU_COLOURS + 1), thread: thread.slice(0, n) };
+	return { ...makeTrack(start.subarray(0, n + 1), of, CPU_COLOURS + 1), thread: thread.subarray(0, n) };
 }
 
 function groupWaits(data: Data): Int32Array[] {
@@ -336,10 +343,10 @@ export class StripSum {
 }
 
 // What the merged lanes are made of, taken out of the data: those may be handed over meanwhile.
-interface Parts {
+export interface Parts {
 	end: number;
-	locks: LockParts[];
-	runs: Map<number, Runs>;
+	locks: Map<number, LockParts>;
+	runs: Map<number, Runs>; // by the CPU's number
 }
 
 const copyHolds = (h: Holds): Holds => ({
@@ -347,27 +354,57 @@ const copyHolds = (h: Holds): Holds => ({
 	start: h.start.slice(),
 	end: h.end.slice(),
 	thread: h.thread.slice(),
+	flags: new Uint8Array(0),
 });
 
 function takeParts(data: Data, waitsOfLock: Int32Array[]): Parts {
 	const { waits, holds, meta, end } = data;
+	const partsOf = (list: Int32Array, lock: number): LockParts => ({
+		holds: copyHolds(holds[lock]),
+		starts: timesOf(waits.start, list),
+		ends: timesOf(waits.end, list),
+	});
 	return {
 		end,
-		locks: waitsOfLock.map((list, lock) => ({
-			holds: copyHolds(holds[lock]),
-			starts: timesOf(waits.start, list),
-			ends: timesOf(waits.end, list),
-		})),
+		locks: new Map(waitsOfLock.map((list, lock) => [lock, partsOf(list, lock)])),
 		runs: collectRuns(data, meta.states.indexOf('running')),
 	};
 }
 
-function mergeLanes({ end, locks, runs }: Parts): MergedLanes {
-	const cpuNumbers = [...runs.keys()].sort((a, b) => a - b);
+const HELPER_SHARE = 0.65; // it has begun while tracks of threads are made
+
+// For whoever made them, and for a helper.
+export function splitParts({ end, locks, runs }: Parts): [Parts, Parts] {
+	const sides = [0, 1].map((): Parts => ({ end, locks: new Map(), runs: new Map() }));
+	const entries: [number, (to: Parts) => void][] = [
+		...[...locks].map(([lock, l]): [number, (to: Parts) => void] => [
+			2 * (l.holds.n + l.starts.times.length),
+			(to) => to.locks.set(lock, l),
+		]),
+		...[...runs].map(([cpu, r]): [number, (to: Parts) => void] => [3 * r.n, (to) => to.runs.set(cpu, r)]),
+	];
+	const total = entries.reduce((sum, [work]) => sum + work, 0);
+	let given = 0;
+	for (const [work, put] of entries.sort(([a], [b]) => b - a)) {
+		const give = given + work / 2 < total * HELPER_SHARE;
+		put(sides[Number(give)]);
+		if (give) given += work;
+	}
+	return [sides[0], sides[1]];
+}
+
+export const mergeLanes = ({ end, locks, runs }: Parts): SomeLanes => ({
+	locks: new Map([...locks].map(([lock, parts]) => [lock, lockLane(parts, end)])),
+	cpus: new Map([...runs].map(([cpu, parts]) => [cpu, cpuLane(parts, end)])),
+});
+
+export function joinLanes(model: Model, some: SomeLanes[]): MergedLanes {
+	const cpus = some.flatMap((lanes) => [...lanes.cpus]).sort(([a], [b]) => a - b);
+	const locks = new Map(some.flatMap((lanes) => [...lanes.locks]));
 	return {
-		locks: locks.map((parts) => lockLane(parts, end)),
-		cpus: cpuNumbers.map((cpu) => cpuLane(runs.get(cpu) as Runs, end)),
-		cpuNumbers,
+		locks: model.locks.map((empty, lock) => locks.get(lock) ?? empty),
+		cpus: cpus.map(([, lane]) => lane),
+		cpuNumbers: cpus.map(([cpu]) => cpu),
 	};
 }
 
@@ -377,13 +414,8 @@ const emptyLane = (): LockLane => ({
 	waiters: new Uint16Array(0),
 });
 
-// The model without the merged lanes, and a function that makes those, for when the model has been handed on.
-export function beginModel(data: Data): { model: Model; merge: () => MergedLanes } {
-	const classes = Uint8Array.from(data.meta.states, classOf);
-	const waitsOfLock = groupWaits(data);
-	const parts = takeParts(data, waitsOfLock);
-	const threads = data.slices.map((s) => threadTrack(s, classes));
-	const model = {
+function modelOf(data: Data, threads: Track[], waitsOfLock: Int32Array[]): Model {
+	return {
 		data,
 		waitsOfLock,
 		threads,
@@ -394,23 +426,35 @@ export function beginModel(data: Data): { model: Model; merge: () => MergedLanes
 		threadNames: threadNames(data.meta.summary.threads),
 		touches: readTouches(data.extra, data.meta),
 	};
-	return { model, merge: () => mergeLanes(parts) };
+}
+
+// The model without the merged lanes, and what those are made of, as soon as that has been taken.
+export function beginModel(
+	data: Data,
+	onParts: (parts: Parts) => void = () => {},
+): { model: Model; parts: Parts } {
+	const classes = Uint8Array.from(data.meta.states, classOf);
+	const waitsOfLock = groupWaits(data);
+	const parts = takeParts(data, waitsOfLock);
+	onParts(parts);
+	const threads = data.slices.map((s) => threadTrack(s, classes));
+	return { model: modelOf(data, threads, waitsOfLock), parts };
 }
 
 // A model for the time in which the data are still being read: pictures of threads, and nothing to select.
 export function sketchModel(meta: Meta, sketches: Sketch[]): Model {
-	const { model } = beginModel(emptyData(meta));
+	const data = emptyData(meta);
 	const classes = Uint8Array.from(meta.states, classOf);
 	const threads = sketches.map(({ columns, column, state, ns }) => {
 		const of = state.map((code) => classes[code]);
 		return makeMixture(meta.summary.run.duration_ns, columns, CLASS_WORDS.length, { column, of, ns });
 	});
-	return { ...model, threads, overview: overviewOf(threads, model.data.end) };
+	return modelOf(data, threads, groupWaits(data));
 }
 
 export function buildModel(data: Data): Model {
-	const { model, merge } = beginModel(data);
-	return Object.assign(model, merge());
+	const { model, parts } = beginModel(data);
+	return Object.assign(model, joinLanes(model, [mergeLanes(parts)]));
 }
 
 // The slice of a thread at time t, or -1.

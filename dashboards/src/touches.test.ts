@@ -3,7 +3,7 @@
 // count, and what is said of a lost update.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DataError } from './load';
+import { DataError } from './sections';
 import type { Meta } from './meta';
 import {
 	ATOMIC,

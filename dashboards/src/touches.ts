@@ -2,7 +2,7 @@
 //
 // Pure: accesses to watched variables: their columns (user/export/html_touches.c), lists of them by thread and
 // by variable, counts in any interval, and one of them in words.
-import { Column, DataError } from './load';
+import { Column, DataError } from './sections';
 import type { Meta } from './meta';
 import { formatCount, formatNs } from './time';
 

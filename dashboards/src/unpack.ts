@@ -3,7 +3,7 @@
 // From the page's data elements to bytes: base64, then gzip.  The data stand after the script, so that they
 // are unpacked while the browser still reads the file.  Each element is taken out of the document once
 // read; its text stays, for saving a copy.
-import { DataError } from './load';
+import { DataError } from './sections';
 
 export const NO_DATA = 'There is no data in this page. Make one with: ctrace export TRACE -f html';
 
@@ -73,15 +73,13 @@ function join(parts: Uint8Array[]): Uint8Array {
 	return whole;
 }
 
-// Takes the texts one by one and gives all the bytes in the end.  What goes wrong is said then.
+// Takes the texts one by one and gives the bytes in them as they come.  What goes wrong is said in the end.
 export class Unpacker {
 	private readonly writer: WritableStreamDefaultWriter<BufferSource>;
-	private readonly parts: Uint8Array[] = [];
 	private readonly read: Promise<void>;
 	private wrong: DataError | null = null;
 
-	// Calls onStart with the bytes so far, whenever there are more, until it gives true.
-	constructor(private onStart: ((bytes: Uint8Array) => boolean) | null = null) {
+	constructor(take: (bytes: Uint8Array) => void) {
 		if (typeof DecompressionStream === 'undefined')
 			throw new DataError('This browser is too old for this page: it cannot decompress.');
 		const gzip = new DecompressionStream('gzip');
@@ -91,8 +89,7 @@ export class Unpacker {
 			for (;;) {
 				const { value, done } = await reader.read();
 				if (done) break;
-				this.parts.push(value);
-				if (this.onStart?.(join(this.parts))) this.onStart = null;
+				take(value);
 			}
 		})();
 		this.read.catch(() => {}); // finish() tells
@@ -107,7 +104,7 @@ export class Unpacker {
 		}
 	}
 
-	async finish(): Promise<Uint8Array> {
+	async finish(): Promise<void> {
 		const closed = this.writer.close();
 		try {
 			await Promise.all([closed, this.read]);
@@ -118,13 +115,19 @@ export class Unpacker {
 			);
 		}
 		if (this.wrong) throw this.wrong;
-		return join(this.parts);
 	}
 }
 
-// The bytes of all data elements in it, here and now.
-export async function inflate(root: Document | Element): Promise<Uint8Array> {
-	const unpacker = new Unpacker();
-	if (!(await takeElements(root, (text) => unpacker.add(text)))) throw new DataError(NO_DATA);
-	return unpacker.finish();
+// The bytes of all data elements in it, here and now, and their texts.
+export async function inflate(root: Document | Element): Promise<{ bytes: Uint8Array; texts: string[] }> {
+	const parts: Uint8Array[] = [];
+	const texts: string[] = [];
+	const unpacker = new Unpacker((bytes) => parts.push(bytes));
+	const take = (text: string) => {
+		texts.push(text);
+		unpacker.add(text);
+	};
+	if (!(await takeElements(root, take))) throw new DataError(NO_DATA);
+	await unpacker.finish();
+	return { bytes: join(parts), texts };
 }

@@ -39,7 +39,8 @@ export function makeMixture(
 	entries: { column: Uint16Array; of: Uint8Array; ns: Float64Array },
 ): Track {
 	const sums = new Float64Array((columns + 1) * classes);
-	entries.column.forEach((c, i) => (sums[(c + 1) * classes + entries.of[i]] += entries.ns[i]));
+	const { column, of, ns } = entries;
+	for (let i = 0; i < ns.length; i++) sums[(column[i] + 1) * classes + of[i]] += ns[i];
 	for (let i = classes; i < sums.length; i++) sums[i] += sums[i - classes];
 	return {
 		n: 1,

@@ -291,3 +291,29 @@ function followWords(model: Model, ref: Ref): string {
 	if (w < 0) return `${name}, which ran instead`;
 	return model.data.waits.waker[w] >= 0 ? `${name}, which woke it` : `${name}, which it waits for`;
 }
+
+// A figure and its unit stay on one line.
+export const unbroken = (text: string): string => text.replace(/(\d) (?=(?:ns|µs|ms|s|min|h|%)(?:\W|$))/g, '$1\u00a0');
+
+const SIGNALS: Record<number, string> = { 1: 'HUP', 2: 'INT', 3: 'QUIT', 6: 'ABRT', 8: 'FPE', 9: 'KILL', 11: 'SEGV', 15: 'TERM' };
+
+// As a shell counts: what a signal ended has its number and 128.
+export function exitWords(status: number | null): string {
+	if (status === null) return '';
+	const signal = SIGNALS[status - 128];
+	return `, exit status ${status}${signal ? ` (SIG${signal})` : ''}`;
+}
+
+// A column of line numbers, one of which is marked.
+export const lineNumber = (line: number, last: number, here: boolean): string =>
+	(here ? '▶' : ' ') + String(line).padStart(String(last).length);
+
+// A sentence begins with a capital, but a name stays as it is.
+export function sentenceOf(model: Model, title: string): string {
+	const { summary, locks, processes } = model.data.meta;
+	const word = /^\S*?(?=[,:]?(\s|$))/.exec(title)?.[0] ?? '';
+	const names = [...summary.threads.map((t) => t.name), ...locks.map((l) => l[1]), ...processes.map((p) => p[1])];
+	// "worker" is the name of the kind of "worker-1" and "worker-2", too
+	const named = names.some((name) => name.startsWith(word) && !/[a-z]/i.test(name.charAt(word.length)));
+	return named ? title : title.charAt(0).toUpperCase() + title.slice(1);
+}

@@ -3,25 +3,36 @@
 // Reading a trace off the main thread, so that the page stays alive meanwhile: the same script once more as a
 // worker, which gets the texts of the data elements as they come and gives back the model.  Where there are
 // no workers it is read in place.
-import { DataError, MemoryError, parse, parseHead, Slices, Waits, type Sketch } from './load';
-import type { Meta } from './meta';
-import { beginModel, type MergedLanes, type Model } from './model';
+import { DataReader, Slices, Waits, type Data } from './load';
+import {
+	beginModel,
+	joinLanes,
+	mergeLanes,
+	sketchModel,
+	splitParts,
+	type MergedLanes,
+	type Model,
+	type Parts,
+	type SomeLanes,
+} from './model';
+import { DataError, MemoryError } from './sections';
 import { NO_DATA, takeElements, Unpacker } from './unpack';
 
-type Question = { text: string } | { end: true };
-export interface Head {
-	meta: Meta;
-	sketches: Sketch[];
-}
-type Answer = { head: Head } | { model: Model } | { lanes: MergedLanes } | { wrong: string; memory: boolean };
-
-const finish = async (unpacker: Unpacker) => beginModel(parse(await unpacker.finish()));
+type Question = { text: string } | { end: true; helped: boolean } | { merge: Parts };
+type Answer =
+	| { sketch: Model }
+	| { parts: Parts } // for the helper
+	| { model: Model }
+	| { lanes: SomeLanes }
+	| { wrong: string; memory: boolean };
 
 async function readInPlace(texts: string[]): Promise<Model> {
-	const unpacker = new Unpacker();
+	const reader = new DataReader();
+	const unpacker = new Unpacker((bytes) => reader.add(bytes));
 	for (const text of texts) unpacker.add(text);
-	const { model, merge } = await finish(unpacker);
-	return Object.assign(model, merge());
+	await unpacker.finish();
+	const { model, parts } = beginModel(reader.finish());
+	return Object.assign(model, joinLanes(model, [mergeLanes(parts)]));
 }
 
 // All memory behind typed arrays in a value: it is handed over, not copied.
@@ -40,38 +51,44 @@ function revive(model: Model): Model {
 	return model;
 }
 
-const HEAD_MOST = 16 << 20; // bytes; what is longer is not worth waiting for
-
+// One reader, and for a long trace a helper that merges some of the lanes meanwhile.
 export function serve(): void {
 	// as a worker's types would have it; those of a document do not go with them
 	const scope = globalThis as unknown as {
 		onmessage: (event: MessageEvent<Question>) => void;
 		postMessage: (answer: Answer, handOver?: Transferable[]) => void;
 	};
+	const say = (answer: Answer) => scope.postMessage(answer, [...buffersIn(Object.values(answer))]);
 	const fail = (error: unknown) => {
 		const wrong =
 			error instanceof DataError ? error.message : `The page could not be read: ${String(error)}`;
 		// what an array that cannot be had throws
-		scope.postMessage({ wrong, memory: error instanceof RangeError } satisfies Answer);
+		scope.postMessage({ wrong, memory: error instanceof RangeError });
 	};
-	const sayHead = (bytes: Uint8Array): boolean => {
-		if (bytes.length > HEAD_MOST) return true;
-		const head = parseHead(bytes);
-		if (head) scope.postMessage({ head } satisfies Answer);
-		return head !== null;
+	const makeModel = (data: Data, helped: boolean) => {
+		let mine: Parts | null = null;
+		const { model } = beginModel(data, (parts) => {
+			const [kept, given] = helped ? splitParts(parts) : [parts, null];
+			mine = kept;
+			if (given) say({ parts: given });
+		});
+		say({ model });
+		if (mine) say({ lanes: mergeLanes(mine) });
 	};
+	const reader = new DataReader(({ meta, sketches }) => say({ sketch: sketchModel(meta, sketches) }));
 	let unpacker: Unpacker | null = null;
-	scope.onmessage = ({ data }) => {
+	scope.onmessage = ({ data: asked }) => {
 		try {
-			unpacker ??= new Unpacker(sayHead);
-			if ('text' in data) unpacker.add(data.text);
+			if ('merge' in asked) {
+				say({ lanes: mergeLanes(asked.merge) });
+				return;
+			}
+			unpacker ??= new Unpacker((bytes) => reader.add(bytes));
+			if ('text' in asked) unpacker.add(asked.text);
 			else
-				finish(unpacker)
-					.then(({ model, merge }) => {
-						scope.postMessage({ model } satisfies Answer, [...buffersIn(model)]);
-						const lanes = merge();
-						scope.postMessage({ lanes } satisfies Answer, [...buffersIn(lanes)]);
-					})
+				unpacker
+					.finish()
+					.then(() => makeModel(reader.finish(), asked.helped))
 					.catch(fail);
 		} catch (error) {
 			fail(error);
@@ -112,47 +129,70 @@ class Answers {
 	}
 }
 
-async function nextLanes(worker: Worker, answers: Answers): Promise<MergedLanes> {
-	const got = await answers.next();
-	worker.terminate();
+const NO_LANES = 'There is not enough memory for the lanes of locks and CPUs.';
+
+function lanesIn(got: Answer | null): SomeLanes {
 	if (got && 'lanes' in got) return got.lanes;
-	throw new DataError(
-		got && 'wrong' in got ? got.wrong : 'There is not enough memory for the lanes of locks and CPUs.',
-	);
+	throw new DataError(got && 'wrong' in got ? got.wrong : NO_LANES);
 }
 
-// Calls onHead once the start of a long trace is there.
+// A worker and what it says; null where there are no workers.
+function ask(onAnswer: (answer: Answer) => boolean = () => false): { worker: Worker; answers: Answers } | null {
+	const worker = startWorker();
+	if (!worker) return null;
+	const answers = new Answers(); // null: it failed as a worker
+	worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+		if (!onAnswer(data)) answers.take(data);
+	};
+	worker.onerror = () => answers.take(null);
+	return { worker, answers };
+}
+
+type Asked = NonNullable<ReturnType<typeof ask>>;
+
+async function nextLanes(model: Model, askedOf: Asked[]): Promise<MergedLanes> {
+	try {
+		return joinLanes(model, await Promise.all(askedOf.map(async (a) => lanesIn(await a.answers.next()))));
+	} finally {
+		for (const { worker } of askedOf) worker.terminate();
+	}
+}
+
+// Calls onSketch once the start of a long trace is there.
 export async function readModel(
 	root: Document | Element,
-	onHead: (head: Head) => void = () => {},
+	onSketch: (model: Model) => void = () => {},
 ): Promise<Reading> {
-	const worker = startWorker();
 	const texts: string[] = [];
-	const answers = new Answers(); // null: it failed as a worker, and may be all right in place
-	let failed = !worker;
-	if (worker) {
-		worker.onmessage = ({ data }: MessageEvent<Answer>) => {
-			if ('head' in data) onHead(data.head);
-			else answers.take(data);
-		};
-		worker.onerror = () => {
-			failed = true;
-			answers.take(null);
-		};
-	} else answers.take(null);
+	let helper: Asked | null = null;
+	let long = false;
+	const reader = ask((answer) => {
+		if ('sketch' in answer) {
+			onSketch(revive(answer.sketch));
+			long = true;
+		} else if ('parts' in answer)
+			helper?.worker.postMessage({ merge: answer.parts } satisfies Question, [...buffersIn(answer.parts)]);
+		else return false;
+		return true;
+	});
 	const cnt = await takeElements(root, (text) => {
 		texts.push(text);
-		if (!failed) worker?.postMessage({ text } satisfies Question);
+		reader?.worker.postMessage({ text } satisfies Question);
 	});
+	const all = () => [reader, helper].filter((a) => a !== null);
+	const stop = () => all().forEach(({ worker }) => worker.terminate());
 	if (!cnt) {
-		worker?.terminate();
+		stop();
 		throw new DataError(NO_DATA);
 	}
-	worker?.postMessage({ end: true } satisfies Question);
-	const got = await answers.next();
-	if (worker && got && 'model' in got)
-		return { model: revive(got.model), lanes: nextLanes(worker, answers), texts };
-	worker?.terminate();
+	if (long) helper = ask(); // when the sketch has been drawn
+	reader?.worker.postMessage({ end: true, helped: helper !== null } satisfies Question);
+	const got = (await reader?.answers.next()) ?? null; // null: it may be all right in place
+	if (got && 'model' in got) {
+		const model = revive(got.model);
+		return { model, lanes: nextLanes(model, all()), texts };
+	}
+	stop();
 	if (got && 'wrong' in got) throw got.memory ? new MemoryError(got.wrong) : new DataError(got.wrong);
 	return { model: await readInPlace(texts), lanes: null, texts };
 }

@@ -13,6 +13,7 @@ import { pathToFileURL } from 'node:url';
 import { CTRACE, DIR, launch, ROOT } from '../page/lib/page.mjs';
 
 const CPUS = '8'; // with eight threads each
+const CALM_MS = 2500; // a browser that has just started is busy with itself
 const words = process.argv.slice(2);
 const json = words[0] === '--json' ? words.splice(0, 2)[1] : null;
 const sizes = words.length ? words.map(Number) : [1e6, 10e6, 50e6];
@@ -95,6 +96,7 @@ async function measure(slices) {
 	const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
 	const row = { slices, exportS, mb: size / 1e6, bytes: size / slices };
 	await page.addInitScript(watch);
+	await page.waitForTimeout(CALM_MS);
 	await page.goto(pathToFileURL(html).href, { timeout: 300_000 });
 	await page.waitForSelector('html[data-whole], .broken', { state: 'attached', timeout: 300_000 });
 	const { sketch, ready, whole } = await page.evaluate(() => ({ ...document.documentElement.dataset }));

@@ -16,6 +16,7 @@ import {
 	CTRACE,
 	DIR,
 	equal,
+	hashOf,
 	makePage,
 	open,
 	ROOT,
@@ -74,9 +75,22 @@ function sameSource(name, file) {
 	const text = diff('-v', `${name}.a.ctt`, `${name}.b.ctt`).replace(/\s+/g, ' ');
 	const missing = data.figures
 		.filter((f) => f.beyond_noise)
-		.map((f) => [f.label, f.a_words, f.b_words, f.change].join(' '))
+		.map((f) => [f.label, f.a_words, f.b_words, f.change].join(' ').replaceAll('~', ''))
 		.filter((line) => !text.includes(line));
 	equal(`${name}: and the words of the text`, missing.join('; '), '');
+	const lost = ['a', 'b'].map((side) => json[side].runs.some((r) => r.lost_events > 0));
+	const marks = (f, off) => [off[0], off[1], off[0] || off[1]].map((o) => (o ? '~' : '')).join();
+	const unmarked = data.figures
+		.filter((f) => f.change !== '')
+		.filter((f) => {
+			const off = f.group === 'run' && f.what === 'duration' ? [false, false] : lost;
+			return [f.a_words, f.b_words, f.change].map((w) => /^~*/.exec(w)[0]).join() !== marks(f, off);
+		});
+	equal(
+		`${name}: a ~ before what a loss could have changed, and nothing else (lost: ${lost})`,
+		unmarked.map((f) => `${f.label} ${f.a_words} ${f.b_words} ${f.change}`).join('; '),
+		'',
+	);
 	const odd = data.figures.filter(
 		(f) => f.beyond_noise === (f.noise_low <= f.b.median && f.b.median <= f.noise_high),
 	);
@@ -101,7 +115,8 @@ const rows = (page) =>
 
 async function shows(browser, name, file, data) {
 	const page = await open(browser, file);
-	equal(`${name}: the sentence is the heading`, await page.textContent('h1'), `${data.headline}.`);
+	const heading = (await page.textContent('h1')).replaceAll('\u00a0', ' ');
+	equal(`${name}: the sentence is the heading`, heading, `${data.headline}.`);
 	const wanted = data.figures
 		.filter((f) => f.beyond_noise || f.what === 'duration')
 		.map((f) => [
@@ -270,6 +285,11 @@ async function together(browser, file) {
 		(t) => /worker-3/.test(t),
 	);
 	check('search is in the run with the focus', /worker-3/.test(found), found);
+	equal(
+		'which keeps it',
+		await page.evaluate(() => document.activeElement?.closest('.side')?.className),
+		'side b',
+	);
 	await page.keyboard.press('/');
 	await page.keyboard.press('Escape');
 	await until(
@@ -295,6 +315,83 @@ async function byTab(browser, file) {
 	);
 	check('Tab and Enter lead from a row to its place', /worker-1 waits for a lock/.test(got), got);
 	await shut(page);
+}
+
+// A place can be sent to somebody who has the same file.
+async function links(browser, file) {
+	const page = await open(browser, file);
+	await page.click('.pairs .link:text-is("napper-*, sleep")');
+	await page.click('.side.b canvas.map');
+	await page.click('#tab-locks');
+	const hash = await until(
+		() => hashOf(page),
+		(h) => /row=\d+.*on=b.*tab=locks/.test(h),
+	);
+	check('the address says what is shown', /^#t=\d+,\d+&row=\d+&sa=\d+,\d+&sb=\d+,\d+&on=b&tab=locks$/.test(hash), hash);
+	const [a, b] = [await chosen(page, 'a'), await chosen(page, 'b')];
+	await shut(page);
+	const again = await open(browser, file, { hash });
+	const shown = async (p) =>
+		JSON.stringify([
+			await chosen(p, 'a'),
+			await chosen(p, 'b'),
+			await p.textContent('.pairs tr.lit .link'),
+			await p.getAttribute('.of-side [aria-pressed=true]', 'aria-pressed'),
+			await p.textContent('.of-side [aria-pressed=true] .badge'),
+			await p.getAttribute('#tab-locks', 'aria-selected'),
+		]);
+	const wanted = JSON.stringify([a, b, 'napper-*, sleep', 'true', 'B', 'true']);
+	equal('and leads there', await until(() => shown(again), (s) => s === wanted), wanted);
+	check('which is a place in both runs', /napper-7/.test(a) && /napper-1/.test(b), `${a} ${b}`);
+	await until(
+		() => hashOf(again),
+		(h) => h === hash,
+	);
+	equal('it stays as it is', await hashOf(again), hash);
+	await again.evaluate(() => (location.hash = '#f=lock-contention'));
+	const wait = await until(
+		() => chosen(again, 'a'),
+		(t) => /waits for a lock/.test(t),
+	);
+	check('a finding by its id', /big_lock/.test(wait), wait);
+	await shut(again);
+	for (const odd of ['#t=x,y&row=777&sa=99,99&f=none&on=c&tab=none', '#row=-1&sb=-1,2', '#%E0%A4%A']) {
+		const page2 = await open(browser, file, { hash: odd });
+		const calm = !(await chosen(page2, 'a')) && !page2.errors.length && (await rows(page2)).length > 5;
+		check(`a link that makes no sense is ignored: ${odd}`, calm, page2.errors.join());
+		await shut(page2);
+	}
+}
+
+// Tables of either side, and notes that go with a copy of the file.
+async function tables(browser, file) {
+	const page = await open(browser, file);
+	const cells = () => page.textContent('.of-side table');
+	const inA = await cells();
+	await page.click('.of-side .tools button >> nth=1');
+	const inB = await until(cells, (t) => t !== inA);
+	check('the table of threads is that of the run with the focus', /worker-1/.test(inA) && inA !== inB, inB);
+	for (const tab of ['locks', 'lines', 'wakers', 'offcpu', 'oncpu', 'graph', 'whatif']) {
+		await page.click(`#tab-${tab}`);
+		check(`of two runs: ${tab}`, (await page.textContent('#panel')).length > 10);
+	}
+	await page.click('#tab-offcpu');
+	const flames = () => page.textContent('#panel');
+	const ofB = await flames();
+	await page.keyboard.press('x');
+	check('X changes it, too', (await until(flames, (t) => t !== ofB)) !== ofB);
+	await page.click('#tab-notes');
+	await page.fill('.notes textarea', 'B sleeps </script> longer');
+	const [download] = await Promise.all([page.waitForEvent('download'), page.click('.notes button')]);
+	const copy = path.join(DIR, 'notes.diff.html');
+	await download.saveAs(copy);
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+	const again = await open(browser, copy, { hash: '#tab=notes' });
+	equal('notes come back in the copy', await again.inputValue('.notes textarea'), 'B sleeps </script> longer');
+	equal('which has both runs', await again.locator('.side .lanes canvas').count(), 2);
+	check('and all rows', (await rows(again)).length > 5);
+	await shut(again);
 }
 
 // ---- several runs ----
@@ -476,6 +573,8 @@ await run(async (browser) => {
 	await evidence(browser, lock);
 	await together(browser, lock);
 	await byTab(browser, lock);
+	await links(browser, lock);
+	await tables(browser, lock);
 	await several(browser);
 	await watched(browser);
 	await accessible(browser, lock);

@@ -76,6 +76,10 @@ async function accessible(browser) {
 	const phone = await open(browser, makePage('find_deadlock'), { width: 390, height: 800 });
 	const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
 	check('on a phone nothing is wider than the screen', wide <= 390, wide);
+	const hint = await phone.evaluate(() => document.querySelector('.details').innerText);
+	check('which has no keys, so none are spoken of', /sum up a stretch\.$/.test(hint.trim()), hint);
+	const rows = await phone.$$eval('#panel tbody tr', (all) => all.map((tr) => tr.offsetHeight));
+	check('its table has rows of one line', rows.length > 1 && rows.every((h) => h < 36), rows.join());
 	await shut(phone);
 }
 

@@ -13,8 +13,9 @@
  *   sentence          the headline as it is printed
  *   a, b              shown: the run whose timeline follows, an index into runs; the side's
  *                     duration_words, least_words, most_words; each run: duration_words, outcome
- *   figures           title (of the group), label, a_words, b_words, change, better (null: neither
- *                     side is), noise_low, noise_high (B's median between them is noise)
+ *   figures           title (of the group), label, a_words, b_words, change (these three with a ~
+ *                     where lost events could have changed them), better (null: neither side is),
+ *                     noise_low, noise_high (B's median between them is noise)
  *   findings          better (null: neither)
  *
  * NAME says what the run's threads and so on are called in the figures, by which a row of the table

@@ -4,7 +4,8 @@
  * byte, the lowest first); "+1" has 0 for none; "zz" is zigzag of the difference to the number
  * before it in the column.  Times are ns from the run's start.
  *
- * Slices and waits, most of it all, are in html_threads.c.
+ * Slices and waits, most of it all, are in html_threads.c.  A page reads what it has while the rest
+ * is being inflated, and slices need everything of theirs: so they are the last.
  *
  *     for each lock in turn, its holds by time
  *     LCNT  holds    HGAP  from the end of the one before (or 0)    HDUR    HTHR  thread    HFLG
@@ -154,9 +155,9 @@ void ct_html__columns(struct ct_pack *p, const struct ct_facts *facts)
 {
 	struct ct_buf b = { 0 };
 
-	ct_html__threads(p, facts->m);
 	put_holds(p, facts->m, &b);
 	put_path(p, facts, &b);
 	put_samples(p, facts->m);
+	ct_html__threads(p, facts->m);
 	ct_buf_free(&b);
 }

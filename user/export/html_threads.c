@@ -317,7 +317,6 @@ static void put_waits(struct ct_pack *p, const struct ct_model *m, const u32 *nu
 	emit_ranks(p, "WKIN", &k.what, kind, m->waits.cnt);
 	ct_html__emit(p, "WOWN", &owner);
 	ct_html__emit(p, "WWKR", &waker);
-	put_exceptions(p, m, numbers);
 	kinds_free(&k.what);
 	kinds_free(&k.where);
 	ct_buf_free(&owner);
@@ -330,7 +329,8 @@ void ct_html__threads(struct ct_pack *p, const struct ct_model *m)
 {
 	u32 *numbers = ct_html__wait_numbers(m);
 
-	put_slices(p, m, numbers);
 	put_waits(p, m, numbers);
+	put_slices(p, m, numbers);
+	put_exceptions(p, m, numbers);
 	free(numbers);
 }

@@ -100,7 +100,11 @@ export function drawGutter(s: Scene, lit: Lit, selected: number): void {
 			g.fillRect(2, y + 2, 4, lane.height - 4);
 		}
 		const indent = lane.kind === 'head' ? 8 : 14;
-		g.fillText(fit(s, lane.name, s.left - indent - 6), indent, y + lane.height / 2 + 1);
+		const room = s.left - indent - 6;
+		// rather a process's name alone than a piece of its id
+		const whole = lane.kind !== 'head' || textWidth(s, lane.name) <= room;
+		const name = whole ? lane.name : lane.name.replace(/ \(pid \d+\)$/, '');
+		g.fillText(fit(s, name, room), indent, y + lane.height / 2 + 1);
 	}
 }
 

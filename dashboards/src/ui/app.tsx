@@ -7,7 +7,7 @@ import type { Palette } from '../draw/colours';
 import type { SortBy } from '../layout';
 import { selectedWords, touchesOf, type Store, type Tab } from '../store';
 import { formatCount, formatNs } from '../time';
-import { about } from '../words';
+import { about, exitWords } from '../words';
 import { Details } from './details';
 import { Findings } from './findings';
 import { FlameGraph } from './flame';
@@ -36,17 +36,19 @@ const TABS: [Tab, string][] = [
 
 function Head({ store }: { store: Store }) {
 	const { run, threads, loss } = store.model.data.meta.summary;
-	const how = run.exit_status === null ? '' : `, exit status ${run.exit_status}`;
 	return (
 		<header>
 			<p class="run">
 				<b>{run.argv.join(' ') || 'a run'}</b> ran for {formatNs(run.duration_ns)}
-				{how}; {about(store.model)}
+				{exitWords(run.exit_status)}; {about(store.model)}
 				{formatCount(threads.length)} thread{threads.length === 1 ? '' : 's'} on {run.cpus} CPU
 				{run.cpus === 1 ? '' : 's'}
 				<span class="dim">
 					{' '}
-					{run.host} {run.start_time?.slice(0, 16).replace('T', ' ')} {run.start_time ? 'UTC' : ''}
+					{run.host && `on ${run.host}, `}
+					<span class="date">
+						{run.start_time?.slice(0, 16).replace('T', ' ')} {run.start_time ? 'UTC' : ''}
+					</span>
 				</span>
 			</p>
 			<p class="tools">
@@ -113,8 +115,8 @@ function Tools({ store }: { store: Store }) {
 	);
 }
 
-function Panel({ store, original }: { store: Store; original: Original }): ComponentChildren {
-	switch (store.tab.value) {
+function Panel({ store, tab, original }: { store: Store; tab: Tab; original: Original }): ComponentChildren {
+	switch (tab) {
 		case 'threads':
 			return <Threads store={store} />;
 		case 'watched':
@@ -138,10 +140,12 @@ function Panel({ store, original }: { store: Store; original: Original }): Compo
 	}
 }
 
-function Tabs({ store, original }: { store: Store; original: Original }) {
+export function Tabs({ store, original }: { store: Store; original: Original }) {
 	const tabs = store.model.data.meta.summary.watch ? TABS : TABS.filter(([id]) => id !== 'watched');
+	// of two runs the other one may have watched variables
+	const chosen = tabs.some(([id]) => id === store.tab.value) ? store.tab.value : 'threads';
 	const move = (by: number) => {
-		const at = tabs.findIndex(([id]) => id === store.tab.value);
+		const at = tabs.findIndex(([id]) => id === chosen);
 		const [id] = tabs[(at + by + tabs.length) % tabs.length];
 		store.tab.value = id;
 		document.getElementById(`tab-${id}`)?.focus();
@@ -150,7 +154,7 @@ function Tabs({ store, original }: { store: Store; original: Original }) {
 		<section class="tables" aria-label="Tables and graphs">
 			<div role="tablist" aria-label="Tables and graphs">
 				{tabs.map(([id, name]) => {
-					const on = store.tab.value === id;
+					const on = chosen === id;
 					return (
 						<button
 							key={id}
@@ -171,8 +175,8 @@ function Tabs({ store, original }: { store: Store; original: Original }) {
 					);
 				})}
 			</div>
-			<div role="tabpanel" id="panel" aria-labelledby={`tab-${store.tab.value}`}>
-				<Panel store={store} original={original} />
+			<div role="tabpanel" id="panel" aria-labelledby={`tab-${chosen}`}>
+				<Panel store={store} tab={chosen} original={original} />
 			</div>
 		</section>
 	);

@@ -7,7 +7,7 @@ import { render } from 'preact';
 import { readComparison, readNames, type Comparison, type Figure, type Names, type Run } from '../comparison';
 import type { Palette } from '../draw/colours';
 import { evidenceOf, type Evidence } from '../evidence';
-import { DataError, MemoryError } from '../load';
+import { DataError, MemoryError } from '../sections';
 import {
 	addLanes,
 	clearAll,
@@ -22,12 +22,15 @@ import {
 } from '../store';
 import { around } from '../time_scale';
 import { inflate, whole } from '../unpack';
+import { unbroken } from '../words';
 import { readModel, type Reading } from '../worker';
 import { Durations, Changes, FindingChanges } from './compare_bars';
-import { BothRuns } from './compare_runs';
+import { BothRuns, SideTables } from './compare_runs';
 import { paletteOf } from './dark';
 import { Help } from './help';
 import { listenKeys } from './keys';
+import { keepComparedLink } from './link';
+import { readNotes, type Original } from './notes';
 import { Search } from './search';
 
 export type SideName = 'a' | 'b';
@@ -46,7 +49,10 @@ export interface Compared {
 	chosen: Signal<Figure | null>;
 	theme: Store['theme'];
 	help: Store['help'];
+	tab: Store['tab'];
+	notes: Store['notes'];
 	said: Signal<string>;
+	original: Original;
 }
 
 export const SIDES: SideName[] = ['a', 'b'];
@@ -159,21 +165,23 @@ function Head({ c }: { c: Compared }) {
 }
 
 function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> }) {
-	const active = drawnOf(c, c.active.value) ?? drawnOf(c, 'a') ?? drawnOf(c, 'b');
+	const side = [c.active.value, ...SIDES].find((s) => drawnOf(c, s));
+	const active = side && drawnOf(c, side);
 	return (
 		<div class="compare">
 			<Head c={c} />
 			<h1 id="verdict" class="verdict">
-				{c.comparison.sentence}
+				{unbroken(c.comparison.sentence)}
 			</h1>
 			<Durations c={c} />
 			<Changes c={c} />
 			<FindingChanges c={c} />
 			<BothRuns c={c} colours={colours} />
+			<SideTables c={c} />
 			<p id="said" class="hidden" role="status" aria-live="polite">
 				{c.said.value}
 			</p>
-			{active && <Search key={c.active.value} store={active.store} />}
+			{active && <Search key={side} store={active.store} of={`.side.${side}`} />}
 			{active && <Help store={active.store} two />}
 		</div>
 	);
@@ -183,12 +191,13 @@ function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> })
 
 const partOf = (name: string): Element | null => document.querySelector(`.ct-part[data-part="${name}"]`);
 
-async function readRun(side: SideName): Promise<[Reading, Names] | string> {
+async function readRun(side: SideName, original: Original): Promise<[Reading, Names] | string> {
 	const part = partOf(side);
 	if (!part?.firstElementChild)
 		return 'It is too long for a page that has two; ctrace view TRACE shows it alone.';
 	try {
 		const reading = await readModel(part);
+		original.parts.push({ name: side, texts: reading.texts });
 		return [reading, readNames(reading.model.data.extra.get('NAME'))];
 	} catch (error) {
 		if (error instanceof DataError) return error.message;
@@ -207,7 +216,8 @@ function take(c: Compared, read: Record<SideName, [Reading, Names] | string>): v
 	if (stores.length === 2) pairStores(stores[0], stores[1]);
 	// the strips have one height
 	const most = Math.max(0, ...stores.map((s) => s.model.overview.most));
-	for (const store of stores) Object.assign(store, { theme: c.theme, help: c.help, mostAlive: most });
+	const { theme, help, tab, notes } = c;
+	for (const store of stores) Object.assign(store, { theme, help, tab, notes, mostAlive: most });
 	c.runs.value = runs;
 }
 
@@ -241,12 +251,14 @@ function keysOf(c: Compared): void {
 	});
 }
 
-export async function startComparison(app: HTMLElement): Promise<void> {
+export async function startComparison(app: HTMLElement, original: Original): Promise<void> {
 	const { dataset } = document.documentElement;
 	const now = () => String(Math.round(performance.now()));
 	await whole(document);
+	const { bytes, texts } = await inflate(partOf('comparison') ?? document);
+	original.parts.push({ name: 'comparison', texts });
 	const c: Compared = {
-		comparison: readComparison(await inflate(partOf('comparison') ?? document)),
+		comparison: readComparison(bytes),
 		runs: signal(null),
 		active: signal('a'),
 		noiseToo: signal(false),
@@ -254,14 +266,18 @@ export async function startComparison(app: HTMLElement): Promise<void> {
 		chosen: signal(null),
 		theme: signal('auto'),
 		help: signal(false),
+		tab: signal('threads'),
+		notes: signal(readNotes()),
 		said: signal(''),
+		original,
 	};
 	document.title = `ctrace: ${runOf(c, 'a').command} and ${runOf(c, 'b').command} compared`;
 	app.textContent = '';
 	keysOf(c);
 	render(<Page c={c} colours={paletteOf(c.theme)} />, app);
-	const [a, b] = await Promise.all(SIDES.map(readRun));
+	const [a, b] = await Promise.all(SIDES.map((side) => readRun(side, original)));
 	take(c, { a, b });
+	keepComparedLink(c);
 	dataset.ready = now();
 	await Promise.all([takeLanes(c, 'a', a), takeLanes(c, 'b', b)]);
 	dataset.whole = now();

@@ -4,6 +4,7 @@
 import type { ReadonlySignal } from '@preact/signals';
 import type { Palette } from '../draw/colours';
 import type { Store } from '../store';
+import { Tabs } from './app';
 import { drawnOf, runOf, SIDES, type Compared, type SideName } from './compare';
 import { Details, isNothing } from './details';
 import { Strips } from './strip';
@@ -90,8 +91,11 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 			/>
 			{!chosen.length && drawn.length > 0 && (
 				<p class="details dim">
-					Click a row above to see where it comes from, or a slice to learn what it is; <kbd>?</kbd> shows all
-					keys.
+					Click a row above to see where it comes from, or a slice to learn what it is
+					<span class="of-keys">
+						; <kbd>?</kbd> shows all keys
+					</span>
+					.
 				</p>
 			)}
 			<div class="both">
@@ -105,5 +109,27 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 				))}
 			</div>
 		</section>
+	);
+}
+
+// Tables, flame graphs and the rest of the run that has the focus.
+export function SideTables({ c }: { c: Compared }) {
+	const drawn = SIDES.filter((side) => drawnOf(c, side));
+	const side = drawn.includes(c.active.value) ? c.active.value : drawn[0];
+	const store = side && drawnOf(c, side)?.store;
+	if (!store) return null;
+	return (
+		<div class="of-side" data-lossy={store.model.data.meta.summary.loss.events > 0 ? '' : undefined}>
+			<h2>Tables and graphs of one run</h2>
+			<div class="tools" role="group" aria-label="Of which run">
+				{drawn.map((s) => (
+					<button key={s} type="button" aria-pressed={s === side} onClick={() => (c.active.value = s)}>
+						<b class={`badge ${s}`}>{s.toUpperCase()}</b> {runOf(c, s).command}
+					</button>
+				))}
+				<kbd>X</kbd>
+			</div>
+			<Tabs key={side} store={store} original={c.original} />
+		</div>
 	);
 }

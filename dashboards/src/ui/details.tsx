@@ -164,7 +164,11 @@ export function Details({ store, of = '' }: { store: Store; of?: string }) {
 				<p class="dim">
 					Click a slice to learn what it is, who ended it and where in the program it was
 					{store.model.touches.n > 0 && ', or the mark of an access to a watched variable'}; drag to sum up a
-					stretch; <kbd>?</kbd> shows all keys.
+					stretch
+					<span class="of-keys">
+						; <kbd>?</kbd> shows all keys
+					</span>
+					.
 				</p>
 			)}
 			<RangeDetails store={store} />

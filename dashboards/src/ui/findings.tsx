@@ -3,7 +3,7 @@
 // The verdict and the findings as cards, the costliest first, with the lines of source they point at.
 import { showFinding, type Store } from '../store';
 import { formatNs, formatShare } from '../time';
-import { about, placeOf } from '../words';
+import { about, lineNumber, placeOf, sentenceOf, unbroken } from '../words';
 import { Witness } from './touches';
 
 // The verdict in one sentence, as the report has it.
@@ -12,7 +12,7 @@ export function verdictOf(store: Store): string {
 	const first = findings[0];
 	if (!first) return 'The recording allows no verdict.';
 	if (findings.some((f) => f.id === 'healthy')) return 'Healthy: nothing here costs much time.';
-	const title = first.title.charAt(0).toUpperCase() + first.title.slice(1);
+	const title = sentenceOf(store.model, first.title);
 	if (first.severity === 'info' || first.since_ns !== undefined || !first.cost_ns) return `${title}.`;
 	return `${title}: up to ${about(store.model)}${formatNs(first.cost_ns)} of ${formatNs(run.duration_ns)} (${about(store.model)}${formatShare(first.cost_ns, run.duration_ns)}).`;
 }
@@ -32,15 +32,13 @@ export function SourcePiece({ store, frame }: { store: Store; frame: number }) {
 			</figcaption>
 			{piece >= 0 && (
 				<pre tabIndex={0} aria-label={`Lines around ${place.text}`}>
-					{source.text[piece].map((line, i) => {
+					{source.text[piece].map((line, i, { length }) => {
 						const number = source.from[piece] + i;
+						const last = source.from[piece] + length - 1;
 						const here = number === place.line;
 						return (
 							<div key={number} class={here ? 'here' : ''}>
-								<span class="number">
-									{here ? '▶' : ' '}
-									{number}
-								</span>{' '}
+								<span class="number">{lineNumber(number, last, here)}</span>{' '}
 								{line.replaceAll('\t', '    ')}
 								{'\n'}
 							</div>
@@ -115,7 +113,7 @@ export function Findings({ store }: { store: Store }) {
 	return (
 		<section aria-labelledby="verdict">
 			<h1 id="verdict" class="verdict">
-				{verdictOf(store)}
+				{unbroken(verdictOf(store))}
 			</h1>
 			<ol class="cards">
 				{findings.map((f, i) => (

@@ -2,57 +2,24 @@
 //
 // Who waits for whom at the cursor: threads as boxes, an arrow from who waits to who has the lock.  A ring
 // is a deadlock, and drawn as one.
-import { Graph, layout } from '@dagrejs/dagre';
+import { layOutGraph, type Shape } from '../graph_layout';
 import { select, type Store } from '../store';
 import { inRing, waitEdges, type WaitEdge } from '../sums';
 import { formatNs } from '../time';
 import { sliceAt } from '../model';
 import { lockName } from '../words';
 
-interface Shape {
-	width: number;
-	height: number;
-	nodes: { thread: number; x: number; y: number; width: number; height: number }[];
-	lines: { edge: WaitEdge; points: { x: number; y: number }[]; label: { x: number; y: number } }[];
-}
-
-const CHAR = 7.2;
+const CHAR = 7.4; // px of the font
 const MOST = 60; // threads drawn; the others are in the table of threads
 
+const labelOf = (store: Store, edge: WaitEdge): string => (edge.lock < 0 ? 'joins' : lockName(store.model, edge.lock));
+
 function layOut(store: Store, edges: WaitEdge[]): Shape {
-	const g = new Graph({ multigraph: true });
 	const { threadNames } = store.model;
-	g.setGraph({ rankdir: 'LR', nodesep: 30, ranksep: 50, edgesep: 24, marginx: 10, marginy: 10 });
-	g.setDefaultEdgeLabel(() => ({}));
-	for (const t of new Set(edges.flatMap((e) => [e.from, e.to])))
-		g.setNode(String(t), { width: Math.max(70, threadNames[t].length * CHAR + 20), height: 30 });
-	edges.forEach((e, i) => {
-		const text = e.lock < 0 ? 'joins' : lockName(store.model, e.lock);
-		g.setEdge(
-			String(e.from),
-			String(e.to),
-			{ width: Math.min(220, text.length * CHAR + 30), height: 16, labelpos: 'c' },
-			String(i),
-		);
-	});
-	layout(g);
-	const size = g.graph() as { width?: number; height?: number };
-	return {
-		width: size.width ?? 100,
-		height: size.height ?? 50,
-		nodes: g.nodes().map((id: string) => ({
-			thread: Number(id),
-			...(g.node(id) as { x: number; y: number; width: number; height: number }),
-		})),
-		lines: edges.map((edge, i) => {
-			const e = g.edge(String(edge.from), String(edge.to), String(i)) as {
-				points: { x: number; y: number }[];
-				x: number;
-				y: number;
-			};
-			return { edge, points: e.points, label: { x: e.x, y: e.y } };
-		}),
-	};
+	return layOutGraph(
+		edges.map((edge) => ({ ...edge, label: labelOf(store, edge).length * CHAR })),
+		(thread) => Math.max(70, threadNames[thread].length * CHAR + 20),
+	);
 }
 
 export function WaitGraph({ store }: { store: Store }) {
@@ -116,20 +83,28 @@ export function WaitGraph({ store }: { store: Store }) {
 							<path d="M0 0 L8 4 L0 8 z" />
 						</marker>
 					</defs>
-					{shape.lines.map(({ edge, points }, i) => (
+					{shape.lines.map(({ points }, i) => (
 						<path
 							key={i}
-							class={ring.has(edge.from) && ring.has(edge.to) ? 'edge ring' : 'edge'}
+							class={ring.has(edges[i].from) && ring.has(edges[i].to) ? 'edge ring' : 'edge'}
 							d={`M${points.map((p) => `${p.x} ${p.y}`).join(' L')}`}
 							marker-end="url(#tip)"
 						/>
 					))}
-					{shape.lines.map(({ edge, label }, i) => (
-						<text key={i} class="label" x={label.x} y={label.y + 4} text-anchor="middle">
-							{edge.lock < 0 ? 'joins' : lockName(model, edge.lock)}
-						</text>
+					{shape.lines.map(({ label }, i) => (
+						<g key={i} class="label">
+							<rect
+								x={label.x - (labelOf(store, edges[i]).length * CHAR) / 2}
+								y={label.y - 8}
+								width={labelOf(store, edges[i]).length * CHAR}
+								height={16}
+							/>
+							<text x={label.x} y={label.y + 4} text-anchor="middle">
+								{labelOf(store, edges[i])}
+							</text>
+						</g>
 					))}
-					{shape.nodes.map((n) => (
+					{[...shape.boxes.values()].map((n) => (
 						<g key={n.thread} class={ring.has(n.thread) ? 'node ring' : 'node'} onClick={() => go(n.thread)}>
 							<rect x={n.x - n.width / 2} y={n.y - n.height / 2} width={n.width} height={n.height} rx="5" />
 							<text x={n.x} y={n.y + 4} text-anchor="middle">

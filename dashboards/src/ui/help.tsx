@@ -27,7 +27,7 @@ export const KEYS: [keys: string, what: string][] = [
 
 // Of two runs side by side.
 const KEYS_OF_TWO: typeof KEYS = [
-	...KEYS.filter(([keys]) => keys !== 'G'),
+	...KEYS,
 	['X', 'to the other of the two runs: keys are for the one that has the focus'],
 ];
 

@@ -5,18 +5,19 @@ import type { Store } from '../store';
 
 const NOTES = 'ct-notes';
 
-// The page without its data, as it was before anything was drawn, and the data as they came.
+// The page without its data, as it was before anything was drawn, and the data as they came: of one run, or of the
+// parts of a comparison.
 export interface Original {
 	before: string;
 	after: string;
-	texts: string[];
+	parts: { name: string | null; texts: string[] }[];
 }
 
 // To be called before the browser has come to the data.
 export function keepOriginal(): Original {
 	const html = `<!doctype html>\n${document.documentElement.outerHTML}\n`;
 	const at = html.lastIndexOf('</body>');
-	return { before: html.slice(0, at), after: html.slice(at), texts: [] };
+	return { before: html.slice(0, at), after: html.slice(at), parts: [] };
 }
 
 export function readNotes(): string {
@@ -29,8 +30,12 @@ export function readNotes(): string {
 
 export function copyWithNotes(original: Original, notes: string): Blob {
 	const parts: string[] = [original.before, '\n'];
-	for (const text of original.texts)
-		parts.push('<script type="application/octet-stream" class="ct-data">', text, '</script>\n');
+	for (const { name, texts } of original.parts) {
+		if (name) parts.push(`<div class="ct-part" data-part="${name}" hidden>\n`);
+		for (const text of texts)
+			parts.push('<script type="application/octet-stream" class="ct-data">', text, '</script>\n');
+		if (name) parts.push('</div>\n');
+	}
 	parts.push(
 		`<script type="application/json" class="${NOTES}">`,
 		JSON.stringify(notes).replaceAll('<', '\\u003c'),
@@ -52,7 +57,7 @@ export function Notes({ store, original }: { store: Store; original: Original })
 	return (
 		<div class="notes">
 			<label>
-				Your notes on this run
+				Your notes
 				<textarea
 					rows={6}
 					value={store.notes.value}

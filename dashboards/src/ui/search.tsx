@@ -64,7 +64,8 @@ export function findHits(store: Store, text: string): Hit[] {
 	return hits;
 }
 
-export function Search({ store }: { store: Store }) {
+// `of` is where its timeline is, where there are two.
+export function Search({ store, of = '' }: { store: Store; of?: string }) {
 	const text = useSignal('');
 	const input = useRef<HTMLInputElement>(null);
 	useLayoutEffect(() => {
@@ -74,7 +75,7 @@ export function Search({ store }: { store: Store }) {
 	const hits = text.value.trim() ? findHits(store, text.value.trim()) : [];
 	const close = () => {
 		store.search.value = false;
-		document.querySelector<HTMLElement>('.lanes canvas')?.focus({ preventScroll: true });
+		document.querySelector<HTMLElement>(`${of} .lanes canvas`)?.focus({ preventScroll: true });
 	};
 	const take = (hit: Hit | undefined) => {
 		if (!hit) return;

@@ -18,6 +18,7 @@ const SLOW_MS = 4; // in one frame: a strip that takes longer waits until the vi
 const CALM_MS = 90;
 const HEIGHT = 64;
 const MAP_HEIGHT = 26;
+const NARROW = 120; // px of the gutter: no room for the length of the run
 
 function fitCanvas(
 	canvas: HTMLCanvasElement,
@@ -101,7 +102,8 @@ function mapPicture(store: Store, p: Palette, width: number, kept: MapPicture): 
 		drawStrip(g, scaled(store, overview), left, 3, MAP_HEIGHT - 6, inks(p), room / overview.width);
 		g.font = '12px system-ui, sans-serif';
 		g.fillStyle = p.text;
-		g.fillText(`Whole run, ${formatNs(store.model.data.end)}`, 8, 17, left - 14);
+		const length = left < NARROW ? '' : `, ${formatNs(store.model.data.end)}`;
+		g.fillText(`Whole run${length}`, 8, 17, left - 14);
 	}
 	Object.assign(kept, { canvas, of: overview, palette: p, width });
 	return canvas;
@@ -154,6 +156,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 		let asked = 0;
 		let slow = false;
 		let timer = 0;
+		let drawn = -1; // of store.lanesRead
 		let sum: StripSum | null = null;
 		const goOn = () => {
 			if (!sum) return;
@@ -177,7 +180,10 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 				asked = 0;
 				drawMap(store, colours.value, b, kept);
 				clearTimeout(timer);
-				if (slow) timer = window.setTimeout(begin, CALM_MS);
+				// the first time with new data the timeline has enough to do in this frame
+				const fresh = drawn !== store.lanesRead.value;
+				drawn = store.lanesRead.value;
+				if (slow || fresh) timer = window.setTimeout(begin, slow ? CALM_MS : 0);
 				else begin();
 			});
 		};

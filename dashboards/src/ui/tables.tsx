@@ -39,7 +39,7 @@ function Table<Row>(props: {
 		(a, b) => compare(cols[col].value(a), cols[col].value(b)) * (down ? -1 : 1),
 	);
 	const shown = all.value ? rows : rows.slice(0, ROWS);
-	if (!rows.length) return <p class="dim">None.</p>;
+	if (!rows.length) return <p class="dim">{props.caption}: none.</p>;
 	return (
 		<div class="scroll" tabIndex={0} role="region" aria-label={props.caption}>
 			<table>

@@ -86,8 +86,8 @@ static __always_inline u32 lock_owner(const struct futex_args *a, const u32 word
 	return 0;
 }
 
-/* Does the memory at the futex tell more than the call?  A plain wait sleeps only if the word has the
- * value that it gives. */
+/* Does the memory at the futex tell more than the call?  A plain wait sleeps only if its
+ * word has the value that it gives. */
 static __always_inline bool needs_words(const struct futex_args *a)
 {
 	u32 cmd = a->op & FUTEX_CMD;
@@ -122,7 +122,7 @@ static __always_inline void fill_futex(struct ct_block *b, const struct futex_ar
 	b->owner = lock_owner(a, words);
 }
 
-/* Did a thread wake another in the futex call that it is in?  By tid % FUTEX_WAKES; where two share a
+/* Did a thread wake another in the futex call it is in?  By tid % FUTEX_WAKES; where two share a
  * place, one of them may be forgotten: then its call is recorded, too. */
 static __always_inline void note_futex_wake(u32 tid)
 {

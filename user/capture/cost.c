@@ -2,7 +2,7 @@
 /*
  * What the recording itself costs: the kernel's own account of the time in our probes (bpf_stats,
  * since 5.8), looked at from the start until enough has been seen and then, where rights are kept,
- * for a few milliseconds out of each second; and the collector's CPU time. Keeping the account makes
+ * for some milliseconds out of each second; and the collector's CPU time. Keeping the account makes
  * each run of a BPF program of the machine some 40 ns slower: two threads that hand a futex to and
  * fro paid 90 ns a switch for a first second of it (130 to 180 with futex calls).  It takes
  * CAP_SYS_ADMIN, so it is asked for before rights are given up; without that right the probes' part
@@ -36,7 +36,7 @@ static ct_ns own_cpu_ns(void)
 	       (ct_ns)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000u;
 }
 
-/* Of all our programs, so far; it grows outside our windows, too, while anybody keeps the account. */
+/* Of all our programs, so far; it grows outside our windows while others keep the account. */
 static ct_ns probes_ns(const struct bpf_object *o)
 {
 	struct bpf_program *p;

@@ -55,7 +55,7 @@ struct thread_now {
 	bool runs_at_start; /* a STATE event found it running or runnable */
 	bool has_pending;
 	bool released; /* since it last woke, it woke somebody from acq_lock */
-	u32 woken_lock, woken_cnt; /* threads it woke from there since its last recorded wake call */
+	u32 woken_lock, woken_cnt; /* threads it woke there since its last recorded wake call */
 	u8 role;       /* of the open wait, enum role */
 	u32 cpu;       /* where it runs, or ran last */
 	/* BLOCKED: the open wait; RUNNABLE: the wait it was woken from, until it runs */

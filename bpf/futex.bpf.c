@@ -2,9 +2,9 @@
 /*
  * Futex calls with their results (--futex=calls): one record when a call returns; its arguments are
  * still in the registers saved at entry, so the entry needs no probe (half the price).  A call that
- * never returns is seen by the switch that puts it to sleep.  What other records say already is not
- * said again (wait.bpf.h): that a sleep was ended by a waking, that a call woke the one thread whose
- * WAKING names it.  Not here: deciding who held a lock.
+ * never returns is seen by the switch that puts it to sleep.  What other records say already is
+ * not said again (wait.bpf.h): that a sleep was ended by a waking, that a call woke the one thread
+ * whose WAKING names it.  Not here: deciding who held a lock.
  */
 #include "filter.bpf.h"
 #include "emit.bpf.h"

@@ -16,6 +16,8 @@ import e2e
 import hangs
 
 RUNS = 2
+AT_ONCE = 3        # programs: those that hang sleep; those that do not may have less of the CPUs
+WHYS_AT_ONCE = 2   # each is timed
 WHY_S = 1.0        # the contract: in under a second
 
 e2e.needs_recording()
@@ -44,7 +46,7 @@ def check_guilty(scenario):
 
 def check_why(scenario):
     kind, _, words = hangs.GUILTY[scenario]
-    truth = e2e.path("why.truth")
+    truth = e2e.trace_name() + ".truth"
     with open(truth, "w", encoding="utf-8") as out:
         program = e2e.start(["sh", "-c", 'exec "$@" 3>&1', "sh", *programs.command(scenario)],
                             stdout=out, env=e2e.environment(CTRACE_TRUTH=1))
@@ -99,8 +101,9 @@ def check_innocents():
 
 
 def check_tools():
-    for name, command in hangs.tools().items():
-        said, findings, _ = hangs.run_innocent(command)
+    tools = hangs.tools()
+    results = hangs.run_side_by_side(list(tools.values()), AT_ONCE)
+    for name, (said, findings, _) in zip(tools, results):
         e2e.check(f"{name}: nothing announced", not said, said)
         e2e.check(f"{name}: nothing found", not findings, findings)
 
@@ -136,13 +139,11 @@ def check_why_refusals():
 
 
 for _ in range(RUNS):
-    # a few at a time: they sleep
-    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(check_guilty, hangs.GUILTY))
     check_innocents()
     check_tools()
-for name in hangs.GUILTY:
-    if name not in hangs.UNKNOWN_TO_WHY:
-        check_why(name)
+with concurrent.futures.ThreadPoolExecutor(WHYS_AT_ONCE) as pool:
+    list(pool.map(check_why, [s for s in hangs.GUILTY if s not in hangs.UNKNOWN_TO_WHY]))
 check_why_refusals()
 e2e.done()

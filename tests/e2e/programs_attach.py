@@ -63,10 +63,7 @@ for name, threads, command in PROGRAMS:
                   run["duration_ns"] >= 0.95 * SECONDS * 1e9, run["duration_ns"])
         found = [t for t in recording.threads if t["found"]]
         e2e.check(f"{this}: its threads were found running", len(found) >= threads, len(found))
-        slices = e2e.csv(recording.trace)
-        first = {}
-        for row in slices:
-            first.setdefault(row["tid"], row)
+        first = e2e.first_slices(recording.trace)
         uncut = [t["tid"] for t in found if "cut-start" not in first[str(t["tid"])]["flags"]]
         e2e.check(f"{this}: the first state of each is marked as cut", not uncut, uncut)
         e2e.check(f"{this}: there was activity", sum(t["running_ns"] for t in found) > 0)

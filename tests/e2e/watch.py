@@ -3,6 +3,7 @@
 # time limit: 240
 """--watch: a lost update is witnessed with the right lines and values, and who guards what is said;
 correct programs are never accused, shaken neither.  The truth is what the programs count."""
+import concurrent.futures
 import json
 import os
 import re
@@ -20,6 +21,7 @@ if "debug registers" in probe.stderr:
     e2e.skip_all(f"no debug registers: {probe.stderr.strip()}")
 
 VISITS = 400
+AT_ONCE = 2     # of programs that are right: so they are however the CPUs are shared
 BAD = ("lost-update", "unprotected-sharing")
 
 
@@ -121,21 +123,29 @@ e2e.check("a program that is right: none lost, and what that does not prove",
                                              re.MULTILINE)
           and "up to 64 %" in " ".join(good.stderr.split()), good.stderr)   # 1 - 0.05^(1/3)
 
-for variant in ("mutex", "atomic", "messages", "local-then-merge"):
-    for options in ((), ("--shake=5",)):
-        recording, _ = e2e.demo("race", variant, "--watch", "counter,atomic_counter", *options,
-                                arguments=[str(VISITS)])
-        name = f"race {variant} {' '.join(options)}"
-        e2e.equal(f"{name}: exit status", recording.status, 0)
-        e2e.equal(f"{name}: nobody is accused", accusations(recording), [])
-        watched = variables(recording)
-        if variant == "mutex":
-            e2e.equal(f"{name}: guarded", (watched["counter"]["sharing"],
-                                           watched["counter"]["locks"]),
-                      ("guarded", ["counter_lock"]))
-        if variant == "atomic":
-            e2e.equal(f"{name}: atomic", watched["atomic_counter"]["sharing"], "atomic")
-            e2e.equal(f"{name}: each counted", watched["atomic_counter"]["writes"], 4 * VISITS)
+def check_right(variant, options):
+    recording, _ = e2e.demo("race", variant, "--watch", "counter,atomic_counter", *options,
+                            arguments=[str(VISITS)])
+    name = f"race {variant} {' '.join(options)}"
+    e2e.equal(f"{name}: exit status", recording.status, 0)
+    e2e.equal(f"{name}: nobody is accused", accusations(recording), [])
+    watched = variables(recording)
+    if variant == "mutex":
+        e2e.equal(f"{name}: guarded", (watched["counter"]["sharing"], watched["counter"]["locks"]),
+                  ("guarded", ["counter_lock"]))
+    if variant == "atomic":
+        e2e.equal(f"{name}: atomic", watched["atomic_counter"]["sharing"], "atomic")
+        e2e.equal(f"{name}: each counted", watched["atomic_counter"]["writes"], 4 * VISITS)
+
+
+def side_by_side(check, cases, seed):
+    """Each case unshaken and shaken, a few at a time."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(check, *zip(*((case, options) for case in cases
+                                    for options in ((), (f"--shake={seed}",))))))
+
+
+side_by_side(check_right, ("mutex", "atomic", "messages", "local-then-merge"), 5)
 
 # ---- other ways to share ------------------------------------------------------------------------
 
@@ -182,15 +192,20 @@ check_witness("of a library", v["shared_hits"], line_of(source, "shared_hits = s
 
 INNOCENT = {"lazy": "ready", "flag": "stop_flag", "barrier": "phase_sum", "signal": "handed",
             "semaphore": "guarded", "heap": "guarded", "rwlock": "guarded", "forks": "guarded"}
-for mode, what in INNOCENT.items():
-    for options in ((), ("--shake=3",)):
-        recording, v = watch(mode, what, *options, times=900 if mode == "rwlock" else 300)
-        e2e.equal(f"{mode} {' '.join(options)}: nobody is accused", accusations(recording), [])
-        if mode == "flag":
-            e2e.equal("flag: one byte, one writer", (v[what]["size"], v[what]["sharing"]),
-                      (1, "one-writer"))
-        if mode == "rwlock":
-            e2e.equal("rwlock: named", v[what]["locks"], ["rwlock"])
+
+
+def check_innocent(mode, options):
+    what = INNOCENT[mode]
+    innocent, seen = watch(mode, what, *options, times=900 if mode == "rwlock" else 300)
+    e2e.equal(f"{mode} {' '.join(options)}: nobody is accused", accusations(innocent), [])
+    if mode == "flag":
+        e2e.equal("flag: one byte, one writer", (seen[what]["size"], seen[what]["sharing"]),
+                  (1, "one-writer"))
+    if mode == "rwlock":
+        e2e.equal("rwlock: named", seen[what]["locks"], ["rwlock"])
+
+
+side_by_side(check_innocent, INNOCENT, 3)
 
 spin = e2e.compile_c("watch.c", "watch_spin", "-O1", "-g", "-DSPIN", "-Wl,--no-as-needed",
                      e2e.path("libwatched.so"), f"-Wl,-rpath,{e2e.DIR}")

@@ -75,11 +75,13 @@ function sameSource(name, file) {
 	const text = diff('-v', `${name}.a.ctt`, `${name}.b.ctt`).replace(/\s+/g, ' ');
 	const missing = data.figures
 		.filter((f) => f.beyond_noise)
-		.map((f) => [f.label, f.a_words, f.b_words, f.change].join(' ').replaceAll('~', ''))
+		.map((f) => [f.label, f.a_words, f.b_words, f.change].join(' '))
 		.filter((line) => !text.includes(line));
 	equal(`${name}: and the words of the text`, missing.join('; '), '');
 	const lost = ['a', 'b'].map((side) => json[side].runs.some((r) => r.lost_events > 0));
-	const marks = (f, off) => [off[0], off[1], off[0] || off[1]].map((o) => (o ? '~' : '')).join();
+	// 'new' and 'gone' are no figures
+	const marks = (f, off) =>
+		[off[0], off[1], (off[0] || off[1]) && /\d/.test(f.change)].map((o) => (o ? '~' : '')).join();
 	const unmarked = data.figures
 		.filter((f) => f.change !== '')
 		.filter((f) => {

@@ -126,6 +126,7 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 
 	while (tail < head) {
 		struct ct_hdr *hdr = record_at(&s->rings, cpu, tail);
+		bool is_hit, is_kept; /* kept: it is not passed on as it lies */
 		size_t size;
 
 		word = header_word(hdr);
@@ -134,8 +135,10 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 			break;
 		}
 		size = (word >> 48) * 8;
-		if (!run || hdr != (void *)((u8 *)run + run_size) || hdr->kind == CT_STACK ||
-			hdr->kind == CT_HIT || run_size > CT_SEG_SLACK) {
+		is_hit = hdr->kind == CT_HIT;
+		is_kept = is_hit || hdr->kind == CT_STACK;
+		if (!run || hdr != (void *)((u8 *)run + run_size) || is_kept ||
+			run_size > CT_SEG_SLACK) {
 			e = pass_run(s, cpu, run, run_size);
 			err = err ? err : e;
 			move_tail(ctl, tail);
@@ -145,13 +148,13 @@ static int drain_cpu(struct ct_session *s, u32 cpu, bool *behind)
 		s->stats.records++;
 		s->stats.bytes += size;
 		ct_parked__see(&s->parked, hdr);
-		if (s->alarm && hdr->kind != CT_HIT)
+		if (s->alarm && !is_hit)
 			ct_alarm__see(s->alarm, hdr);
 		if (s->watch)
 			ct_watcher__see(s->watch, hdr);
 		tail += size;
-		if (hdr->kind == CT_STACK || hdr->kind == CT_HIT) {
-			e = hdr->kind == CT_HIT ? take_hit(s, cpu, hdr) : take_stack(s, hdr);
+		if (is_kept) {
+			e = is_hit ? take_hit(s, cpu, hdr) : take_stack(s, hdr);
 			err = err ? err : e;
 			memset(hdr, 0, size);
 			move_tail(ctl, tail);

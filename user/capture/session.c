@@ -83,9 +83,10 @@ static u32 cpus_of(const char *list)
 
 static u32 highest_cpu_plus_1(void)
 {
-	u32 online = cpus_of("online"), cnt = sysconf(_SC_NPROCESSORS_ONLN);
+	long cnt = sysconf(_SC_NPROCESSORS_ONLN); /* -1: it does not know either */
+	u32 least = cnt > 0 ? (u32)cnt : 1, online = cpus_of("online");
 
-	return online < cnt ? cnt : online;
+	return online < least ? least : online;
 }
 
 static u32 choose_segments(const struct ct_session_opts *opts, u32 cpu_cnt)

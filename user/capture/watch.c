@@ -188,9 +188,10 @@ static void learn_lock(struct ct_watcher *w, u64 addr, u32 op, u32 val)
 
 /* ---- registers ---- */
 
+/* A slot that has a variable. */
 static int arm_slot(struct ct_watcher *w, u32 tid, u32 slot)
 {
-	const struct ct_watch_var *v = var_in(w, slot);
+	const struct ct_watch_var *v = &w->found.vars.at[w->slot_var[slot] - 1];
 	int fd = ct_watch_open(tid, v->addr, v->size, !w->paused && !v->barred);
 	struct bpf_link *link;
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cmd/diff.h"
 
@@ -51,10 +50,12 @@ static void clear_side(struct side *s)
 	ct_paths__clear(&s->paths);
 }
 
-static int compare(const struct ct_opts *opts, const struct side *a, const struct side *b)
+static int compare(const struct ct_opts *opts, const struct ct_diff_form *form,
+	const struct side *a, const struct side *b)
 {
 	struct ct_diff d;
 	const struct ct_compared c = { .opts = opts,
+		.form = form,
 		.in = { .diff = &d,
 			.a_names = (const char *const *)a->paths.at.at,
 			.b_names = (const char *const *)b->paths.at.at } };
@@ -63,8 +64,10 @@ static int compare(const struct ct_opts *opts, const struct side *a, const struc
 	const struct ct_traces traces = { all, a_cnt + b_cnt };
 	int err;
 
-	memcpy(all, a->paths.at.at, a_cnt * sizeof(*all));
-	memcpy(all + a_cnt, b->paths.at.at, b_cnt * sizeof(*all));
+	for (u32 i = 0; i < a_cnt; i++)
+		all[i] = a->paths.at.at[i];
+	for (u32 i = 0; i < b_cnt; i++)
+		all[a_cnt + i] = b->paths.at.at[i];
 	ct_diff__compute(&d, a->runs, a_cnt, b->runs, b_cnt);
 	err = ct_diff_out__write(&c, &traces);
 	ct_diff__clear(&d);
@@ -76,15 +79,16 @@ int ct_cmd_diff(const struct ct_opts *opts)
 {
 	u32 split = opts->split_idx == CT_NONE ? 1 : opts->split_idx;
 	const char *const *words = (const char *const *)opts->words;
+	const struct ct_diff_form *form = ct_diff_out__form(opts);
 	struct side a = { 0 }, b = { 0 };
 	int err;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
-	if (!ct_diff_out__known(opts))
+	if (!form)
 		return CT_EXIT_FAILED;
 	err = open_side(&a, words, split);
 	err = err ? err : open_side(&b, words + split, opts->word_cnt - split);
-	err = err ? err : compare(opts, &a, &b);
+	err = err ? err : compare(opts, form, &a, &b);
 	clear_side(&a);
 	clear_side(&b);
 	return err ? CT_EXIT_FAILED : 0;

@@ -7,13 +7,16 @@
 
 #include "cmd/cmd.h"
 
+struct ct_diff_form;
+
 struct ct_compared {
 	struct ct_diff_in in;
 	const struct ct_opts *opts;
+	const struct ct_diff_form *form;
 };
 
-/* Is there the form that -f names?  Says so if not. */
-bool ct_diff_out__known(const struct ct_opts *opts);
+/* What -f or --json names.  NULL: there is no such form, and that was said. */
+const struct ct_diff_form *ct_diff_out__form(const struct ct_opts *opts);
 /* Says what went wrong; 0 or -errno. */
 int ct_diff_out__write(const struct ct_compared *c, const struct ct_traces *traces);
 

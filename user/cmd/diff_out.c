@@ -45,7 +45,7 @@ static int write_page(const struct ct_compared *c, FILE *out)
 	return err ? err : ct_diff_html__end(out);
 }
 
-static const struct form {
+static const struct ct_diff_form {
 	const char *name;   /* of -f */
 	const char *suffix; /* of the file without -o; NULL: standard output */
 	int (*write)(const struct ct_compared *c, FILE *out);
@@ -55,20 +55,15 @@ static const struct form {
 	{ "html", ".diff.html", write_page },
 };
 
-struct output {
-	const struct form *form;
-	const struct ct_compared *compared;
-};
-
 static int write_form(const void *what, FILE *out)
 {
-	const struct output *o = what;
+	const struct ct_compared *c = what;
 
-	return o->form->write(o->compared, out);
+	return c->form->write(c, out);
 }
 
 /* Beside the newer run, under a name that no other command uses; NULL: another's file is there. */
-static char *default_path(const struct form *form, const char *trace)
+static char *default_path(const struct ct_diff_form *form, const char *trace)
 {
 	char *path = ct_export__default_path(trace, form->suffix);
 
@@ -79,17 +74,17 @@ static char *default_path(const struct form *form, const char *trace)
 	return NULL;
 }
 
-static int write_file(const struct output *o, const struct ct_traces *traces)
+static int write_file(const struct ct_compared *c, const struct ct_traces *traces)
 {
-	const struct ct_opts *opts = o->compared->opts;
-	const struct ct_writer w = { .write = write_form, .what = o, .unasked = !opts->output };
+	const struct ct_opts *opts = c->opts;
+	const struct ct_writer w = { .write = write_form, .what = c, .unasked = !opts->output };
 	char *path;
 	int err;
 
-	if (ct_export__is_stdout(opts->output) || (!opts->output && !o->form->suffix))
+	if (ct_export__is_stdout(opts->output) || (!opts->output && !c->form->suffix))
 		return ct_export__stdout(&w);
 	path = opts->output ? ct_strdup(opts->output)
-			    : default_path(o->form, o->compared->in.b_names[0]);
+			    : default_path(c->form, c->in.b_names[0]);
 	err = path ? ct_export__write(&w, path, traces) : -EEXIST;
 	if (!err)
 		ct_info("wrote %s", path);
@@ -97,29 +92,21 @@ static int write_file(const struct output *o, const struct ct_traces *traces)
 	return err;
 }
 
-static const struct form *find_form(const struct ct_opts *opts)
+const struct ct_diff_form *ct_diff_out__form(const struct ct_opts *opts)
 {
 	const char *name = opts->format ? opts->format : opts->json ? "json" : "text";
 
 	for (u32 i = 0; i < CT_COUNT(forms); i++)
 		if (!strcmp(forms[i].name, name))
 			return &forms[i];
+	ct_error("diff has no format '%s'; -f takes one of text, json, html", name);
 	return NULL;
-}
-
-bool ct_diff_out__known(const struct ct_opts *opts)
-{
-	if (find_form(opts))
-		return true;
-	ct_error("diff has no format '%s'; -f takes one of text, json, html", opts->format);
-	return false;
 }
 
 int ct_diff_out__write(const struct ct_compared *c, const struct ct_traces *traces)
 {
-	const struct output o = { find_form(c->opts), c };
-	const struct ct_writer w = { .write = write_form, .what = &o };
+	const struct ct_writer w = { .write = write_form, .what = c };
 
 	return c->opts->json_file ? ct_export__json_out(c->opts, &w, traces)
-				  : write_file(&o, traces);
+				  : write_file(c, traces);
 }

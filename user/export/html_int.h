@@ -40,9 +40,9 @@ int ct_pack__end(struct ct_pack *p); /* 0 or -errno */
 /* ---- numbers of a column: see html_columns.c ---- */
 static inline u64 zigzag(u64 now, u64 before)
 {
-	i64 step = (i64)(now - before);
+	u64 step = now - before;
 
-	return (u64)step << 1 ^ (u64)(step >> 63);
+	return step << 1 ^ -(step >> 63);
 }
 
 /* ---- html.c ---- */

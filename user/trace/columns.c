@@ -186,7 +186,7 @@ static inline void put_raw(struct ct_encoder *e, u32 column, const void *p, u32 
 
 static inline u64 zigzag(u64 n)
 {
-	return n << 1 ^ (u64)((i64)n >> 63);
+	return n << 1 ^ -(n >> 63);
 }
 
 #define PUT_PLAIN(column, now, was) put_varint(e, column, (u64)(now))

@@ -836,8 +836,8 @@ static int read_stack(struct text_reader *r)
 static int read_loop(struct text_reader *r)
 {
 	struct ct_stack_loop loop = { 0 };
-	u64 stack;
-	u64 kind;
+	u64 stack = 0;
+	u64 kind = 0;
 	int got;
 	int err = need_number(r, "the stack", STACKS_MAX, &stack);
 	if (!err)

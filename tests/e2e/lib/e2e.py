@@ -308,6 +308,24 @@ def csv(trace):
     return list(csv_module.DictReader(io.StringIO("\n".join(lines))))
 
 
+def first_slices(trace):
+    """tid: the first state slice of that thread.  Read as it comes: there may be millions."""
+    with open(path("export.err"), "w", encoding="utf-8") as err:
+        process = start([CTRACE, "export", trace, "-f", "csv", "-o", "-"], stderr=err,
+                        stdout=subprocess.PIPE, text=True, errors="replace")
+        rows = csv_module.reader(line for line in process.stdout if not line.startswith("#"))
+        names, first = next(rows, []), {}
+        tid = names.index("tid") if names else 0
+        for row in rows:
+            if row[tid] not in first:
+                first[row[tid]] = dict(zip(names, row))
+        status = process.wait(TIMEOUT_S)
+    stop(process)
+    if status:
+        raise AssertionError(f"export -f csv: status {status}: {text_of(path('export.err'))}")
+    return first
+
+
 def lifetime(thread):
     return thread["end_ns"] - thread["start_ns"]
 

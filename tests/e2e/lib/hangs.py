@@ -120,9 +120,10 @@ class Run:
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            e2e.stop(self.process)
-        self.reader.join()
+            pass
+        # what it leaves behind (the second of two processes) would keep stderr open for a minute
         e2e.stop(self.process)
+        self.reader.join()
         return self.process.returncode
 
     def findings(self):

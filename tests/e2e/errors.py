@@ -63,6 +63,10 @@ e2e.check("a pid namespace: doctor says no, and how to mend it", doctor.returnco
 refused("unwritable directory", [e2e.CTRACE, "-o", "/proc/t.ctrace", "true"], "/proc/t.ctrace")
 refused("no such directory", [e2e.CTRACE, "-o", e2e.path("none/t.ctrace"), "true"],
         e2e.path("none/t.ctrace"))
+os.mkfifo(e2e.path("fifo"))
+refused("a FIFO for a trace", [e2e.CTRACE, "-o", e2e.path("fifo"), "true"], "no regular file")
+refused("a device for a trace", [e2e.CTRACE, "-o", "/dev/null", "true"], "no regular file")
+refused("a trace to standard output", [e2e.CTRACE, "-o", "-", "true"], "needs a file")
 started = e2e.path("started")
 e2e.run([e2e.CTRACE, "-o", "/proc/t.ctrace", "touch", started])
 e2e.check("a trace that cannot be written: the program is not even started",

@@ -37,7 +37,11 @@ int ct_flight__turn(struct ct_flight *f, const struct ct_user *user, const char 
 	ct_ns now)
 {
 	char *part = ct_asprintf("%s" PART, path);
-	int err = ct_rights__rename_as(user, path, part), new_fd = err ? err : open_new(user, path);
+	int err = ct_rights__rename_as(user, path, part), new_fd;
+
+	if (err == -ENOENT) /* somebody removed it: this process still has it */
+		err = 0;
+	new_fd = err ? err : open_new(user, path);
 
 	if (!err && new_fd < 0)
 		ct_rights__rename_as(user, part, path);

@@ -97,7 +97,7 @@ static void write_page(
 
 /* The recording is read back from its file, through the same door as any trace; what could not be
  * written for lack of space is missing here, too, and said. */
-static struct ct_source *read_back(const struct recording *r)
+static struct ct_source *read_back(const struct recording *r, bool say)
 {
 	struct ct_source *source;
 	char self[64], *why = NULL;
@@ -105,8 +105,12 @@ static struct ct_source *read_back(const struct recording *r)
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
 	err = ct_source__open(&source, self, &why);
-	if (err)
-		ct_error("cannot read '%s' back: %s", r->path, why ? why : strerror(-err));
+	if (err && say) {
+		/* "PATH: WHY", of a path that only this process knows */
+		const char *colon = why ? strstr(why, ": ") : NULL;
+
+		ct_error("cannot read '%s' back: %s", r->path, colon ? colon + 2 : strerror(-err));
+	}
 	free(why);
 	return err ? NULL : source;
 }
@@ -126,7 +130,7 @@ static void name_and_write_end(struct recording *r)
 	struct ct_model *m;
 
 	name_stacks(r);
-	source = read_back(r);
+	source = read_back(r, false); /* the same fails again, and is said, when the file is whole */
 	if (source) {
 		m = ct_model__build(source, r->names);
 		ct_locks__name(r->sym, r->names, m, r->watch);
@@ -215,15 +219,19 @@ void record_finish_trace(struct recording *r)
 	struct ct_model *m;
 	int err;
 
-	if (!r->writer) /* said when it could not be begun */
+	if (!r->writer) { /* said when it could not be begun */
+		r->lost = true;
 		return;
+	}
 	err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
 	if (err)
 		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
 			r->path, strerror(-err), r->path);
 	finish_file(r);
-	r->finished = true;
-	source = read_back(r);
+	record_keep_output(r);
+	source = r->lost ? NULL : read_back(r, true);
+	r->lost = !source;
+	r->finished = source != NULL;
 	if (!source)
 		return;
 	r->wrote_badly |= !ct_source__complete(source);
@@ -233,9 +241,10 @@ void record_finish_trace(struct recording *r)
 	}
 	m = ct_model__build(source, ct_source__names(source));
 	if (!m->event_cnt && r->wrote_badly) {
-		ct_error("nothing of the recording is in '%s': there was no room for it; name "
+		ct_error("nothing of the recording is in '%s': there was no room for it%s; name "
 			 "another place with -o FILE",
-			r->path);
+			r->path, r->opts->json ? ", and no JSON is written" : "");
+		r->lost = true;
 		ct_model__free(m);
 		ct_source__free(source);
 		return;

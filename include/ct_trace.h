@@ -71,7 +71,7 @@ struct ct_run {
 };
 void ct_run__clear(struct ct_run *run); /* frees what it points to */
 void ct_run__add_label(struct ct_run *run, const char *label);
-/* Leaves out what --redact leaves out; of attached processes argv holds names, which stay. */
+/* Leaves out what --redact leaves out; of attached processes the programs' bare names stay. */
 void ct_run__redact(struct ct_run *run);
 
 /* ---- names: worked out when recording ends ---- */

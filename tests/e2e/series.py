@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import sys
@@ -239,6 +240,14 @@ def redaction():
         data = json_of(trace)
         e2e.equal(f"{name}: the lock has its name", [data["locks"][0]["name"],
                   data["locks"][0]["sites"][0]["file"].endswith("stacked.c")], ["big_lock", True])
+    napper = e2e.path("hiddendir/napper")
+    shutil.copy(shutil.which("sleep"), napper)
+    process = e2e.start([napper, "60"])
+    attached = e2e.attach(process.pid, "--redact", seconds=0.2)
+    e2e.stop(process)
+    e2e.equal("redacted, attached: no directory, whoever reads it",
+              {r: leaks(t) for r, t in everything(attached.trace).items() if leaks(t)}, {})
+    e2e.equal("redacted, attached: the bare name", attached.json["run"]["argv"], ["napper"])
     run = data["run"]
     e2e.equal("redacted: the program's bare name, the label, and that it is so",
               [run["argv"], run["labels"], run["redacted"], run["host"]],

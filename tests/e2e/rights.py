@@ -97,6 +97,15 @@ def setuid_program():
         trace = os.path.join(own, "raise.ctrace")
         result = e2e.run([public, "-o", trace, *command], cwd=own, env=e2e.environment(**SUDO))
         e2e.equal(f"{name}: exit status", result.returncode, 0)
+        e2e.check(f"{name}: no verdict of what was not seen", "healthy" not in result.stderr
+                  and "raise got more rights" in result.stderr, result.stderr)
+        e2e.equal(f"{name}: it is in the trace", [p["name"] for p in e2e.Recording(
+            trace, result).json["run"]["unrecorded"]], ["raise"])
+        for rule, status in (("no any", 90), ("finding healthy", 90), ("exit_status == 0", 0)):
+            e2e.equal(f"{name}: a rule '{rule}': status", e2e.run(
+                [public, "check", trace, "--rule", rule], cwd=own).returncode, status)
+        e2e.equal(f"{name}: --fail-on cannot tell", e2e.run(
+            [public, "report", trace, "--fail-on", "deadlock"], cwd=own).returncode, 125)
         said = [l for l in result.stderr.splitlines() if "set-user-id" in l]
         e2e.check(f"{name}: one line says that it ran unrecorded", len(said) == 1, result.stderr)
         recording = e2e.Recording(trace, result)

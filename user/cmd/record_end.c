@@ -60,6 +60,15 @@ static int print_json(struct recording *r, const struct ct_export_in *in)
 	return err;
 }
 
+/* The report names them. */
+static void warn_of_let_go(const struct recording *r)
+{
+	if (r->let_go)
+		ct_warn("%u program%s with more rights than the caller's (set-user-id, set-group-id "
+			"or file capabilities) ran on, unrecorded",
+			r->let_go, r->let_go == 1 ? "" : "s");
+}
+
 static int print_report(struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
 	struct ct_report_opts ro;
@@ -67,6 +76,7 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 	if (r->opts->json) {
 		const struct ct_export_in in = { facts, source };
 
+		warn_of_let_go(r);
 		return print_json(r, &in);
 	}
 	if (r->opts->quiet || (r->opts->in_series && !r->opts->verbose))
@@ -217,7 +227,7 @@ void record_finish_trace(struct recording *r)
 	struct ct_source *source;
 	struct ct_facts facts;
 	struct ct_model *m;
-	int err;
+	int err, code;
 
 	if (!r->writer) { /* said when it could not be begun */
 		r->lost = true;
@@ -236,6 +246,7 @@ void record_finish_trace(struct recording *r)
 		return;
 	r->wrote_badly |= !ct_source__complete(source);
 	if (!is_asked_for(r)) {
+		warn_of_let_go(r);
 		ct_source__free(source);
 		return;
 	}
@@ -255,8 +266,9 @@ void record_finish_trace(struct recording *r)
 		ct_info("shaken with seed %llu: %llu lost updates",
 			(unsigned long long)ct_watcher__seed(r->watch),
 			(unsigned long long)ct_sharing__lost(&facts.sharing));
-	r->judged = true;
-	r->found = ct_fail_on__hit(r->opts, &facts.findings);
+	code = ct_fail_on__judge(r->opts, &facts);
+	r->judged = code != CT_EXIT_FAILED;
+	r->found = code == CT_EXIT_FOUND;
 	if (!r->opts->quiet && !r->opts->in_series)
 		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
 			r->previous ? ", the one before it in " : "",

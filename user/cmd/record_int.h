@@ -38,6 +38,7 @@ struct recording {
 	bool judged;	  /* the findings were made */
 	bool failed;	  /* --json=FILE could not be written */
 	bool lost;	  /* nothing of the recording is left anywhere */
+	u32 let_go;	  /* programs that got more rights and ran on, unrecorded */
 	off_t out_size;	  /* of standard output when the program was let go; -1: no file */
 	bool found;	  /* one of them was what --fail-on named */
 	bool finished;	  /* there is a trace, whole or not */

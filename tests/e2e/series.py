@@ -59,10 +59,15 @@ def three_runs():
 
     result = e2e.run([e2e.CTRACE, "-r", "2", "-v", SHELVES, "split", "3"], cwd=cwd)
     e2e.equal("-r 2 again: the runs' exit status", result.returncode, 3)
-    e2e.check("-r 2 again: what was there is kept, and what is left of the longer series is named",
-              sorted(os.listdir(cwd)) == sorted(traces + [f"{t}.old" for t in traces[:2]])
-              and "'shelves.3.ctrace' is of an earlier, longer series" in result.stderr,
-              result.stderr)
+    e2e.check("-r 2 again: what was there is kept, what is left of the longer series is put aside",
+              sorted(os.listdir(cwd)) == sorted(traces[:2] + [f"{t}.old" for t in traces])
+              and "'shelves.3.ctrace' was of an earlier series" in result.stderr,
+              (os.listdir(cwd), result.stderr))
+    named = os.path.join(folder("named"), "n.ctrace")
+    for _ in range(2):
+        e2e.run([e2e.CTRACE, "-r", "1", "--quiet", "-o", named, SHELVES, "split"])
+    e2e.equal("-r -o: what was there is kept, too", sorted(os.listdir(e2e.path("named"))),
+              ["n.1.ctrace", "n.1.ctrace.old"])
     e2e.equal("-r 2 -v: both reports", result.stderr.count("\nThreads"), 2)
 
 

@@ -79,6 +79,20 @@ def no_room():
         e2e.run(["umount", small])
 
 
+def limited_size():
+    """ulimit -f: as a full disk; and the program gets the signal that it would get."""
+    trace = e2e.trace_name()
+    result = e2e.run(["sh", "-c", 'ulimit -f 200; exec "$@"', "sh", e2e.CTRACE, "--quiet", "-o",
+                      trace, "sh", "-c", '"$@" >/dev/null; exit 4', "sh", *LOAD])
+    e2e.equal("limited size: the program's exit status", result.returncode, 4)
+    e2e.check("limited size: one line says so", e2e.one_line(result.stderr)
+              and "too large" in result.stderr, result.stderr)
+    check_readable("limited size", trace)
+    result = e2e.run(["sh", "-c", 'ulimit -f 200; exec "$@"', "sh", e2e.CTRACE, "--quiet", "-o",
+                      trace, "sh", "-c", f"exec head -c 9999999 /dev/zero >{e2e.path('big')}"])
+    e2e.equal("limited size: the program's own signal", result.returncode, 128 + signal.SIGXFSZ)
+
+
 def killed_writer():
     trace = e2e.trace_name()
     process = e2e.start([e2e.CTRACE, "--quiet", "-o", trace, e2e.tool("hackbench"), "-g", "2", "-l",
@@ -94,5 +108,6 @@ def killed_writer():
 
 full_disk()
 no_room()
+limited_size()
 killed_writer()
 e2e.done()

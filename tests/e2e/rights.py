@@ -119,6 +119,34 @@ def setuid_program():
     e2e.check("root records it: it gets nothing that root has not", slept > 250_000_000, slept)
 
 
+def set_id_copy():
+    """It would run any program as its owner."""
+    copy = os.path.join(rights_here, "lent")
+    shutil.copy(e2e.CTRACE, copy)
+    for mode in (0o4755, 0o2755):
+        os.chmod(copy, mode)
+        result = e2e.run([*AS_NOBODY, copy, "--quiet", "id"], cwd=own)
+        e2e.equal(f"ctrace of mode {mode:o} does nothing", (result.returncode, result.stdout),
+                  (125, ""))
+        e2e.check(f"ctrace of mode {mode:o}: one line says why", e2e.one_line(result.stderr)
+                  and "set-user-id" in result.stderr, result.stderr)
+
+
+def not_to_be_looked_into():
+    """One's own process, but with rights of its own: sudo is not what is missing."""
+    able = os.path.join(rights_here, "able")
+    program = os.path.join(rights_here, "raise")
+    asleep = e2e.start([*AS_NOBODY, program, "60"])
+    e2e.wait_for("its exec", lambda: parse_status(
+        e2e.text_of(f"/proc/{asleep.pid}/status"))["Uid"][:2] == [str(e2e.NOBODY), "0"])
+    result = e2e.run([*AS_NOBODY, able, "-o", os.path.join(own, "r.ctrace"), "-p",
+                      str(asleep.pid), "-d", "0.2"], cwd=own)
+    e2e.check("-p of one's own set-user-id program: refused, and why", result.returncode == 125
+              and "another user" not in result.stderr and "rights of its own" in result.stderr,
+              result)
+    e2e.stop(asleep)
+
+
 def file_capabilities():
     """Neither root nor sudo: a ctrace that has two capabilities, called by a plain user."""
     able = os.path.join(rights_here, "able")
@@ -176,6 +204,8 @@ rights_here = place_for_rights()
 kept_while_recording()
 setuid_program()
 file_capabilities()
+set_id_copy()
+not_to_be_looked_into()
 hostile_symbols()
 shutil.rmtree(rights_here)
 e2e.done()

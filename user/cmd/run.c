@@ -115,6 +115,11 @@ int ct_record__once(const struct ct_opts *opts, struct ct_recorded *out)
 		ct_error("SUDO_UID and SUDO_GID hold no user: unset them, or call ctrace by sudo");
 		return CT_EXIT_FAILED;
 	}
+	if (opts->as_root && geteuid() != 0) {
+		ct_error("--as-root needs root: run ctrace with sudo");
+		ct_rights__clear(&r.user);
+		return CT_EXIT_FAILED;
+	}
 	record_describe(&r);
 	if (record_is_misspelt(opts)) {
 		record_say_not_started(&r, -ENOENT);

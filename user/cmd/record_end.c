@@ -74,7 +74,7 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 	struct ct_report_opts ro;
 
 	if (r->opts->json) {
-		const struct ct_export_in in = { facts, source };
+		const struct ct_export_in in = { .facts = facts, .source = source };
 
 		warn_of_let_go(r);
 		return print_json(r, &in);
@@ -91,7 +91,7 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 static void write_page(
 	struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
-	const struct ct_export_in in = { facts, source };
+	const struct ct_export_in in = { .facts = facts, .source = source, .just_recorded = true };
 	struct stat st;
 	char *page;
 
@@ -219,6 +219,39 @@ static bool is_asked_for(const struct recording *r)
 	       (!o->in_series && (!o->quiet || !o->no_html));
 }
 
+/* --max-size: nothing of the newest half could be written; is there an older one? */
+static bool fall_back(struct recording *r)
+{
+	if (ct_flight__fall_back(&r->flight, &r->user, r->path, &r->fd))
+		return false;
+	ct_warn("there was no room for the newest half of the recording; '%s' holds the older one",
+		r->path);
+	return true;
+}
+
+static void join_and_name(struct recording *r)
+{
+	int err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
+
+	if (err)
+		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
+			r->path, strerror(-err), r->path);
+	finish_file(r);
+}
+
+/* What the file holds by now; NULL: said, and r->lost. */
+static struct ct_source *read_whole(struct recording *r)
+{
+	struct ct_source *source;
+
+	record_keep_output(r);
+	source = r->lost ? NULL : read_back(r, true);
+	r->lost = !source;
+	r->finished = source != NULL;
+	r->wrote_badly |= source && !ct_source__complete(source);
+	return source;
+}
+
 /* What it means is worked out once, for the report, for --fail-on and for the page.  The model that
  * names were made by (name_and_write_end) is not this one: it says which addresses are locks, and
  * what they are called says, in turn, what a wait there is for. */
@@ -227,30 +260,31 @@ void record_finish_trace(struct recording *r)
 	struct ct_source *source;
 	struct ct_facts facts;
 	struct ct_model *m;
-	int err, code;
+	int code;
 
-	if (!r->writer) { /* said when it could not be begun */
+	if (r->writer) {
+		join_and_name(r);
+	} else if (!fall_back(r)) { /* said when it could not be begun */
 		r->lost = true;
 		return;
 	}
-	err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
-	if (err)
-		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
-			r->path, strerror(-err), r->path);
-	finish_file(r);
-	record_keep_output(r);
-	source = r->lost ? NULL : read_back(r, true);
-	r->lost = !source;
-	r->finished = source != NULL;
+	source = read_whole(r);
 	if (!source)
 		return;
-	r->wrote_badly |= !ct_source__complete(source);
 	if (!is_asked_for(r)) {
 		warn_of_let_go(r);
 		ct_source__free(source);
 		return;
 	}
 	m = ct_model__build(source, ct_source__names(source));
+	if (!m->event_cnt && r->wrote_badly && fall_back(r)) {
+		ct_model__free(m);
+		ct_source__free(source);
+		source = read_whole(r);
+		if (!source)
+			return;
+		m = ct_model__build(source, ct_source__names(source));
+	}
 	if (!m->event_cnt && r->wrote_badly) {
 		ct_error("nothing of the recording is in '%s': there was no room for it%s; name "
 			 "another place with -o FILE",

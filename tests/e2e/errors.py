@@ -135,6 +135,27 @@ for form in ("json", "csv", "text", "folded"):
 result = e2e.run([*nobody, public, "export", readable, "-f", "json"], cwd=work)
 e2e.check("export without -o writes beside the trace", result.returncode == 0
           and os.path.exists(os.path.join(work, "t.json")), result)
+for form in ("json", "csv", "perfetto", "text", "html"):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = e2e.run([e2e.CTRACE, "export", readable, "-f", form, "-o", "-"], stdout=full)
+    e2e.check(f"export -f {form} to a full disk: the reason", result.returncode == 125
+              and "No space left" in result.stderr and e2e.one_line(result.stderr), result)
+theirs = os.path.join(work, "theirs.json")
+with open(theirs, "w", encoding="ascii") as out:
+    out.write("{}")
+os.chown(theirs, e2e.NOBODY, e2e.NOBODY)
+os.chmod(theirs, 0o640)
+e2e.run([e2e.CTRACE, "export", readable, "-f", "json", "-o", theirs])
+stat = os.stat(theirs)
+e2e.check("export by root over a file of theirs: it stays theirs", os.path.getsize(theirs) > 100
+          and (stat.st_uid, stat.st_gid, stat.st_mode & 0o777) == (e2e.NOBODY, e2e.NOBODY, 0o640),
+          stat)
+refused("--as-root without root", [*nobody, public, "--as-root", "true"], "sudo", cwd=work)
+evil = os.path.join(work, "e\x1b[31mvil")
+shutil.copy(shutil.which("true"), evil)
+result = e2e.run([e2e.CTRACE, evil], cwd=work)
+e2e.check("a name with an escape reaches no terminal as one", "\x1b" not in result.stderr
+          and "x1B[31mvil.ctrace" in result.stderr, repr(result.stderr))
 e2e.equal("help is on stdout, status 0", e2e.run([e2e.CTRACE, "--help"]).returncode, 0)
 e2e.equal("version is on stdout, status 0", e2e.run([e2e.CTRACE, "--version"]).returncode, 0)
 e2e.done()

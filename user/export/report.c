@@ -446,8 +446,9 @@ static void write_stolen(struct ct_report *r)
 		return;
 	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s "
 				 "as theirs; switching, interrupts or the hypervisor took the "
-				 "rest",
-		ct_report__ns(r, on_cpu, on_cpu_ns), ct_report__ns(r, own, own_ns));
+				 "rest%s",
+		ct_report__ns(r, on_cpu, on_cpu_ns), ct_report__ns(r, own, own_ns),
+		r->lossy ? ", or it is what the lost events would have told" : "");
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);
@@ -498,7 +499,7 @@ static void write_loss(struct ct_report *r)
 	ct_report__heading(r, "Lost events");
 	ct_page__stop(&r->page, r->page.column + 2);
 	if (!r->m->lost_events) {
-		char *none = say_unseen(r, "none");
+		char *none = say_unseen(r, r->m->complete ? "none" : "none before it was cut");
 		ct_page__wrap(&r->page, 2, none);
 		free(none);
 		return;

@@ -163,7 +163,7 @@ struct ct_thread {
 #define CT_THREAD_COUNTED 4u   /* kernel_* are known */
 #define CT_THREAD_LOSS 8u      /* events were lost while it lived */
 #define CT_THREAD_ROOT 16u
-/* it got more rights by exec (set-user-id, set-group-id, file capabilities) and ran on, unrecorded */
+/* it got more rights by exec (set-user-id, file capabilities) and ran on, unrecorded */
 #define CT_THREAD_LET_GO 32u
 
 struct ct_process {

@@ -859,7 +859,7 @@ static char *draw(const struct world *w, u32 thread, u32 cells)
 {
 	char *text = NULL;
 	size_t size;
-	bool used[CT_SHOWN];
+	bool used[CT_SHOWN_LOST + 1];
 	struct ct_bar bar;
 	struct ct_page page = { .out = open_memstream(&text, &size), .width = 1000 };
 	ct_bar__init(&bar, cells);

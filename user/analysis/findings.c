@@ -509,8 +509,10 @@ static const char *say_foreign(struct ct_search *s)
 /* `root`: CT_THREAD_ROOT, the program itself alone; 0: any thread. */
 static bool any_let_go(const struct ct_model *m, u32 root)
 {
+	const u32 wanted = CT_THREAD_LET_GO | root;
+
 	for (u32 i = 0; i < m->threads.cnt; i++)
-		if ((m->threads.at[i].flags & (CT_THREAD_LET_GO | root)) == (CT_THREAD_LET_GO | root))
+		if ((m->threads.at[i].flags & wanted) == wanted)
 			return true;
 	return false;
 }

@@ -2,7 +2,8 @@
 /*
  * Messages for the user: one line each, on stderr, in one write so that they do not tear when the
  * traced program writes to the same terminal.  A newline at the end is added here, never by the
- * caller; names in it come from anywhere, and are made harmless for the terminal.  The level is the one thing that is set once, by option parsing, and read ever after.
+ * caller; names in it come from anywhere, and are made harmless for the terminal.  The level is the
+ * one thing that is set once, by option parsing, and read ever after.
  */
 #include <stdarg.h>
 #include <stdio.h>

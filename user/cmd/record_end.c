@@ -64,8 +64,8 @@ static int print_json(struct recording *r, const struct ct_export_in *in)
 static void warn_of_let_go(const struct recording *r)
 {
 	if (r->let_go)
-		ct_warn("%u program%s with more rights than the caller's (set-user-id, set-group-id "
-			"or file capabilities) ran on, unrecorded",
+		ct_warn("%u program%s with more rights than the caller's (set-user-id, "
+			"set-group-id or file capabilities) ran on, unrecorded",
 			r->let_go, r->let_go == 1 ? "" : "s");
 }
 
@@ -140,7 +140,7 @@ static void name_and_write_end(struct recording *r)
 	struct ct_model *m;
 
 	name_stacks(r);
-	source = read_back(r, false); /* the same fails again, and is said, when the file is whole */
+	source = read_back(r, false); /* read_whole() says it */
 	if (source) {
 		m = ct_model__build(source, r->names);
 		ct_locks__name(r->sym, r->names, m, r->watch);

@@ -178,8 +178,8 @@ void record_keep_output(struct recording *r)
 	}
 	other = ct_asprintf("%s.kept", r->path);
 	if (err == -EEXIST && !copy_to(r, other)) {
-		ct_warn("another file took the place of '%s' while it was recorded; the trace is in "
-			"'%s'",
+		ct_warn("another file took the place of '%s' while it was recorded; the trace is "
+			"in '%s'",
 			r->path, other);
 		rename_to(r, other);
 		return;

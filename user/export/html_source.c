@@ -259,8 +259,8 @@ static bool is_first_of_file(const struct ct_names *names, const struct places *
 	return true;
 }
 
-/* A trace may name any file of this machine, and its page be mailed: to who sent the trace, perhaps.
- * It is no stranger's when it was recorded here, and is the reader's own file. */
+/* A trace may name any file of this machine, and its page be mailed: to its sender, perhaps.  It is
+ * no stranger's when it was recorded here, and is the reader's own file. */
 static bool is_strange(const struct ct_export_in *in, const struct ct_user *user)
 {
 	const char *host = in->facts->m->run->host;

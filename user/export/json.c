@@ -704,7 +704,8 @@ json_t *ct_json__summary(const struct ct_export_in *in)
 int ct_json__write(const struct ct_export_in *in, FILE *out)
 {
 	json_t *root = ct_json__summary(in);
-	int error = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
+	int error = json_dump_callback(
+		root, ct_json_bytes, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
 	json_decref(root);
 	fputc('\n', out);
 	return error || ferror(out) ? -EIO : 0;

@@ -222,7 +222,8 @@ static void test_json_on_a_terminal(void **state)
 	u32 frame = world_frame(&w, name, "f.c", 3);
 	world_lock(&w, CT_LK_MUTEX, 0x10);
 	world_slice(&w, thread, CT_RUNNING, 40 * WORLD_MS, CT_NONE);
-	world_wait(&w, thread, CT_LOCK, 60 * WORLD_MS, frame, 0)->stack = world_stack(&w, &frame, 1);
+	u32 stack = world_stack(&w, &frame, 1);
+	world_wait(&w, thread, CT_LOCK, 60 * WORLD_MS, frame, 0)->stack = stack;
 	for (u32 i = 0; i < 2; i++) {
 		char *text = export_as(&w, i ? "json" : "speedscope");
 

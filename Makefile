@@ -218,6 +218,10 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/lib/ctrace/demos
 	install -m 755 $(DEMOS) $(DESTDIR)$(PREFIX)/lib/ctrace/demos
 
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/ctrace
+	rm -rf $(DESTDIR)$(PREFIX)/lib/ctrace
+
 clean:
 	rm -rf $(B)
 

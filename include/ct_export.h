@@ -17,6 +17,7 @@ struct ct_export_in {
 	const struct ct_facts *facts;
 	/* for exporters that want the events themselves; rewound by them */
 	struct ct_source *source;
+	bool just_recorded; /* by this process: what it names is the program's, not a stranger's */
 };
 
 struct ct_exporter {

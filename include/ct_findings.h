@@ -367,6 +367,11 @@ struct ct_finding_list {
 struct ct_facts;
 /* Needs all other facts.  O(slices x log threads + waits + samples). */
 void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f);
+/* Did some program get more rights by exec, and run on unrecorded? */
+bool ct_is_let_go(const struct ct_model *m);
+/* Why nothing follows from a finding that was not made: a sentence's end, as in "no verdict: WHY";
+ * NULL: it does follow.  ("The trace does not tell", of rules and of --fail-on.) */
+const char *ct_findings__doubt(const struct ct_facts *f);
 /* Those about threads that wait for ever alone: all that a look at one moment can find. */
 void ct_findings__of_hangs(struct ct_finding_list *l, const struct ct_facts *f);
 void ct_findings__clear(struct ct_finding_list *l);

@@ -163,6 +163,8 @@ struct ct_thread {
 #define CT_THREAD_COUNTED 4u   /* kernel_* are known */
 #define CT_THREAD_LOSS 8u      /* events were lost while it lived */
 #define CT_THREAD_ROOT 16u
+/* it got more rights by exec (set-user-id, file capabilities) and ran on, unrecorded */
+#define CT_THREAD_LET_GO 32u
 
 struct ct_process {
 	u32 pid;

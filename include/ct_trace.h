@@ -71,7 +71,7 @@ struct ct_run {
 };
 void ct_run__clear(struct ct_run *run); /* frees what it points to */
 void ct_run__add_label(struct ct_run *run, const char *label);
-/* Leaves out what --redact leaves out; of attached processes argv holds names, which stay. */
+/* Leaves out what --redact leaves out; of attached processes the programs' bare names stay. */
 void ct_run__redact(struct ct_run *run);
 
 /* ---- names: worked out when recording ends ---- */
@@ -163,6 +163,7 @@ const struct ct_names *ct_source__names(const struct ct_source *s); /* never NUL
 bool ct_source__complete(const struct ct_source *s); /* false: its writer did not finish */
 /* What could not be read (bad checksum in the middle, cut end): a sentence, or NULL. */
 const char *ct_source__damage(const struct ct_source *s);
+u32 ct_source__owner(const struct ct_source *s); /* user id of the file's */
 void ct_source__free(struct ct_source *s);
 
 /* ---- text form, both ways (trace/text.c): one line per event; grammar at the top of text.c --- */

@@ -940,10 +940,10 @@ static void help_run(FILE *out)
 	      "  ctrace export server.ctrace -f json -o - | jq .locks\n"
 	      "\nThe report goes to standard error; in a pipe, or with NO_COLOR, without colours.\n"
 	      "The exit status is the program's (128 + signal when one killed it); 90 when\n"
-	      "--fail-on names a finding that was made, 125 when ctrace failed, 126 when the\n"
-	      "program cannot be run, 127 when it does not exist. With -r it is that of the\n"
-	      "first run that did not end with 0, and 90 when any run had the finding; Ctrl-C\n"
-	      "ends the series.\n",
+	      "--fail-on names a finding that was made, 125 when ctrace failed or the trace\n"
+	      "does not tell, 126 when the program cannot be run, 127 when it does not exist.\n"
+	      "With -r it is that of the first run that did not end with 0, and 90 when any run\n"
+	      "had the finding; Ctrl-C ends the series.\n",
 		out);
 }
 

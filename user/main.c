@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
@@ -19,6 +20,13 @@ static void fill_standard_descriptors(void)
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) < 0)
 			_exit(CT_EXIT_FAILED);
+}
+
+/* A set-user-id copy would run anybody's program with its owner's rights.  File capabilities, which
+ * change no id, are how a group may record. */
+static bool is_set_id(void)
+{
+	return getauxval(AT_SECURE) && (geteuid() != getuid() || getegid() != getgid());
 }
 
 static int finish_stdout(void)
@@ -53,6 +61,11 @@ int main(int argc, char **argv)
 	int code = CT_EXIT_FAILED;
 
 	fill_standard_descriptors();
+	if (is_set_id()) {
+		ct_error("it is set-user-id or set-group-id, and would lend these rights to any "
+			 "program; take that away (chmod ug-s), and see 'Security' in the README");
+		return CT_EXIT_FAILED;
+	}
 	setlocale(LC_CTYPE, ""); /* for the character set alone: figures are the same everywhere */
 	if (ct_cli__parse(&opts, argc, argv, &why)) {
 		ct_error("%s", why);

@@ -86,6 +86,7 @@ export interface Summary {
 		start_time: string | null;
 		host: string;
 		complete: boolean;
+		unrecorded?: { name: string; tid: number; since_ns: number }[];
 		attached: boolean;
 		cpu_samples_hz: number;
 		events: number;

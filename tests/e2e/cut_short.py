@@ -64,14 +64,33 @@ def no_room():
         except OSError:
             pass
     try:
-        for where in ("/dev/full", os.path.join(small, "t.ctrace")):
-            result = e2e.run([e2e.CTRACE, "-o", where, "sh", "-c", "echo out; exit 5"])
-            e2e.check(f"no room at {where}: the program's output and status",
-                      result.stdout == "out\n" and result.returncode == 5, result)
-            e2e.check(f"no room at {where}: one line says so, and what to do",
+        where = os.path.join(small, "t.ctrace")
+        for code, status in ((5, 5), (0, 125)):
+            result = e2e.run([e2e.CTRACE, "-o", where, "sh", "-c", f"echo out; exit {code}"])
+            e2e.check(f"no room: the program's output, and {status} of {code}",
+                      result.stdout == "out\n" and result.returncode == status, result)
+            e2e.check("no room: one line says so, and what to do",
                       e2e.one_line(result.stderr) and "-o FILE" in result.stderr, result.stderr)
+        program = e2e.start(["sleep", "60"])
+        result = e2e.run([e2e.CTRACE, "-o", where, "-p", str(program.pid), "-d", "0.2"])
+        e2e.equal("no room, attached: status", result.returncode, 125)
+        e2e.stop(program)
     finally:
         e2e.run(["umount", small])
+
+
+def limited_size():
+    """ulimit -f: as a full disk; and the program gets the signal that it would get."""
+    trace = e2e.trace_name()
+    result = e2e.run(["sh", "-c", 'ulimit -f 200; exec "$@"', "sh", e2e.CTRACE, "--quiet", "-o",
+                      trace, "sh", "-c", '"$@" >/dev/null; exit 4', "sh", *LOAD])
+    e2e.equal("limited size: the program's exit status", result.returncode, 4)
+    e2e.check("limited size: one line says so", e2e.one_line(result.stderr)
+              and "too large" in result.stderr, result.stderr)
+    check_readable("limited size", trace)
+    result = e2e.run(["sh", "-c", 'ulimit -f 200; exec "$@"', "sh", e2e.CTRACE, "--quiet", "-o",
+                      trace, "sh", "-c", f"exec head -c 9999999 /dev/zero >{e2e.path('big')}"])
+    e2e.equal("limited size: the program's own signal", result.returncode, 128 + signal.SIGXFSZ)
 
 
 def killed_writer():
@@ -89,5 +108,6 @@ def killed_writer():
 
 full_disk()
 no_room()
+limited_size()
 killed_writer()
 e2e.done()

@@ -64,6 +64,10 @@ e2e.check("a pid namespace: doctor says no, and how to mend it", doctor.returnco
 refused("unwritable directory", [e2e.CTRACE, "-o", "/proc/t.ctrace", "true"], "/proc/t.ctrace")
 refused("no such directory", [e2e.CTRACE, "-o", e2e.path("none/t.ctrace"), "true"],
         e2e.path("none/t.ctrace"))
+os.mkfifo(e2e.path("fifo"))
+refused("a FIFO for a trace", [e2e.CTRACE, "-o", e2e.path("fifo"), "true"], "no regular file")
+refused("a device for a trace", [e2e.CTRACE, "-o", "/dev/null", "true"], "no regular file")
+refused("a trace to standard output", [e2e.CTRACE, "-o", "-", "true"], "needs a file")
 started = e2e.path("started")
 e2e.run([e2e.CTRACE, "-o", "/proc/t.ctrace", "touch", started])
 e2e.check("a trace that cannot be written: the program is not even started",
@@ -75,9 +79,6 @@ with open(source, "w", encoding="utf-8") as out:
 refused("a file that is no trace", [e2e.CTRACE, "-o", source, "true"], "keep.c", "not a trace")
 with open(source, encoding="utf-8") as kept:
     e2e.check("it is as it was", kept.read().startswith("int main"))
-fifo = e2e.path("fifo.ctrace")
-os.mkfifo(fifo)
-refused("a FIFO for a trace", [e2e.CTRACE, "-o", fifo, "true"], fifo, "not a trace")
 try:    # loop0, which is there or not: what is refused names it either way
     os.mknod(e2e.path("disk"), 0o600 | stat.S_IFBLK, os.makedev(7, 0))
     refused("a disk for a trace", [e2e.CTRACE, "-o", e2e.path("disk"), "true"], "disk")
@@ -140,6 +141,27 @@ for form in ("json", "csv", "text", "folded"):
 result = e2e.run([*nobody, public, "export", readable, "-f", "json"], cwd=work)
 e2e.check("export without -o writes beside the trace", result.returncode == 0
           and os.path.exists(os.path.join(work, "t.json")), result)
+for form in ("json", "csv", "perfetto", "text", "html"):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = e2e.run([e2e.CTRACE, "export", readable, "-f", form, "-o", "-"], stdout=full)
+    e2e.check(f"export -f {form} to a full disk: the reason", result.returncode == 125
+              and "No space left" in result.stderr and e2e.one_line(result.stderr), result)
+theirs = os.path.join(work, "theirs.json")
+with open(theirs, "w", encoding="ascii") as out:
+    out.write("{}")
+os.chown(theirs, e2e.NOBODY, e2e.NOBODY)
+os.chmod(theirs, 0o640)
+e2e.run([e2e.CTRACE, "export", readable, "-f", "json", "-o", theirs])
+stat = os.stat(theirs)
+e2e.check("export by root over a file of theirs: it stays theirs", os.path.getsize(theirs) > 100
+          and (stat.st_uid, stat.st_gid, stat.st_mode & 0o777) == (e2e.NOBODY, e2e.NOBODY, 0o640),
+          stat)
+refused("--as-root without root", [*nobody, public, "--as-root", "true"], "sudo", cwd=work)
+evil = os.path.join(work, "e\x1b[31mvil")
+shutil.copy(shutil.which("true"), evil)
+result = e2e.run([e2e.CTRACE, evil], cwd=work)
+e2e.check("a name with an escape reaches no terminal as one", "\x1b" not in result.stderr
+          and "x1B[31mvil.ctrace" in result.stderr, repr(result.stderr))
 e2e.equal("help is on stdout, status 0", e2e.run([e2e.CTRACE, "--help"]).returncode, 0)
 e2e.equal("version is on stdout, status 0", e2e.run([e2e.CTRACE, "--version"]).returncode, 0)
 e2e.done()

@@ -125,11 +125,55 @@ def tracer_stopped():
 
 
 def file_deleted():
-    ctrace, trace, end, _ = start_beat("deleted")
-    os.unlink(trace)
-    let_end(end)
-    e2e.equal("trace deleted: exit status is the program's", ctrace.wait(60), 0)
-    e2e.check("trace deleted: it is not made anew", not os.path.exists(trace))
+    def ends(name, spoil, *options):
+        log = e2e.path(f"log-{name}")
+        with open(log, "wb") as err:
+            ctrace, trace, end, _ = start_beat(name, *options, stderr=err)
+            spoil(trace)
+            let_end(end)
+            status = ctrace.wait(60)
+        return trace, status, e2e.text_of(log)
+
+    for options in ([], ["--max-size", "256K"]):
+        name = " ".join(["deleted", *options])
+        trace, status, said = ends(name.replace(" ", ""), os.unlink, *options)
+        e2e.equal(f"{name}: exit status is the program's", status, 0)
+        e2e.check(f"{name}: it is written again, whole", os.path.exists(trace)
+                  and json_of(trace)["run"]["complete"], said)
+    trace, status, said = ends("moved", lambda trace: os.rename(trace, e2e.path("aside")))
+    e2e.check("moved: it is finished where it is now", status == 0 and not os.path.exists(trace)
+              and json_of(e2e.path("aside"))["run"]["complete"], said)
+
+    def replace(trace):
+        os.unlink(trace)
+        with open(trace, "w", encoding="ascii") as other:
+            other.write("another's")
+    trace, status, said = ends("replaced", replace)
+    e2e.check("replaced: the other file stays, the trace is beside it", status == 0
+              and e2e.text_of(trace) == "another's" and json_of(trace + ".kept")["run"]["complete"],
+              said)
+    trace, status, said = ends("truncated", lambda trace: os.truncate(trace, 0))
+    e2e.check("truncated: that is a failure, and said once, without inner names", status == 125
+              and said.count("back") == 1 and trace in said and "/proc" not in said,
+              (status, said))
+
+    folder = e2e.path("folder")
+    os.mkdir(folder)
+    trace, end = os.path.join(folder, "t.ctrace"), e2e.path("end-folder")
+    with open(e2e.path("log-folder"), "wb") as err:
+        ctrace = e2e.start([e2e.CTRACE, "-o", trace, FAULTS, "beat", end], stderr=err)
+        e2e.wait_for("the trace", lambda: os.path.exists(trace) and os.path.getsize(trace) > 20000)
+        os.unlink(trace)
+        os.rmdir(folder)
+        let_end(end)
+        e2e.equal("directory deleted: no success is claimed", ctrace.wait(60), 125)
+    said = e2e.text_of(e2e.path("log-folder"))
+    e2e.check("directory deleted: it says so, and names no trace to read", trace in said
+              and "is lost" in said and "the trace is in" not in said, said)
+
+
+def json_of(trace):
+    return e2e.json.loads(e2e.export(trace, "json"))
 
 
 def two_at_once():

@@ -95,6 +95,38 @@ def recorded():
     check_kept("recorded", trace, 4)     # the shell, perf and its two
 
 
+def full_disk():
+    """No room for another generation: what there is of the one before is the trace."""
+    small = e2e.path("small")
+    os.mkdir(small)
+    mounted = e2e.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", small])
+    if mounted.returncode:
+        raise e2e.Harness(f"cannot mount a small disk: {mounted.stderr}")
+    program = e2e.start(LOAD)
+    e2e.wait_for("sysbench", lambda: len(os.listdir(f"/proc/{program.pid}/task")) >= 5)
+    try:
+        trace, log = os.path.join(small, "t.ctrace"), e2e.path("full.log")
+        with open(log, "wb") as err:
+            tracer = e2e.start([e2e.CTRACE, "--no-html", "--max-size", "256K", "-o", trace, "-p",
+                                str(program.pid)], stderr=err)
+            e2e.wait_for("the trace", lambda: os.path.exists(trace))
+            with open(os.path.join(small, "filler"), "wb") as filler:
+                filler.write(bytes(116 << 10))      # one generation fits beside it, and no more
+            e2e.wait_for("a full disk", lambda: "No space left" in e2e.text_of(log), 60)
+            tracer.send_signal(signal.SIGINT)
+            status = tracer.wait(60)
+        said = e2e.text_of(log)
+        events = e2e.json.loads(e2e.export(trace, "json"))["run"]["events"]
+        e2e.check("full disk: a trace is left, with events, and no part", status == 0
+                  and events > 1000 and sorted(os.listdir(small)) == ["filler", "t.ctrace"],
+                  (status, events, os.listdir(small), said))
+        e2e.check("full disk: it does not say that there is none", "nothing of the recording"
+                  not in said and "lost" not in said.splitlines()[0], said)
+    finally:
+        e2e.stop(program)
+        e2e.run(["umount", small])
+
+
 def killed():
     program = e2e.start(LOAD)
     e2e.wait_for("sysbench", lambda: len(os.listdir(f"/proc/{program.pid}/task")) >= 5)
@@ -114,5 +146,6 @@ def killed():
 
 attached()
 recorded()
+full_disk()
 killed()
 e2e.done()

@@ -99,11 +99,21 @@ bare("sh.html")
 secret = write(e2e.path("secret.c"), "first\nint secret = 4711;\nlast\n", 0o600)
 words = write(e2e.path("words.txt"), "first\nsecret words 4711\nlast\n")
 mine = write(os.path.join(own, "mine.c"), "first\nint mine = 4711;\nlast\n")
-for name, file, env, wanted in (("the caller's source", mine, SUDO, True),
-                                ("root's source, asked for by root", secret, {}, True),
-                                ("root's source, under sudo", secret, SUDO, False),
-                                ("no source at all", words, {}, False)):
-    trace = write(os.path.join(own, "names.ctt"), NAMES_SOURCE.format(file=file))
+ours = write(e2e.path("ours.c"), "first\nint ours = 4711;\nlast\n")
+HERE, USER = os.uname().nodename, CALLER.pw_uid
+for name, file, env, host, owner, wanted in (
+        ("the caller's source", mine, SUDO, HERE, USER, True),
+        ("the caller's source, of a trace of root's", mine, SUDO, HERE, 0, False),
+        ("the caller's source, of another machine's trace", mine, SUDO, "elsewhere", USER, False),
+        ("the caller's source, of a trace from nowhere", mine, SUDO, "", USER, False),
+        ("what all may read, asked for by root", ours, {}, HERE, 0, True),
+        ("what all may read, asked for by root of another machine's", ours, {}, "x", 0, False),
+        ("root's source, asked for by root", secret, {}, HERE, 0, False),
+        ("root's source, under sudo", secret, SUDO, HERE, USER, False),
+        ("no source at all", words, {}, HERE, 0, False)):
+    trace = write(os.path.join(own, "names.ctt"),
+                  NAMES_SOURCE.format(file=file).replace("run ", f'run host="{host}" ', 1))
+    os.chown(trace, owner, owner)
     out = os.path.join(own, "names.html")
     done = e2e.run([e2e.CTRACE, "export", trace, "-f", "html", "-o", out],
                    env=e2e.environment(**env))

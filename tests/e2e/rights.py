@@ -118,6 +118,15 @@ def setuid_program():
         trace = os.path.join(own, "raise.ctrace")
         result = e2e.run([public, "-o", trace, *command], cwd=own, env=e2e.environment(**SUDO))
         e2e.equal(f"{name}: exit status", result.returncode, 0)
+        e2e.check(f"{name}: no verdict of what was not seen", "healthy" not in result.stderr
+                  and "raise got more rights" in result.stderr, result.stderr)
+        e2e.equal(f"{name}: it is in the trace", [p["name"] for p in e2e.Recording(
+            trace, result).json["run"]["unrecorded"]], ["raise"])
+        for rule, status in (("no any", 90), ("finding healthy", 90), ("exit_status == 0", 0)):
+            e2e.equal(f"{name}: a rule '{rule}': status", e2e.run(
+                [public, "check", trace, "--rule", rule], cwd=own).returncode, status)
+        e2e.equal(f"{name}: --fail-on cannot tell", e2e.run(
+            [public, "report", trace, "--fail-on", "deadlock"], cwd=own).returncode, 125)
         said = [l for l in result.stderr.splitlines() if "set-user-id" in l]
         e2e.check(f"{name}: one line says that it ran unrecorded", len(said) == 1, result.stderr)
         recording = e2e.Recording(trace, result)
@@ -129,6 +138,34 @@ def setuid_program():
     result = e2e.run([public, "--quiet", "-o", trace, program, "0.3"], cwd=own)
     slept = sum(t["blocked_ns"].get("sleep", 0) for t in e2e.Recording(trace, result).threads)
     e2e.check("root records it: it gets nothing that root has not", slept > 250_000_000, slept)
+
+
+def set_id_copy():
+    """It would run any program as its owner."""
+    copy = os.path.join(rights_here, "lent")
+    shutil.copy(e2e.CTRACE, copy)
+    for mode in (0o4755, 0o2755):
+        os.chmod(copy, mode)
+        result = e2e.run([*AS_NOBODY, copy, "--quiet", "id"], cwd=own)
+        e2e.equal(f"ctrace of mode {mode:o} does nothing", (result.returncode, result.stdout),
+                  (125, ""))
+        e2e.check(f"ctrace of mode {mode:o}: one line says why", e2e.one_line(result.stderr)
+                  and "set-user-id" in result.stderr, result.stderr)
+
+
+def not_to_be_looked_into():
+    """One's own process, but with rights of its own: sudo is not what is missing."""
+    able = os.path.join(rights_here, "able")
+    program = os.path.join(rights_here, "raise")
+    asleep = e2e.start([*AS_NOBODY, program, "60"])
+    e2e.wait_for("its exec", lambda: parse_status(
+        e2e.text_of(f"/proc/{asleep.pid}/status"))["Uid"][:2] == [str(e2e.NOBODY), "0"])
+    result = e2e.run([*AS_NOBODY, able, "-o", os.path.join(own, "r.ctrace"), "-p",
+                      str(asleep.pid), "-d", "0.2"], cwd=own)
+    e2e.check("-p of one's own set-user-id program: refused, and why", result.returncode == 125
+              and "another user" not in result.stderr and "rights of its own" in result.stderr,
+              result)
+    e2e.stop(asleep)
 
 
 def file_capabilities():
@@ -192,6 +229,8 @@ kept_while_recording()
 root_elsewhere()
 setuid_program()
 file_capabilities()
+set_id_copy()
+not_to_be_looked_into()
 hostile_symbols()
 shutil.rmtree(rights_here)
 e2e.done()

@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import sys
@@ -59,10 +60,15 @@ def three_runs():
 
     result = e2e.run([e2e.CTRACE, "-r", "2", "-v", SHELVES, "split", "3"], cwd=cwd)
     e2e.equal("-r 2 again: the runs' exit status", result.returncode, 3)
-    e2e.check("-r 2 again: what was there is kept, and what is left of the longer series is named",
-              sorted(os.listdir(cwd)) == sorted(traces + [f"{t}.old" for t in traces[:2]])
-              and "'shelves.3.ctrace' is of an earlier, longer series" in result.stderr,
-              result.stderr)
+    e2e.check("-r 2 again: what was there is kept, what is left of the longer series is put aside",
+              sorted(os.listdir(cwd)) == sorted(traces[:2] + [f"{t}.old" for t in traces])
+              and "'shelves.3.ctrace' was of an earlier series" in result.stderr,
+              (os.listdir(cwd), result.stderr))
+    named = os.path.join(folder("named"), "n.ctrace")
+    for _ in range(2):
+        e2e.run([e2e.CTRACE, "-r", "1", "--quiet", "-o", named, SHELVES, "split"])
+    e2e.equal("-r -o: what was there is kept, too", sorted(os.listdir(e2e.path("named"))),
+              ["n.1.ctrace", "n.1.ctrace.old"])
     e2e.equal("-r 2 -v: both reports", result.stderr.count("\nThreads"), 2)
 
 
@@ -257,6 +263,14 @@ def redaction():
         data = json_of(trace)
         e2e.equal(f"{name}: the lock has its name", [data["locks"][0]["name"],
                   data["locks"][0]["sites"][0]["file"].endswith("stacked.c")], ["big_lock", True])
+    napper = e2e.path("hiddendir/napper")
+    shutil.copy(shutil.which("sleep"), napper)
+    process = e2e.start([napper, "60"])
+    attached = e2e.attach(process.pid, "--redact", seconds=0.2)
+    e2e.stop(process)
+    e2e.equal("redacted, attached: no directory, whoever reads it",
+              {r: leaks(t) for r, t in everything(attached.trace).items() if leaks(t)}, {})
+    e2e.equal("redacted, attached: the bare name", attached.json["run"]["argv"], ["napper"])
     run = data["run"]
     e2e.equal("redacted: the program's bare name, the label, and that it is so",
               [run["argv"], run["labels"], run["redacted"], run["host"]],

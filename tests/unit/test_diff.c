@@ -454,12 +454,42 @@ static void test_findings_come_and_go(void **state)
 
 /* ---- rules ---- */
 
+struct ruled {
+	const char *rule;
+	bool passed;
+};
+
+/* `spoil` takes something away from what is known; NULL: nothing. */
+static void check_rules(
+	const char *trace, void (*spoil)(struct ct_model *m), const struct ruled *table, u32 cnt)
+{
+	struct loaded l = { 0 };
+	struct ct_facts f;
+
+	assert_int_equal(ct_source__open(&l.source, trace, NULL), 0);
+	l.m = ct_model__build(l.source, ct_source__names(l.source));
+	if (spoil)
+		spoil(l.m);
+	ct_facts__compute(&f, l.m);
+	for (u32 i = 0; i < cnt; i++) {
+		struct ct_rule rule;
+		struct ct_judgement j;
+		char *why;
+
+		if (ct_rule__parse(&rule, table[i].rule, &why))
+			fail_msg("%s", why);
+		j = ct_rule__judge(&rule, &f);
+		if (j.passed != table[i].passed)
+			fail_msg("%s: %s: %d, %f", trace, table[i].rule, j.passed, j.value);
+		ct_rule__clear(&rule);
+	}
+	ct_facts__clear(&f);
+	unload(&l);
+}
+
 static void test_rules_hold_or_not(void **state)
 {
-	static const struct {
-		const char *rule;
-		bool passed;
-	} table[] = {
+	static const struct ruled table[] = {
 		{ "duration < 101ms", true },
 		{ "duration<100ms", false },
 		{ "duration <= 0.1s", true },
@@ -487,26 +517,58 @@ static void test_rules_hold_or_not(void **state)
 		{ "lock-contention < 35%", false },
 		{ "deadlock < 1%", true },
 	};
-	struct loaded l = { 0 };
-	struct ct_facts f;
 
-	assert_int_equal(ct_source__open(&l.source, "tests/diff/lock.a.ctt", NULL), 0);
-	l.m = ct_model__build(l.source, ct_source__names(l.source));
-	ct_facts__compute(&f, l.m);
-	for (u32 i = 0; i < CT_COUNT(table); i++) {
-		struct ct_rule rule;
-		struct ct_judgement j;
-		char *why;
+	check_rules("tests/diff/lock.a.ctt", NULL, table, CT_COUNT(table));
+}
 
-		if (ct_rule__parse(&rule, table[i].rule, &why))
-			fail_msg("%s", why);
-		j = ct_rule__judge(&rule, &f);
-		if (j.passed != table[i].passed)
-			fail_msg("%s: %d, %f", table[i].rule, j.passed, j.value);
-		ct_rule__clear(&rule);
-	}
-	ct_facts__clear(&f);
-	unload(&l);
+static void cut_off(struct ct_model *m)
+{
+	m->complete = false;
+}
+
+static void drop_first_second(struct ct_model *m)
+{
+	((struct ct_run *)(uintptr_t)m->run)->dropped_ns = 1000000000;
+}
+
+static void let_go_of_root(struct ct_model *m)
+{
+	for (u32 i = 0; i < m->threads.cnt; i++)
+		if (m->threads.at[i].flags & CT_THREAD_LET_GO)
+			m->threads.at[i].flags |= CT_THREAD_ROOT;
+}
+
+/* What a trace does not tell is not kept. */
+static void test_rules_in_doubt(void **state)
+{
+	static const struct ruled cut[] = {
+		{ "duration < 10s", false },
+		{ "lost_events == 0", false },
+		{ "threads < 100", false },
+		{ "lock:big_lock < 99%", false },
+		{ "no deadlock", false },
+		{ "deadlock < 1%", false },
+		{ "finding healthy", false },
+		{ "finding lock-contention", true },
+	};
+	static const struct ruled raised[] = {
+		{ "no any", false },
+		{ "no deadlock", false },
+		{ "finding healthy", false },
+		{ "sleep < 99%", false },
+		{ "exit_status == 0", true },
+		{ "duration < 10s", true },
+	};
+	static const struct ruled dropped[] = {
+		{ "duration < 1s", false },
+		{ "duration == 1100ms", true },
+		{ "no deadlock", true },
+	};
+
+	check_rules("tests/diff/lock.a.ctt", cut_off, cut, CT_COUNT(cut));
+	check_rules("tests/traces/raised.ctt", NULL, raised, CT_COUNT(raised));
+	check_rules("tests/traces/raised.ctt", let_go_of_root, raised, CT_COUNT(raised));
+	check_rules("tests/diff/lock.a.ctt", drop_first_second, dropped, CT_COUNT(dropped));
 }
 
 /* What is counted in events may be wrong where some were lost; what clock and kernel say is not. */
@@ -571,6 +633,7 @@ int main(void)
 		cmocka_unit_test(test_findings_come_and_go),
 		cmocka_unit_test(test_rules_hold_or_not),
 		cmocka_unit_test(test_rules_and_losses),
+		cmocka_unit_test(test_rules_in_doubt),
 		cmocka_unit_test(test_rules_that_are_none),
 	};
 

@@ -211,6 +211,31 @@ static void test_json_hostile(void **state)
 	world_free(&w);
 }
 
+/* A terminal obeys U+009B as it does ESC [, and U+202E turns the line around. */
+static void test_json_on_a_terminal(void **state)
+{
+	static const char name[] = "a\xc2\x9b" "31m\xe2\x80\xae\xc3\xa4";
+	struct world w;
+
+	world_init(&w, "p", 100);
+	u32 thread = world_thread(&w, world_process(&w, 7, name), 7, name, 0);
+	u32 frame = world_frame(&w, name, "f.c", 3);
+	world_lock(&w, CT_LK_MUTEX, 0x10);
+	world_slice(&w, thread, CT_RUNNING, 40 * WORLD_MS, CT_NONE);
+	u32 stack = world_stack(&w, &frame, 1);
+	world_wait(&w, thread, CT_LOCK, 60 * WORLD_MS, frame, 0)->stack = stack;
+	for (u32 i = 0; i < 2; i++) {
+		char *text = export_as(&w, i ? "json" : "speedscope");
+
+		assert_has(text, "a\\u009b31m\\u202e\xc3\xa4");
+		assert_null(strstr(text, "\xc2\x9b"));
+		assert_null(strstr(text, "\xe2\x80\xae"));
+		json_decref(parse(text));
+		free(text);
+	}
+	world_free(&w);
+}
+
 /* No bytes whatever may make the JSON invalid or end it early. */
 static void test_json_bytes(void **state)
 {
@@ -859,7 +884,7 @@ static char *draw(const struct world *w, u32 thread, u32 cells)
 {
 	char *text = NULL;
 	size_t size;
-	bool used[CT_SHOWN];
+	bool used[CT_SHOWN_LOST + 1];
 	struct ct_bar bar;
 	struct ct_page page = { .out = open_memstream(&text, &size), .width = 1000 };
 	ct_bar__init(&bar, cells);
@@ -1014,6 +1039,7 @@ int main(void)
 		cmocka_unit_test(test_json_keys),
 		cmocka_unit_test(test_json_values),
 		cmocka_unit_test(test_json_hostile),
+		cmocka_unit_test(test_json_on_a_terminal),
 		cmocka_unit_test(test_json_bytes),
 		cmocka_unit_test(test_json_run),
 		cmocka_unit_test(test_csv_rows),

@@ -394,7 +394,7 @@ static void test_json(void **state)
 	for (u32 c = 0; c < CT_COUNT(cases); c++) {
 		struct loaded l;
 		struct ct_facts f = judge(&l, cases[c].trace);
-		struct ct_export_in in = { &f, l.source };
+		struct ct_export_in in = { .facts = &f, .source = l.source };
 		char *text = NULL;
 		size_t size = 0, i;
 		json_t *root, *finding;

@@ -506,6 +506,37 @@ static const char *say_foreign(struct ct_search *s)
 		ct_say_share(s, foreign_ns, running_ns + queue_ns));
 }
 
+/* `root`: CT_THREAD_ROOT, the program itself alone; 0: any thread. */
+static bool any_let_go(const struct ct_model *m, u32 root)
+{
+	const u32 wanted = CT_THREAD_LET_GO | root;
+
+	for (u32 i = 0; i < m->threads.cnt; i++)
+		if ((m->threads.at[i].flags & wanted) == wanted)
+			return true;
+	return false;
+}
+
+bool ct_is_let_go(const struct ct_model *m)
+{
+	return any_let_go(m, 0);
+}
+
+const char *ct_findings__doubt(const struct ct_facts *f)
+{
+	const struct ct_search s = { .m = f->m };
+
+	if (!f->m->threads.cnt)
+		return "nothing was recorded";
+	if (any_let_go(f->m, 0))
+		return "what got more rights ran on, unrecorded";
+	if (!f->m->complete)
+		return "the recording was cut";
+	if (guesses(&s))
+		return "too many events were lost";
+	return f->findings.at.cnt ? NULL : "too little was recorded";
+}
+
 void ct_find_healthy(struct ct_search *s)
 {
 	for (u32 i = 0; i < s->out->at.cnt; i++)
@@ -570,6 +601,8 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 	};
 
 	*l = (struct ct_finding_list){ 0 };
+	if (any_let_go(f->m, CT_THREAD_ROOT)) /* what is left is how it was started */
+		return;
 	s.told = ct_alloc((size_t)s.m->waits.cnt + 1);
 	s.marks = ct_alloc(((size_t)s.m->threads.cnt + 1) * sizeof(*s.marks));
 	ct_marks__clear(&s);
@@ -578,6 +611,9 @@ void ct_findings__compute(struct ct_finding_list *l, const struct ct_facts *f)
 		if (rows[i].kind == CT_FIND_HEALTHY) {
 			ct_findings__fold(&s);
 			link_causes(l);
+			/* that all is well, and what kind of work it is, goes for the whole */
+			if (any_let_go(f->m, 0))
+				break;
 		}
 		if (rows[i].find)
 			rows[i].find(&s);

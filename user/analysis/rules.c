@@ -262,7 +262,7 @@ static double value_of(const struct ct_rule *rule, const struct ct_facts *f, dou
 	*whole_ns = rule->kind == CT_RULE_COST ? (double)(m->end_ns - m->start_ns) : life_ns;
 	switch (rule->kind) {
 	case CT_RULE_DURATION:
-		return (double)(m->end_ns - m->start_ns);
+		return (double)(m->end_ns - m->start_ns + m->run->dropped_ns);
 	case CT_RULE_STATE:
 		return state_ns;
 	case CT_RULE_LOCK:
@@ -305,16 +305,35 @@ static bool holds(enum ct_rule_op op, double x, double y)
 	}
 }
 
-struct ct_judgement ct_rule__judge(const struct ct_rule *rule, const struct ct_facts *f)
+/* Can the trace tell?  Of one that was cut a figure could still have grown; of a program that ran
+ * on unrecorded it is known how long it took, not what it did.  A finding that was made was seen;
+ * that one was not made, or that nothing is wrong, is only known of a whole recording. */
+static bool is_told(const struct ct_rule *rule, const struct ct_facts *f)
 {
 	const struct ct_run *run = f->m->run;
-	struct ct_judgement j = { .known = true };
+
+	switch (rule->kind) {
+	case CT_RULE_EXIT_STATUS:
+		return run->ended && !run->attached;
+	case CT_RULE_DURATION:
+	case CT_RULE_LOST_EVENTS:
+		return f->m->complete;
+	case CT_RULE_MADE:
+	case CT_RULE_NOT_MADE:
+		return (rule->what != CT_FIND_HEALTHY && is_made(f, rule->what)) ||
+		       !ct_findings__doubt(f);
+	case CT_RULE_COST:
+		return !ct_findings__doubt(f);
+	default:
+		return f->m->complete && !ct_is_let_go(f->m);
+	}
+}
+
+struct ct_judgement ct_rule__judge(const struct ct_rule *rule, const struct ct_facts *f)
+{
+	struct ct_judgement j = { .known = is_told(rule, f) };
 	double whole_ns;
 
-	if (rule->kind == CT_RULE_EXIT_STATUS)
-		j.known = run->ended && !run->attached;
-	if (rule->unit == CT_RULE_YES) /* no findings at all: no verdict was possible */
-		j.known = f->findings.at.cnt > 0;
 	j.lossy = f->m->lost_events && rule->kind != CT_RULE_DURATION &&
 		rule->kind != CT_RULE_EXIT_STATUS && rule->kind != CT_RULE_LOST_EVENTS;
 	j.value = value_of(rule, f, &whole_ns);

@@ -2,7 +2,8 @@
 /*
  * Messages for the user: one line each, on stderr, in one write so that they do not tear when the
  * traced program writes to the same terminal.  A newline at the end is added here, never by the
- * caller.  The level is the one thing that is set once, by option parsing, and read ever after.
+ * caller; names in it come from anywhere, and are made harmless for the terminal.  The level is the
+ * one thing that is set once, by option parsing, and read ever after.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,12 +24,12 @@ void ct_log_set_level(enum ct_log_level level)
 
 static void write_line(const char *prefix, const char *fmt, va_list ap)
 {
-	char line[LINE_SIZE];
+	char text[LINE_SIZE], line[LINE_SIZE];
 	size_t len = strlen(prefix);
 	memcpy(line, prefix, len);
-	int n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
-	if (n > 0)
-		len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	ct_fmt_safe(line + len, sizeof(line) - len - 1, text);
+	len = strlen(line);
 	line[len++] = '\n';
 	/* Nobody is left to tell when stderr itself is gone. */
 	for (size_t done = 0; done < len;) {

@@ -126,6 +126,9 @@ void ct_check_help(FILE *out)
 	      "\nExamples:\n"
 	      "  ctrace check submissions/ --rule 'no deadlock' --rule 'exit_status == 0'\n"
 	      "  ctrace check run.ctrace --rule 'duration < 2s' --rule 'lock:big_lock < 5%'\n"
+	      "\nA trace that was cut, that lost too much, or of a program that ran on\n"
+	      "unrecorded does not tell what was not there: 'no FINDING' is not kept then,\n"
+	      "nor are figures.\n"
 	      "\nThe exit status is 0 when every run keeps every rule, 90 when one does not (what\n"
 	      "a trace does not tell is not kept), 125 when a rule or trace cannot be read.\n",
 		out);

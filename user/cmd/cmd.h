@@ -100,7 +100,8 @@ int ct_export__json(
 
 /* ---- --fail-on (fail_on.c) ---- */
 /* Was one of the findings made that the options name?  Says which, unless quiet. */
-bool ct_fail_on__hit(const struct ct_opts *opts, const struct ct_finding_list *findings);
+/* CT_EXIT_FOUND, or 0, or CT_EXIT_FAILED where the trace does not tell; said. */
+int ct_fail_on__judge(const struct ct_opts *opts, const struct ct_facts *facts);
 
 /* ---- -r (series.c) ---- */
 struct ct_recorded { /* of one recording */

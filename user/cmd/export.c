@@ -17,12 +17,56 @@
 #include "base/rights.h"
 #include "cmd/cmd.h"
 
+/* stdio keeps no reason for what it could not write. */
+struct sink {
+	int fd;
+	int err; /* -errno of the first failure */
+};
+
+static ssize_t write_sink(void *cookie, const char *bytes, size_t size)
+{
+	struct sink *s = cookie;
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = write(s->fd, bytes + done, size - done);
+
+		if (n > 0) {
+			done += (size_t)n;
+		} else if (!n || errno != EINTR) {
+			s->err = s->err ? s->err : n ? -errno : -EIO;
+			return 0; /* "an error", which -1 is not here (fopencookie(3)) */
+		}
+	}
+	return (ssize_t)size;
+}
+
+static FILE *open_sink(struct sink *s, int fd)
+{
+	const cookie_io_functions_t io = { .write = write_sink };
+
+	*s = (struct sink){ .fd = fd };
+	return fopencookie(s, "w", io);
+}
+
+/* err, or the reason of what the exporters only know as failed. */
+static int close_sink(struct sink *s, FILE *file, int err)
+{
+	if (fclose(file) && !err)
+		err = -EIO;
+	return s->err && (!err || err == -EIO) ? s->err : err;
+}
+
 struct target {
 	struct ct_user user;
 	char *path;
 	char *temp;	  /* what is written; NULL: path itself */
 	sigset_t signals; /* as they were, while there is a temp */
+	struct sink sink;
 	FILE *file;
+	mode_t mode; /* of the file that is replaced; 0: there is none */
+	uid_t uid;
+	gid_t gid;
 };
 
 void ct_export_help(FILE *out)
@@ -81,7 +125,7 @@ char *ct_export__default_path(const char *trace, const char *suffix)
 /* Whether the file at path, if there is one, may be replaced.  *direct: it is no regular file; a
  * FIFO that somebody put where a file is expected would keep us waiting for a reader. */
 static int check_existing(
-	const struct target *t, const struct ct_traces *traces, bool unasked, bool *direct)
+	struct target *t, const struct ct_traces *traces, bool unasked, bool *direct)
 {
 	struct stat st, of_trace;
 	int fd;
@@ -100,6 +144,9 @@ static int check_existing(
 	*direct = !S_ISREG(st.st_mode);
 	if (*direct)
 		return unasked ? -ENOTSUP : 0;
+	t->mode = st.st_mode & 0777;
+	t->uid = st.st_uid;
+	t->gid = st.st_gid;
 	/* a rename asks for rights on the directory alone; a read-only file shall stay */
 	fd = ct_rights__open_as(&t->user, t->path, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
@@ -145,7 +192,11 @@ static int open_target(struct target *t, const struct ct_traces *traces, bool un
 	fd = ct_rights__open_as(&t->user, path, flags, 0666);
 	if (fd < 0)
 		return fd;
-	t->file = fdopen(fd, "w");
+	/* it takes the place of somebody's file: theirs, if root did it */
+	if (t->temp && t->mode && (fchmod(fd, t->mode) ||
+			(!geteuid() && !t->user.differs && fchown(fd, t->uid, t->gid))))
+		ct_debug("cannot keep the owner and mode of '%s': %s", t->path, strerror(errno));
+	t->file = open_sink(&t->sink, fd);
 	return t->file ? 0 : -errno;
 }
 
@@ -153,8 +204,11 @@ static int open_target(struct target *t, const struct ct_traces *traces, bool un
  */
 static int close_target(struct target *t, int err)
 {
-	if (t->file && fclose(t->file) && !err)
-		err = -errno;
+	if (t->file) {
+		err = close_sink(&t->sink, t->file, err);
+		if (close(t->sink.fd) && !err)
+			err = -errno;
+	}
 	if (!t->temp)
 		return err;
 	if (!err)
@@ -191,16 +245,19 @@ int ct_export__write(
 	const struct ct_writer *w, const char *path, const struct ct_traces *traces)
 {
 	struct target t = { .path = (char *)path };
+	void (*limit)(int);
 	int err = ct_rights__caller(&t.user);
 
 	if (err) {
 		ct_error("SUDO_UID and SUDO_GID do not name the user who called; unset them");
 		return err;
 	}
+	limit = signal(SIGXFSZ, SIG_IGN); /* told by write(2) instead */
 	err = open_target(&t, traces, w->unasked);
 	if (!err)
 		err = w->write(w->what, t.file);
 	err = close_target(&t, err);
+	signal(SIGXFSZ, limit);
 	if (err)
 		explain(path, err);
 	ct_rights__clear(&t.user);
@@ -246,12 +303,16 @@ bool ct_export__is_stdout(const char *output)
 
 int ct_export__stdout(const struct ct_writer *w)
 {
+	struct sink sink;
+	FILE *out;
 	int err;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
-	err = w->write(w->what, stdout);
-	if (!err && fflush(stdout))
-		err = -errno;
+	fflush(stdout);
+	out = open_sink(&sink, STDOUT_FILENO);
+	err = out ? w->write(w->what, out) : -errno;
+	if (out)
+		err = close_sink(&sink, out, err);
 	if (err && !was_said(err))
 		ct_error("cannot write to standard output: %s", strerror(-err));
 	return err;

@@ -2,7 +2,8 @@
 /*
  * Owns what --fail-on means, for graders and CI: 90 in place of any other exit status when one of
  * the findings that it names was made, of whatever severity; `any` stands for what would keep a run
- * from being called healthy.
+ * from being called healthy.  That nothing was found is said of a whole recording alone: 125 where
+ * the trace does not tell.
  */
 #include "cmd/cmd.h"
 
@@ -14,8 +15,11 @@ static bool is_meant(u32 fail_on, const struct ct_finding *f)
 	       (fail_on & CT_FAIL_ON_ANY && f->severity >= CT_SEV_MEDIUM);
 }
 
-bool ct_fail_on__hit(const struct ct_opts *opts, const struct ct_finding_list *findings)
+int ct_fail_on__judge(const struct ct_opts *opts, const struct ct_facts *facts)
 {
+	const struct ct_finding_list *findings = &facts->findings;
+	const char *doubt;
+
 	for (u32 i = 0; i < findings->at.cnt; i++) {
 		const struct ct_finding *f = &findings->at.at[i];
 
@@ -23,7 +27,11 @@ bool ct_fail_on__hit(const struct ct_opts *opts, const struct ct_finding_list *f
 			continue;
 		ct_info("found: %s, of %s severity (--fail-on)", ct_finding_id(f->kind),
 			ct_severity_name(f->severity));
-		return true;
+		return CT_EXIT_FOUND;
 	}
-	return false;
+	doubt = opts->fail_on ? ct_findings__doubt(facts) : NULL;
+	if (!doubt)
+		return 0;
+	ct_error("whether there is what --fail-on names the trace does not tell: %s", doubt);
+	return CT_EXIT_FAILED;
 }

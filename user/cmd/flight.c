@@ -37,7 +37,11 @@ int ct_flight__turn(struct ct_flight *f, const struct ct_user *user, const char 
 	ct_ns now)
 {
 	char *part = ct_asprintf("%s" PART, path);
-	int err = ct_rights__rename_as(user, path, part), new_fd = err ? err : open_new(user, path);
+	int err = ct_rights__rename_as(user, path, part), new_fd;
+
+	if (err == -ENOENT) /* somebody removed it: this process still has it */
+		err = 0;
+	new_fd = err ? err : open_new(user, path);
 
 	if (!err && new_fd < 0)
 		ct_rights__rename_as(user, part, path);
@@ -156,9 +160,29 @@ int ct_flight__join(struct ct_flight *f, const struct ct_user *user, const char 
 	*w = joined_writer;
 	*fd = joined;
 out:
-	if (f->older_fd >= 0)
+	if (f->older_fd >= 0 && !err) {
 		close(f->older_fd);
-	f->older_fd = -1;
+		f->older_fd = -1;
+	}
 	free(join);
 	return err;
+}
+
+int ct_flight__fall_back(
+	struct ct_flight *f, const struct ct_user *user, const char *path, int *fd)
+{
+	char *part;
+	int err;
+
+	if (f->older_fd < 0)
+		return -ENOENT;
+	part = ct_asprintf("%s" PART, path);
+	err = ct_rights__rename_as(user, part, path);
+	free(part);
+	if (err)
+		return err;
+	close(*fd);
+	*fd = f->older_fd;
+	f->older_fd = -1;
+	return 0;
 }

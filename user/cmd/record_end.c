@@ -58,13 +58,23 @@ static int print_json(struct recording *r, const struct ct_export_in *in)
 	return err;
 }
 
+/* The report names them. */
+static void warn_of_let_go(const struct recording *r)
+{
+	if (r->let_go)
+		ct_warn("%u program%s with more rights than the caller's (set-user-id, "
+			"set-group-id or file capabilities) ran on, unrecorded",
+			r->let_go, r->let_go == 1 ? "" : "s");
+}
+
 static int print_report(struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
 	struct ct_report_opts ro;
 
 	if (r->opts->json) {
-		const struct ct_export_in in = { facts, source };
+		const struct ct_export_in in = { .facts = facts, .source = source };
 
+		warn_of_let_go(r);
 		return print_json(r, &in);
 	}
 	if (r->opts->quiet || (r->opts->in_series && !r->opts->verbose))
@@ -79,7 +89,7 @@ static int print_report(struct recording *r, struct ct_source *source, const str
 static void write_page(
 	struct recording *r, struct ct_source *source, const struct ct_facts *facts)
 {
-	const struct ct_export_in in = { facts, source };
+	const struct ct_export_in in = { .facts = facts, .source = source, .just_recorded = true };
 	struct stat st;
 	char *page;
 
@@ -95,7 +105,7 @@ static void write_page(
 
 /* The recording is read back from its file, through the same door as any trace; what could not be
  * written for lack of space is missing here, too, and said. */
-static struct ct_source *read_back(const struct recording *r)
+static struct ct_source *read_back(const struct recording *r, bool say)
 {
 	struct ct_source *source;
 	char self[64], *why = NULL;
@@ -103,8 +113,12 @@ static struct ct_source *read_back(const struct recording *r)
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
 	err = ct_source__open(&source, self, &why);
-	if (err)
-		ct_error("cannot read '%s' back: %s", r->path, why ? why : strerror(-err));
+	if (err && say) {
+		/* "PATH: WHY", of a path that only this process knows */
+		const char *colon = why ? strstr(why, ": ") : NULL;
+
+		ct_error("cannot read '%s' back: %s", r->path, colon ? colon + 2 : strerror(-err));
+	}
 	free(why);
 	return err ? NULL : source;
 }
@@ -124,7 +138,7 @@ static void name_and_write_end(struct recording *r)
 	struct ct_model *m;
 
 	name_stacks(r);
-	source = read_back(r);
+	source = read_back(r, false); /* read_whole() says it */
 	if (source) {
 		m = ct_model__build(source, r->names);
 		ct_locks__name(r->sym, r->names, m, r->watch);
@@ -185,6 +199,39 @@ static bool is_asked_for(const struct recording *r)
 	       (!o->in_series && (!o->quiet || !o->no_html));
 }
 
+/* --max-size: nothing of the newest half could be written; is there an older one? */
+static bool fall_back(struct recording *r)
+{
+	if (ct_flight__fall_back(&r->flight, &r->user, r->path, &r->fd))
+		return false;
+	ct_warn("there was no room for the newest half of the recording; '%s' holds the older one",
+		r->path);
+	return true;
+}
+
+static void join_and_name(struct recording *r)
+{
+	int err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
+
+	if (err)
+		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
+			r->path, strerror(-err), r->path);
+	finish_file(r);
+}
+
+/* What the file holds by now; NULL: said, and r->lost. */
+static struct ct_source *read_whole(struct recording *r)
+{
+	struct ct_source *source;
+
+	record_keep_output(r);
+	source = r->lost ? NULL : read_back(r, true);
+	r->lost = !source;
+	r->finished = source != NULL;
+	r->wrote_badly |= source && !ct_source__complete(source);
+	return source;
+}
+
 /* What it means is worked out once, for the report, for --fail-on and for the page.  The model that
  * names were made by (name_and_write_end) is not this one: it says which addresses are locks, and
  * what they are called says, in turn, what a wait there is for. */
@@ -193,29 +240,36 @@ void record_finish_trace(struct recording *r)
 	struct ct_source *source;
 	struct ct_facts facts;
 	struct ct_model *m;
-	int err;
+	int code;
 
-	if (!r->writer) /* said when it could not be begun */
+	if (r->writer) {
+		join_and_name(r);
+	} else if (!fall_back(r)) { /* said when it could not be begun */
+		r->lost = true;
 		return;
-	err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
-	if (err)
-		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
-			r->path, strerror(-err), r->path);
-	finish_file(r);
-	r->finished = true;
-	source = read_back(r);
+	}
+	source = read_whole(r);
 	if (!source)
 		return;
-	r->wrote_badly |= !ct_source__complete(source);
 	if (!is_asked_for(r)) {
+		warn_of_let_go(r);
 		ct_source__free(source);
 		return;
 	}
 	m = ct_model__build(source, ct_source__names(source));
+	if (!m->event_cnt && r->wrote_badly && fall_back(r)) {
+		ct_model__free(m);
+		ct_source__free(source);
+		source = read_whole(r);
+		if (!source)
+			return;
+		m = ct_model__build(source, ct_source__names(source));
+	}
 	if (!m->event_cnt && r->wrote_badly) {
-		ct_error("nothing of the recording is in '%s': there was no room for it; name "
+		ct_error("nothing of the recording is in '%s': there was no room for it%s; name "
 			 "another place with -o FILE",
-			r->path);
+			r->path, r->opts->json ? ", and no JSON is written" : "");
+		r->lost = true;
 		ct_model__free(m);
 		ct_source__free(source);
 		return;
@@ -226,8 +280,9 @@ void record_finish_trace(struct recording *r)
 		ct_info("shaken with seed %llu: %llu lost updates",
 			(unsigned long long)ct_watcher__seed(r->watch),
 			(unsigned long long)ct_sharing__lost(&facts.sharing));
-	r->judged = true;
-	r->found = ct_fail_on__hit(r->opts, &facts.findings);
+	code = ct_fail_on__judge(r->opts, &facts);
+	r->judged = code != CT_EXIT_FAILED;
+	r->found = code == CT_EXIT_FOUND;
 	if (!r->opts->quiet && !r->opts->in_series)
 		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
 			r->previous ? ", the one before it in " : "",

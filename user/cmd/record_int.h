@@ -37,6 +37,8 @@ struct recording {
 	bool wrote_badly; /* the trace could not be written to its end */
 	bool judged;	  /* the findings were made */
 	bool failed;	  /* --json=FILE could not be written */
+	bool lost;	  /* nothing of the recording is left anywhere */
+	u32 let_go;	  /* programs that got more rights and ran on, unrecorded */
 	off_t out_size;	  /* of standard output when the program was let go; -1: no file */
 	bool found;	  /* one of them was what --fail-on named */
 	bool finished;	  /* there is a trace, whole or not */
@@ -46,6 +48,7 @@ struct recording {
 
 /* ---- record_output.c ---- */
 int record_open_output(struct recording *r);
+void record_keep_output(struct recording *r); /* at its end: removed or moved? r->path, r->lost */
 void record_discard_output(struct recording *r); /* what was there before stays */
 
 /* ---- record_start.c ---- */

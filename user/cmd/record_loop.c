@@ -254,9 +254,7 @@ void record_stop(struct recording *r)
 		(unsigned long long)st.stacks, (unsigned long long)st.stacks_dropped,
 		(unsigned long long)st.stacks_failed, (unsigned long long)st.lost,
 		(unsigned long long)st.drains);
-	if (st.let_go)
-		ct_warn("%u program%s with rights of %s own (set-user-id) ran on, unrecorded",
-			st.let_go, st.let_go == 1 ? "" : "s", st.let_go == 1 ? "its" : "their");
+	r->let_go = st.let_go;
 	if (st.image_events_lost)
 		ct_warn("%llu mappings of code were lost: some functions may lack their names",
 			(unsigned long long)st.image_events_lost);

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -153,7 +154,12 @@ void record_open_signals(struct recording *r)
 
 int record_start_writer(struct recording *r)
 {
-	int err = ftruncate(r->fd, 0) ? -errno : 0;
+	int err;
+
+	/* a limit on the size of files is told by write(2) then; the program, which was forked
+	 * before, keeps what it was given */
+	signal(SIGXFSZ, SIG_IGN);
+	err = ftruncate(r->fd, 0) ? -errno : 0;
 
 	if (err == -EINVAL) /* a device: nothing to cut */
 		err = 0;
@@ -352,11 +358,35 @@ int record_start_program(struct recording *r)
 	return r->watch ? watch_program(r) : 0;
 }
 
-static const char *why_not_attached(int err)
+/* The real user of a process, which /proc tells of everyone's. */
+static bool is_own_process(const struct recording *r, u32 pid)
+{
+	char path[64], line[256];
+	u32 uid = UINT32_MAX;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (!strncmp(line, "Uid:", 4))
+			uid = strtoul(line + 4, NULL, 10);
+	if (status)
+		fclose(status);
+	return uid == r->user.uid;
+}
+
+static const char *why_not_attached(const struct recording *r, u32 pid, int err)
 {
 	if (err == -ESRCH)
 		return "there is no such process";
-	return err == -EPERM ? "it belongs to another user; run ctrace with sudo" : strerror(-err);
+	if (err != -EPERM)
+		return strerror(-err);
+	if (ct_rights__may_ptrace_others())
+		return "the kernel refuses it also to root: a security module, or the container";
+	if (is_own_process(r, pid))
+		return "it has rights of its own (set-user-id, capabilities) or lets nobody look "
+		       "into it (prctl(2), PR_SET_DUMPABLE); root may";
+	return "it belongs to another user; run ctrace with sudo";
 }
 
 int record_start_attached(struct recording *r)
@@ -382,7 +412,7 @@ int record_start_attached(struct recording *r)
 		if (!err)
 			err = ct_snapshot__attach(r->session, r->sym, pid);
 		if (err)
-			ct_error("cannot attach to %u: %s", pid, why_not_attached(err));
+			ct_error("cannot attach to %u: %s", pid, why_not_attached(r, pid, err));
 		else
 			attached++;
 	}

@@ -24,8 +24,7 @@ static int write_report(const struct ct_study *l, const struct ct_opts *opts)
 int ct_cmd_report(const struct ct_opts *opts)
 {
 	struct ct_study l;
-	bool found;
-	int err;
+	int err, code;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
 	if (ct_study__open(&l, opts->trace))
@@ -35,7 +34,7 @@ int ct_cmd_report(const struct ct_opts *opts)
 		err = -errno;
 	if (err && err != -ECANCELED)
 		ct_error("cannot write the report: %s", strerror(-err));
-	found = ct_fail_on__hit(opts, &l.facts.findings);
+	code = ct_fail_on__judge(opts, &l.facts);
 	ct_study__close(&l);
-	return err ? CT_EXIT_FAILED : found ? CT_EXIT_FOUND : 0;
+	return err ? CT_EXIT_FAILED : code;
 }

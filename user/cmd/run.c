@@ -22,17 +22,23 @@
 #include "base/rights.h"
 #include "cmd/record_int.h"
 
-/* --fail-on answers for the run: that nothing was found is only said when it was looked for. */
+/* --fail-on answers for the run: that nothing was found is only said when it was looked for.  A
+ * failure of the program is passed on whatever became of the recording; success is not claimed
+ * where there is none. */
 static int exit_code(const struct recording *r)
 {
+	int code;
+
 	if (r->found)
 		return CT_EXIT_FOUND;
 	if (r->failed || (r->opts->fail_on && !r->judged))
 		return CT_EXIT_FAILED;
 	if (r->run.attached || !r->run.ended)
-		return 0;
-	return WIFSIGNALED(r->run.wait_status) ? 128 + WTERMSIG(r->run.wait_status)
-					       : WEXITSTATUS(r->run.wait_status);
+		code = 0;
+	else
+		code = WIFSIGNALED(r->run.wait_status) ? 128 + WTERMSIG(r->run.wait_status)
+						       : WEXITSTATUS(r->run.wait_status);
+	return !code && r->lost ? CT_EXIT_FAILED : code;
 }
 
 /* -d is over and the program is not: its exit status is still ours to give. */
@@ -107,6 +113,11 @@ int ct_record__once(const struct ct_opts *opts, struct ct_recorded *out)
 
 	if (err) {
 		ct_error("SUDO_UID and SUDO_GID hold no user: unset them, or call ctrace by sudo");
+		return CT_EXIT_FAILED;
+	}
+	if (opts->as_root && geteuid() != 0) {
+		ct_error("--as-root needs root: run ctrace with sudo");
+		ct_rights__clear(&r.user);
 		return CT_EXIT_FAILED;
 	}
 	record_describe(&r);

@@ -10,6 +10,7 @@
  * end with 0, for a bad run is bad whatever came after it; else 0.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -84,7 +85,7 @@ static void record_in_child(const struct series *s, u32 number, char *path, int 
 	struct ct_recorded done = { 0 };
 	int code;
 
-	run.keep_old = !run.output; /* as without -r */
+	run.keep_old = true; /* nobody named each of these files */
 	run.output = path;
 	run.runs = 0;
 	run.in_series = true;
@@ -204,14 +205,35 @@ static void look_for_signals(struct series *s)
 		take_signal(s, &si, 0);
 }
 
-/* Traces of a longer series before this one would be taken for its own by a pattern. */
-static void warn_of_older(const struct series *s)
+/* Whether it was moved; only a trace is. */
+static bool move_aside(const struct series *s, const char *path)
 {
-	char *path = path_of(s->opts, s->opts->runs + 1);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	bool moved = fd >= 0 && ct_source__is_trace(fd);
+	char *old = ct_asprintf("%s.old", path);
 
-	if (!access(path, F_OK))
-		ct_warn("'%s' is of an earlier, longer series", path);
-	free(path);
+	if (fd >= 0)
+		close(fd);
+	if (moved) /* root was given up, or the caller is to be root */
+		moved = !(s->opts->as_root ? ct_rights__rename_as(&s->user, path, old)
+					   : rename(path, old));
+	if (moved)
+		ct_info("'%s' was of an earlier series; it is '%s' now", path, old);
+	free(old);
+	return moved;
+}
+
+/* Traces of a longer series before this one would be taken for its own by a pattern. */
+static void put_older_aside(const struct series *s)
+{
+	bool moved = true;
+
+	for (u32 number = s->paths.cnt + 1; moved; number++) {
+		char *path = path_of(s->opts, number);
+
+		moved = move_aside(s, path);
+		free(path);
+	}
 }
 
 static int write_json(const void *what, FILE *out)
@@ -271,7 +293,7 @@ static void sum_up(struct series *s)
 		s->code = CT_EXIT_FAILED;
 	}
 	ct_outcomes__clear(&outcomes);
-	warn_of_older(s);
+	put_older_aside(s);
 out:
 	for (u32 i = 0; i < s->paths.cnt; i++)
 		ct_profile__clear(&runs[i]);

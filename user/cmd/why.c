@@ -305,7 +305,7 @@ static int print_verdict(
 	struct ct_report_opts ro;
 
 	if (opts->json) {
-		const struct ct_export_in in = { &v->facts, v->source };
+		const struct ct_export_in in = { .facts = &v->facts, .source = v->source };
 
 		return ct_export__json(opts, &in, NULL, stdout);
 	}

@@ -105,7 +105,8 @@ json_t *ct_profile__json(const struct ct_profile *p, const char *name)
 
 int ct_json__dump(json_t *root, FILE *out)
 {
-	int error = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
+	int error = json_dump_callback(
+		root, ct_json_bytes, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
 
 	json_decref(root);
 	fputc('\n', out);

@@ -22,6 +22,9 @@ int ct_html__write(const struct ct_export_in *in, FILE *out);
 u32 ct_utf8_decode(const char *s, u32 *code);
 /* The same text as valid UTF-8: each byte that belongs to no well-formed sequence as "\xNN". */
 char *ct_utf8_repair(const char *s);
+/* Writes valid UTF-8 that is part of a JSON document; what a terminal would obey, or what turns
+ * text around, becomes \uNNNN, which says the same.  As json_dump_callback() wants it; 0, -1. */
+int ct_json_bytes(const char *bytes, size_t size, void *out);
 
 const char *ct_thread_name(const struct ct_model *m, u32 thread_idx); /* "" when it has none */
 const char *ct_process_name(const struct ct_model *m, u32 process_idx);

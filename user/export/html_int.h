@@ -86,8 +86,8 @@ void ct_html__touches(struct ct_pack *p, const struct ct_facts *facts);
 
 /* ---- html_source.c ---- */
 /* Lines of source around what the findings and locks point at, as far as the calling user may read
- * them. */
-json_t *ct_html__sources(const struct ct_facts *facts);
+ * them; none of a trace that comes from elsewhere. */
+json_t *ct_html__sources(const struct ct_export_in *in);
 
 /* ---- json.c ---- */
 json_t *ct_json__summary(const struct ct_export_in *in);

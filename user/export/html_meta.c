@@ -265,7 +265,7 @@ json_t *ct_html__meta(const struct ct_export_in *in)
 	json_object_set_new(meta, "findings", findings(in->facts));
 	json_object_set_new(meta, "wakers", wakers(&in->facts->wakers));
 	json_object_set_new(meta, "losses", losses(m));
-	json_object_set_new(meta, "sources", ct_html__sources(in->facts));
+	json_object_set_new(meta, "sources", ct_html__sources(in));
 	ct_html__watched(meta, in->facts);
 	if (none)
 		ct_names__free(none);

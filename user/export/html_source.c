@@ -12,13 +12,18 @@
  * above the program's own file, then from the working directory.  newer: the file was changed after
  * the recording, its lines may have moved.  A redacted trace names no folder: it gets no lines, for
  * they would be those of any file of that name.
+ *
+ * Of a trace that came from elsewhere nothing is copied: the page would show its sender, to whom it
+ * may be sent back, lines of files that he can only guess at.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/rights.h"
@@ -33,6 +38,7 @@
 
 struct places {
 	CT_VEC(u32) frames;
+	bool public_only; /* files that everybody may read: root, who may read all, has no own */
 };
 
 static bool is_source(const char *path)
@@ -95,6 +101,21 @@ static void collect_places(struct places *p, const struct ct_facts *facts)
 }
 
 /* ---- finding and reading a file ---- */
+
+/* The file, and each directory above it. */
+static bool is_public(const char *path)
+{
+	char *whole = realpath(path, NULL), *slash;
+	struct stat st;
+	bool may = whole && !stat(whole, &st) && (st.st_mode & S_IROTH);
+
+	while (may && (slash = strrchr(whole, '/')) && slash > whole) {
+		*slash = 0;
+		may = !stat(whole, &st) && (st.st_mode & S_IXOTH);
+	}
+	free(whole);
+	return may;
+}
 
 /* The whole text, with a 0 behind it; NULL: not readable, or not what source is like. */
 static char *read_file(const struct ct_user *user, const char *path, struct stat *st)
@@ -213,6 +234,11 @@ static void add_file(json_t *sources, const struct ct_model *m, const struct ct_
 	char key[16], *path, *text = find_file(user, &place, &path, &st);
 	json_t *source;
 
+	if (text && p->public_only && !is_public(path)) {
+		free(path);
+		free(text);
+		text = NULL;
+	}
 	if (!text)
 		return;
 	source = new_source(m, path, &st);
@@ -234,15 +260,32 @@ static bool is_first_of_file(const struct ct_names *names, const struct places *
 	return true;
 }
 
-json_t *ct_html__sources(const struct ct_facts *facts)
+/* A trace may name any file of this machine, and its page be mailed: to its sender, perhaps.  It is
+ * no stranger's when it was recorded here, and is the reader's own file. */
+static bool is_strange(const struct ct_export_in *in, const struct ct_user *user)
 {
+	const char *host = in->facts->m->run->host;
+	struct utsname u;
+
+	if (in->just_recorded)
+		return false;
+	if (uname(&u) || !host || strcmp(host, u.nodename))
+		return true;
+	return !in->source || (user->uid && ct_source__owner(in->source) != user->uid);
+}
+
+json_t *ct_html__sources(const struct ct_export_in *in)
+{
+	const struct ct_facts *facts = in->facts;
 	json_t *sources = json_object();
 	struct places p = { 0 };
 	struct ct_user user;
 
 	if (!facts->m->names || facts->m->run->redacted || ct_rights__caller(&user))
 		return sources;
-	collect_places(&p, facts);
+	if (!is_strange(in, &user))
+		collect_places(&p, facts);
+	p.public_only = !user.uid && !in->just_recorded;
 	for (u32 i = 0; i < p.frames.cnt; i++)
 		if (is_first_of_file(facts->m->names, &p, i))
 			add_file(sources, facts->m, &user, &p, i);

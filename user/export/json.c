@@ -13,7 +13,8 @@
  *                start_time (UTC) cpus_machine arch libc host futex stacks cpu_samples_hz switches
  *                events processes cost (CPU time of recording: probes_ns, estimated; collector_ns);
  *                labels (an object), redacted (true), dropped_ns (time before the start that
- *                --max-size did not keep): only where there are any
+ *                --max-size did not keep), unrecorded (name tid since_ns of what got more rights by
+ *                exec and ran on): only where there are any
  *   loss         events; by_cpu by_kind waits_without_stack damage anomalies
  *   threads      tid pid name start_ns end_ns running_ns runnable_ns blocked_ns switches
  *                migrations kind; cpu_ns switches_before kernel_switches switches_agree
@@ -142,6 +143,25 @@ static json_t *run_labels(const struct ct_run *run)
 	return labels;
 }
 
+static json_t *run_unrecorded(const struct ct_model *m)
+{
+	json_t *rows = json_array();
+
+	for (u32 i = 0; i < m->threads.cnt; i++) {
+		const struct ct_thread *t = &m->threads.at[i];
+		json_t *o;
+
+		if (!(t->flags & CT_THREAD_LET_GO))
+			continue;
+		o = json_object();
+		set(o, "name", text(ct_strtab__get(m->strings, t->name)));
+		set(o, "tid", integer(t->tid));
+		set(o, "since_ns", integer(t->end_ns - m->start_ns));
+		json_array_append_new(rows, o);
+	}
+	return rows;
+}
+
 static json_t *run_object(const struct ct_model *m)
 {
 	const struct ct_run *run = m->run;
@@ -175,6 +195,8 @@ static json_t *run_object(const struct ct_model *m)
 		set(o, "labels", run_labels(run));
 	if (run->redacted)
 		set(o, "redacted", json_true());
+	if (ct_is_let_go(m))
+		set(o, "unrecorded", run_unrecorded(m));
 	return o;
 }
 
@@ -682,7 +704,8 @@ json_t *ct_json__summary(const struct ct_export_in *in)
 int ct_json__write(const struct ct_export_in *in, FILE *out)
 {
 	json_t *root = ct_json__summary(in);
-	int error = json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
+	int error = json_dump_callback(
+		root, ct_json_bytes, out, JSON_INDENT(1) | JSON_REAL_PRECISION(REAL_DIGITS));
 	json_decref(root);
 	fputc('\n', out);
 	return error || ferror(out) ? -EIO : 0;

@@ -52,6 +52,27 @@ char *ct_utf8_repair(const char *s)
 	return out;
 }
 
+/* As in base/fmt.c, which makes text for people of the same. */
+static bool is_obeyed(u32 code)
+{
+	return (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+int ct_json_bytes(const char *bytes, size_t size, void *out)
+{
+	for (size_t i = 0; i < size;) {
+		u32 code, n = ct_utf8_decode(bytes + i, &code);
+
+		if (n && is_obeyed(code))
+			fprintf(out, "\\u%04x", code);
+		else
+			fwrite(bytes + i, 1, n ? n : 1, out);
+		i += n ? n : 1;
+	}
+	return ferror(out) ? -1 : 0;
+}
+
 const char *ct_thread_name(const struct ct_model *m, u32 thread_idx)
 {
 	if (thread_idx >= m->threads.cnt)

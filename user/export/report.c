@@ -20,6 +20,7 @@
 #define WIDTH_DEFAULT 80u
 #define WIDTH_LEAST 60u
 #define NAME_SIZE 1024
+#define LET_GO_SHOWN 5u
 #define PLURAL(n) ((n) == 1 ? "" : "s")
 
 /* ---- shared by the sections ---- */
@@ -180,7 +181,7 @@ static char *describe_end(const struct ct_model *m)
 	char wall[CT_FMT_LEN];
 	u32 signal = (u32)run->wait_status & 0x7f;
 	const char *name = signal_name(signal);
-	ct_fmt_ns(wall, m->end_ns - m->start_ns);
+	ct_fmt_ns(wall, m->end_ns - m->start_ns + run->dropped_ns);
 	if (!m->complete)
 		return ct_asprintf("recorded for %s", wall);
 	if (run->attached)
@@ -251,6 +252,38 @@ static void write_labels(struct ct_report *r)
 	if (!run->redacted)
 		return;
 	ct_page__wrap(&r->page, 2, "redacted: no arguments, directories and host name are in here");
+}
+
+/* "passwd, su and 3 more" */
+static void write_let_go(struct ct_report *r)
+{
+	const struct ct_model *m = r->m;
+	char *names = ct_strdup(""), *longer;
+	u32 cnt = 0;
+	for (u32 i = 0; i < m->threads.cnt; i++) {
+		if (!(m->threads.at[i].flags & CT_THREAD_LET_GO) || cnt++ >= LET_GO_SHOWN)
+			continue;
+		longer = ct_asprintf("%s%s%s", names, *names ? ", " : "",
+			ct_strtab__get(m->strings, m->threads.at[i].name));
+		free(names);
+		names = longer;
+	}
+	if (cnt) {
+		char more[32] = "";
+		if (cnt > LET_GO_SHOWN)
+			snprintf(more, sizeof(more), " and %" PRIu32 " more", cnt - LET_GO_SHOWN);
+		char *safe = ct_page__safe(&r->page, names);
+		longer = ct_asprintf("%s%s got more rights than the caller's (set-user-id, "
+				     "set-group-id or file capabilities) and ran on; what happened "
+				     "there is not in here",
+			safe, more);
+		ct_page__ink(&r->page, CT_INK_WARN, false, "unrecorded:");
+		ct_page__stop(&r->page, r->page.column + 1);
+		ct_page__wrap(&r->page, 2, longer);
+		free(longer);
+		free(safe);
+	}
+	free(names);
 }
 
 static void write_cuts(struct ct_report *r)
@@ -413,8 +446,9 @@ static void write_stolen(struct ct_report *r)
 		return;
 	char *text = ct_asprintf("threads were on a CPU for %s, of which the kernel counts %s "
 				 "as theirs; switching, interrupts or the hypervisor took the "
-				 "rest",
-		ct_report__ns(r, on_cpu, on_cpu_ns), ct_report__ns(r, own, own_ns));
+				 "rest%s",
+		ct_report__ns(r, on_cpu, on_cpu_ns), ct_report__ns(r, own, own_ns),
+		r->lossy ? ", or it is what the lost events would have told" : "");
 	ct_page__stop(&r->page, 2);
 	ct_page__wrap(&r->page, 2, text);
 	free(text);
@@ -465,7 +499,7 @@ static void write_loss(struct ct_report *r)
 	ct_report__heading(r, "Lost events");
 	ct_page__stop(&r->page, r->page.column + 2);
 	if (!r->m->lost_events) {
-		char *none = say_unseen(r, "none");
+		char *none = say_unseen(r, r->m->complete ? "none" : "none before it was cut");
 		ct_page__wrap(&r->page, 2, none);
 		free(none);
 		return;
@@ -571,6 +605,7 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 	write_run(&r);
 	write_labels(&r);
 	write_cuts(&r);
+	write_let_go(&r);
 	ct_report__verdict(&r);
 	ct_report__hangs(&r);
 	ct_report__findings(&r);

@@ -13,6 +13,8 @@
  *     time    |  90 % lock, 10 % running  |  join   |      states:  L lock  # running  j join
  *     bar      LLLLLLLL#LLLLLLLLL#LLLLLLLL#jjjjjjjjj
  *
+ * A stretch in which events were lost shows ~: what the thread did then is not known.
+ *
  * A group of threads is drawn as their sum.  Letters tell the states apart without colour: capitals
  * where threads contend or wait for a device, small ones where a thread waits for another by
  * design, a mere dot or line where it rests.  Cost: O(slices + cells).
@@ -21,7 +23,7 @@
 
 #define FULL ((i64)1 << 20) /* a whole cell, in credit */
 
-static const struct ct_look looks[CT_SHOWN] = {
+static const struct ct_look looks[CT_SHOWN_LOST + 1] = {
 	[CT_RUNNING] = { "\xe2\x96\x88", "#", CT_INK_GREEN, false },
 	[CT_RUNNABLE] = { "\xe2\x96\x92", "=", CT_INK_ORANGE, false },
 	[CT_LOCK] = { "L", "L", CT_INK_VERMILLION, true },
@@ -41,6 +43,7 @@ static const struct ct_look looks[CT_SHOWN] = {
 	[CT_STOPPED] = { "T", "T", CT_INK_GREY, false },
 	[CT_OTHER] = { "?", "?", CT_INK_GREY, false },
 	[CT_SHOWN_SIGNAL] = { "g", "g", CT_INK_GREY, false },
+	[CT_SHOWN_LOST] = { "~", "~", CT_INK_WARN, false },
 };
 
 const struct ct_look *ct_look_of(u32 shown)
@@ -50,6 +53,8 @@ const struct ct_look *ct_look_of(u32 shown)
 
 const char *ct_shown_name(u32 shown)
 {
+	if (shown == CT_SHOWN_LOST)
+		return "events lost";
 	return shown == CT_SHOWN_SIGNAL ? "signal" : ct_state_name(shown);
 }
 
@@ -65,11 +70,13 @@ void ct_bar__init(struct ct_bar *bar, u32 cells)
 {
 	bar->cells = cells;
 	bar->state_ns = ct_alloc(cells * sizeof(*bar->state_ns));
+	bar->lost = ct_alloc(cells * sizeof(*bar->lost));
 }
 
 void ct_bar__clear(struct ct_bar *bar)
 {
 	free(bar->state_ns);
+	free(bar->lost);
 	*bar = (struct ct_bar){ 0 };
 }
 
@@ -97,12 +104,31 @@ static void add_slice(struct ct_bar *bar, ct_ns duration_ns, u32 state, ct_ns fr
 	}
 }
 
+/* A span that a bar can show: the longer half of a cell. */
+static void add_lost(struct ct_bar *bar, ct_ns duration_ns, ct_ns from, ct_ns until)
+{
+	for (u32 i = 0; i < bar->cells; i++) {
+		ct_ns start = cell_start(duration_ns, bar->cells, i);
+		ct_ns end = cell_start(duration_ns, bar->cells, i + 1);
+		ct_ns since = from > start ? from : start, to = until < end ? until : end;
+
+		bar->lost[i] |= to > since && to - since > (end - start) / 2;
+	}
+}
+
 void ct_bar__add(struct ct_bar *bar, const struct ct_model *m, const struct ct_thread *t)
 {
 	for (u32 i = 0; i < t->slices.cnt; i++) {
 		const struct ct_slice *s = &t->slices.at[i];
 		add_slice(bar, m->end_ns - m->start_ns, ct_shown_state(m, s),
 			s->start_ns - m->start_ns, ct_slice_end(t, i) - m->start_ns);
+	}
+	for (u32 i = 0; i < m->losses.cnt && (t->flags & CT_THREAD_LOSS); i++) {
+		const struct ct_loss_span *l = &m->losses.at[i];
+		if (l->until_ns > m->start_ns)
+			add_lost(bar, m->end_ns - m->start_ns,
+				l->since_ns > m->start_ns ? l->since_ns - m->start_ns : 0,
+				l->until_ns - m->start_ns);
 	}
 }
 
@@ -125,7 +151,7 @@ static u32 pick_state(const ct_ns state_ns[CT_SHOWN], i64 credit[CT_SHOWN])
 	return best;
 }
 
-void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_SHOWN])
+void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_SHOWN_LOST + 1])
 {
 	i64 credit[CT_SHOWN] = { 0 };
 	for (u32 i = 0; i < bar->cells; i++) {
@@ -134,6 +160,8 @@ void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_S
 			ct_page__stop(page, page->column + 1);
 			continue;
 		}
+		if (bar->lost[i])
+			s = CT_SHOWN_LOST;
 		const struct ct_look *look = &looks[s];
 		used[s] = true;
 		ct_page__ink(page, look->ink, look->filled,

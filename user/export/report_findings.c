@@ -108,9 +108,10 @@ void ct_report__verdict(struct ct_report *r)
 {
 	char *text, *shown;
 
-	if (!r->facts->findings.at.cnt)
-		return;
-	text = describe_verdict(r, &r->facts->findings.at.at[0]);
+	if (r->facts->findings.at.cnt)
+		text = describe_verdict(r, &r->facts->findings.at.at[0]);
+	else
+		text = ct_asprintf("the recording allows none: %s", ct_findings__doubt(r->facts));
 	shown = ct_page__safe(&r->page, text);
 	ct_report__heading(r, "Verdict");
 	ct_page__stop(&r->page, r->page.column + 2);

@@ -49,6 +49,7 @@ char *ct_report__count(const struct ct_report *r, char buf[CT_FMT_LEN], u64 n);
 /* States as the report shows them: CT_OTHER is told apart where it is a wait for a signal. */
 #define CT_SHOWN_SIGNAL CT_STATES
 #define CT_SHOWN (CT_STATES + 1)
+#define CT_SHOWN_LOST CT_SHOWN /* in bars: no state, events were lost */
 const char *ct_shown_name(u32 shown);
 /* Of a slice; its state, or CT_SHOWN_SIGNAL. */
 u32 ct_shown_state(const struct ct_model *m, const struct ct_slice *s);
@@ -63,11 +64,12 @@ const struct ct_look *ct_look_of(u32 shown);
 struct ct_bar {
 	u32 cells;
 	ct_ns (*state_ns)[CT_SHOWN]; /* [cells] */
+	bool *lost; /* [cells]: most of it is between two events around a loss */
 };
 void ct_bar__init(struct ct_bar *bar, u32 cells);
 void ct_bar__clear(struct ct_bar *bar);
 void ct_bar__add(struct ct_bar *bar, const struct ct_model *m, const struct ct_thread *t);
 /* Writes the bar; sets used[s] for each state that it shows. */
-void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_SHOWN]);
+void ct_bar__draw(const struct ct_bar *bar, struct ct_page *page, bool used[CT_SHOWN_LOST + 1]);
 
 #endif

@@ -43,7 +43,7 @@ struct table {
 	struct ct_strtab *keys;
 	u32 label_width, bar_width, figure_width[3], reason_width, place_width;
 	bool short_places;
-	bool used[CT_SHOWN];
+	bool used[CT_SHOWN_LOST + 1];
 };
 
 /* ---- which threads make a row ---- */
@@ -419,7 +419,7 @@ static void write_row(struct table *t, struct ct_report *r, struct row *row)
 static void write_legend(const struct table *t, struct ct_page *page)
 {
 	ct_page__stop(page, INDENT);
-	for (u32 s = 0; s < CT_SHOWN; s++) {
+	for (u32 s = 0; s <= CT_SHOWN_LOST; s++) {
 		if (!t->used[s])
 			continue;
 		const struct ct_look *look = ct_look_of(s);

@@ -22,6 +22,15 @@
 #define SCHEMA "https://www.speedscope.app/file-format-schema.json"
 #define NS_PER_S 1000000000u
 
+/* One code point of valid text; its length. */
+static u32 write_point(FILE *out, const char *at)
+{
+	u32 code, n = ct_utf8_decode(at, &code);
+
+	ct_json_bytes(at, n ? n : 1, out);
+	return n ? n : 1;
+}
+
 /* A string of JSON, quotes included: valid UTF-8, control characters escaped. */
 static void put_string(FILE *out, const char *raw)
 {
@@ -30,10 +39,10 @@ static void put_string(FILE *out, const char *raw)
 	for (const u8 *c = (const u8 *)text; *c; c++) {
 		if (*c == '"' || *c == '\\')
 			fprintf(out, "\\%c", *c);
-		else if (*c < 0x20 || *c == 0x7f)
+		else if (*c < 0x20)
 			fprintf(out, "\\u%04x", *c);
 		else
-			fputc(*c, out);
+			c += write_point(out, (const char *)c) - 1;
 	}
 	fputc('"', out);
 	free(text);

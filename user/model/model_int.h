@@ -65,6 +65,7 @@ struct thread_now {
 	ct_ns run_ns;	/* it last came to a CPU */
 	ct_ns was_off_ns; /* and had left one before */
 	ct_ns off_ns;	/* it last left a CPU */
+	ct_ns exec_ns;	/* it last became another program */
 	ct_ns awake_ns; /* CPU time since it first ran after its last sleep */
 	u32 acq_lock;	/* lock it may have got since its last sleep, which was for it */
 	u32 acq_evidence;

@@ -298,6 +298,9 @@ static void leave_cpu(struct build *b, u32 t, u32 state, u32 flags, const struct
 	now->off_ns = b->ts;
 	count_switch(b, t, state == CT_STATE_DEAD || (s && !(flags & CT_SWITCH_PREEMPTED)));
 	if (state == CT_STATE_DEAD) {
+		/* as if it had ended with the exec itself: bpf/task.bpf.c, let_go() */
+		if (now->exec_ns == b->ts && !now->exiting)
+			b->m->threads.at[t].flags |= CT_THREAD_LET_GO;
 		end_thread(b, t, b->ts);
 	} else if (s) {
 		block_thread(b, t, s);
@@ -555,6 +558,7 @@ void model_on_task_exec(struct build *b, const struct ct_event *e)
 		now->wait = CT_NONE;
 		start_recording(b, t, b->ts, 0);
 	}
+	now->exec_ns = b->ts;
 	model_settle_running(b, t, e->cpu);
 	if (b->m->processes.at[b->m->threads.at[t].process].thread_cnt > 1)
 		end_siblings(b, t);

@@ -53,6 +53,11 @@ static const char *base_name(const char *path)
 void ct_run__redact(struct ct_run *run)
 {
 	char **args = run->argv;
+	for (char **name = args; run->attached && name && *name; name++) {
+		char *bare = ct_strdup(base_name(*name));
+		free(*name);
+		*name = bare;
+	}
 	if (args && *args && !run->attached) {
 		char *program = ct_strdup(base_name(args[0]));
 		for (char **arg = args; *arg; arg++)

@@ -22,6 +22,7 @@ struct ct_source {
 	struct ct_order *order;
 	struct ct_loaded loaded; /* of a text trace */
 	u32 next_idx;
+	u32 owner;
 };
 
 bool ct_source__is_trace(int fd)
@@ -149,6 +150,7 @@ int ct_source__open(struct ct_source **out, const char *path, char **why)
 	int err = fd < 0 ? fd : 0;
 	if (!err) {
 		s = ct_alloc(sizeof(*s));
+		s->owner = st.st_uid;
 		err = open_by_look(s, fd, &st, path, &text);
 	}
 	if (err) {
@@ -200,6 +202,11 @@ bool ct_source__complete(const struct ct_source *s)
 const char *ct_source__damage(const struct ct_source *s)
 {
 	return s->reader ? ct_reader__damage(s->reader) : NULL;
+}
+
+u32 ct_source__owner(const struct ct_source *s)
+{
+	return s->owner;
 }
 
 void ct_source__free(struct ct_source *s)

@@ -67,11 +67,13 @@ function Head({ store }: { store: Store }) {
 					Help <kbd>?</kbd>
 				</button>
 			</p>
-			{(loss.events > 0 || loss.damage || !run.complete) && (
+			{(loss.events > 0 || loss.damage || !run.complete || run.unrecorded) && (
 				<p class="warning" role="note">
 					{loss.events > 0 &&
 						`${formatCount(loss.events)} events were lost: figures marked ~ may be off, most of all near the grey bands. `}
 					{loss.damage && `A part of the trace could not be read: ${loss.damage}. `}
+					{run.unrecorded &&
+						`${run.unrecorded.map((p) => p.name).join(', ')} got more rights than the caller's and ran on, unrecorded. `}
 					{!run.complete && 'The recording was not finished: it shows what was written by then.'}
 				</p>
 			)}

@@ -110,6 +110,15 @@ enum ct_watch_on {
 	CT_WATCH_PAUSE = 2, /* not seen for a while, because it is touched too often; ON ends it */
 };
 
+/* How the bytes of a watched variable are meant. */
+enum ct_value_kind {
+	CT_VALUE_SIGNED = 0, /* also: not known */
+	CT_VALUE_UNSIGNED = 1,
+	CT_VALUE_FLOAT = 2,
+	CT_VALUE_POINTER = 3,
+	CT_VALUE_BITS = 4, /* bit-fields, all that are in these bytes */
+};
+
 #define CT_ACCESS_READ 1u
 #define CT_ACCESS_WRITE 2u
 #define CT_ACCESS_ATOMIC 4u  /* by one instruction that no other CPU can come between */

@@ -84,7 +84,8 @@ struct ct_watcher {
 	ct_ns turn_len_ns;
 	u64 turn_hits;	 /* of watch_hits, when it began */
 	u32 next_var;	 /* auto: first of the next turn, from 0 */
-	u32 rounds;
+	bool several;	 /* auto: there have been several threads: from then on turns count */
+	bool restart;	 /* auto: everyone's turn comes anew */
 };
 
 /* ---- the trace is told ---- */
@@ -211,8 +212,9 @@ static int arm_thread(struct ct_watcher *w, u32 tid)
 
 static void set_slot(struct ct_watcher *w, u32 slot, u32 var)
 {
-	const struct ct_watch_var *v = &w->found.vars.at[var - 1];
+	struct ct_watch_var *v = &w->found.vars.at[var - 1];
 
+	v->had_turn = true;
 	w->slot_var[slot] = var;
 	w->s->skel->bss->watch_addr[slot] = v->addr;
 	w->s->skel->bss->watch_size[slot] = v->size;
@@ -306,7 +308,7 @@ int ct_watcher__new(
 	w = ct_alloc(sizeof(*w));
 	w->s = s;
 	w->opts = *opts;
-	w->automatic = !strcmp(opts->what, "auto");
+	w->automatic = !strcmp(opts->what, CT_WATCH_AUTO);
 	w->armed_by = ct_table__new();
 	w->places = ct_table__new();
 	w->readings_by = ct_table__new();
@@ -320,9 +322,18 @@ int ct_watcher__new(
 	return 0;
 }
 
+/* They are variables all the same, and the trace says so. */
+static void tell_turnless(struct ct_watcher *w)
+{
+	for (u32 var = 1; var <= w->found.vars.cnt; var++)
+		if (!w->found.vars.at[var - 1].had_turn)
+			inject_watch(w, var, CT_WATCH_OFF);
+}
+
 void ct_watcher__stop(struct ct_watcher *w)
 {
 	disarm_all(w);
+	tell_turnless(w);
 	w->stopped = true; /* the end of the recording says the rest */
 }
 
@@ -377,21 +388,35 @@ u64 ct_watcher__seed(const struct ct_watcher *w)
 
 /* ---- beginning ---- */
 
+/* None, or more than there are registers. */
+static int check_count(const struct ct_watcher *w, char **why)
+{
+	u32 cnt = w->found.vars.cnt;
+
+	if (!cnt && w->automatic)
+		*why = ct_strdup("no variables are known by name: compile with -g, or give one by "
+				 "its name in 'nm' or its address: '*ADDRESS:SIZE'");
+	else if (!cnt)
+		*why = ct_asprintf("'%s' is no variable", w->opts.what);
+	else if (!w->automatic && cnt > CT_WATCH_SLOTS)
+		*why = ct_asprintf("'%s' needs %u debug registers of at most 8 bytes, and there "
+				   "are %d: name at most %d variables, members or elements; "
+				   "'--watch auto' goes over all by turns",
+			w->opts.what, cnt, CT_WATCH_SLOTS, CT_WATCH_SLOTS);
+	return !cnt ? -ENOENT : *why ? -E2BIG : 0;
+}
+
 static int find(struct ct_watcher *w, u32 pid, char **why)
 {
 	int err = ct_watch_find(&w->found, pid, &w->opts, why);
 
 	w->tgid = pid;
-	if (!err && !w->found.vars.cnt) {
-		*why = ct_strdup("there is no variable to watch: compile with -g, or name one");
-		err = -ENOENT;
+	if (!err && w->found.list) {
+		*why = ct_strdup(w->found.list);
+		return -ECANCELED;
 	}
-	if (!err && !w->automatic && w->found.vars.cnt > CT_WATCH_SLOTS) {
-		*why = ct_asprintf("'%s' needs %u debug registers of at most 8 bytes, and there "
-				   "are %d: name members or elements",
-			w->opts.what, w->found.vars.cnt, CT_WATCH_SLOTS);
-		err = -E2BIG;
-	}
+	if (!err)
+		err = check_count(w, why);
 	if (err && !*why)
 		*why = ct_asprintf("cannot look into process %u: %s", pid, strerror(-err));
 	return err;
@@ -509,6 +534,11 @@ char *ct_watcher__announce(const struct ct_watcher *w)
 	return text;
 }
 
+const char *ct_watcher__notes(const struct ct_watcher *w)
+{
+	return w->found.notes;
+}
+
 const char *ct_watcher__name(const struct ct_watcher *w, u32 var)
 {
 	return var && var <= w->found.vars.cnt ? w->found.vars.at[var - 1].name : NULL;
@@ -532,24 +562,36 @@ static void resume_hits(struct ct_watcher *w, ct_ns now_ns)
 	w->window_hits = w->s->skel->bss->watch_hits;
 }
 
-/* The next four variables have their turn. */
+static void move_slot(struct ct_watcher *w, u32 slot, u32 var)
+{
+	const struct ct_watch_var *v = &w->found.vars.at[var - 1];
+
+	w->s->skel->bss->watch_var[slot] = 0;
+	for (u32 i = 0; i < w->armed.cnt; i++)
+		if (w->armed.at[i].slot == slot)
+			ct_watch_move(w->armed.at[i].fd, v->addr, v->size, !v->barred);
+	set_slot(w, slot, var);
+}
+
+/*
+ * The next four variables have their turn: those of their own first, then members, then elements
+ * of arrays, and nobody again before all have had theirs.  A program that has one thread shares
+ * nothing: when it has several, the turns begin again with the first one, and are short again.
+ */
 static void next_turn(struct ct_watcher *w, ct_ns now_ns)
 {
 	u32 cnt = w->found.vars.cnt;
 
+	if (w->restart) {
+		w->next_var = 0;
+		w->turn_len_ns = TURN_FIRST_NS;
+		w->restart = false;
+	}
 	inject_slots(w, CT_WATCH_OFF);
 	for (u32 slot = 0; slot < CT_WATCH_SLOTS && w->slot_var[slot]; slot++) {
-		u32 var = w->next_var + 1;
-
-		w->s->skel->bss->watch_var[slot] = 0;
-		for (u32 i = 0; i < w->armed.cnt; i++)
-			if (w->armed.at[i].slot == slot)
-				ct_watch_move(w->armed.at[i].fd, w->found.vars.at[var - 1].addr,
-					w->found.vars.at[var - 1].size,
-					!w->found.vars.at[var - 1].barred);
-		set_slot(w, slot, var);
+		move_slot(w, slot, w->next_var + 1);
 		w->next_var = (w->next_var + 1) % cnt;
-		if (!w->next_var && w->turn_len_ns < TURN_MOST_NS)
+		if (!w->next_var && w->several && w->turn_len_ns < TURN_MOST_NS)
 			w->turn_len_ns *= 2;
 	}
 	inject_slots(w, CT_WATCH_ON);
@@ -561,7 +603,7 @@ static void next_turn(struct ct_watcher *w, ct_ns now_ns)
 static bool is_turn_over(const struct ct_watcher *w, u64 hits, ct_ns now_ns)
 {
 	return w->found.vars.cnt > CT_WATCH_SLOTS && !w->paused &&
-	       (now_ns >= w->turn_ns || hits - w->turn_hits > TURN_HITS);
+	       (now_ns >= w->turn_ns || hits - w->turn_hits > TURN_HITS || w->restart);
 }
 
 int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns)
@@ -598,14 +640,23 @@ static void see_thread(struct ct_watcher *w, const struct ct_hdr *hdr, const str
 		arm_thread(w, hdr->tid);
 }
 
+static void see_company(struct ct_watcher *w, const struct ct_hdr *hdr, const struct ct_task_new *n)
+{
+	if (!w->automatic || w->several || n->tgid != w->tgid || hdr->tid == n->tgid)
+		return;
+	w->several = w->restart = true;
+}
+
 void ct_watcher__see(struct ct_watcher *w, const struct ct_hdr *hdr)
 {
 	const struct ct_block *b = (const void *)(hdr + 1);
 
 	if (w->stopped)
 		return;
-	if (hdr->kind == CT_TASK_NEW)
+	if (hdr->kind == CT_TASK_NEW) {
 		see_thread(w, hdr, (const void *)(hdr + 1));
+		see_company(w, hdr, (const void *)(hdr + 1));
+	}
 	if (hdr->kind == CT_BLOCK && w->armed.cnt && b->owner && b->nr != CT_NR_NONE &&
 		b->nr == w->s->skel->rodata->nr_futex)
 		learn_lock(w, b->arg0, b->arg1, b->arg2);

@@ -13,6 +13,7 @@
  *     loops.c        the loop around an instruction
  *     loop_turns.c   whether that loop works or only looks
  *     unwind.c       snapshot -> return addresses
+ *     variables.c, variable_types.c, variable_names.c   data: where it is, what it is, how it is called
  *     symbolize.c    the public face: places, stacks, names
  *
  * Addresses inside a file ("vaddr") are those of its symbol table.  Strings returned by an ELF file
@@ -51,6 +52,7 @@ struct ct_elf_syms;
 struct ct_files;
 struct ct_dwarf;
 struct ct_call_sites;
+struct ct_elf_vars;
 struct ct_elf {
 	char *path;	      /* as mapped, without " (deleted)" */
 	const char *debug_root; /* "/usr/lib/debug" */
@@ -74,6 +76,7 @@ struct ct_elf {
 	struct ct_elf_syms *syms;      /* NULL until asked for */
 	struct ct_dwarf *dwarf;	       /* NULL until asked for */
 	struct ct_call_sites *calls;   /* NULL until asked for */
+	struct ct_elf_vars *vars;      /* NULL until asked for */
 };
 /* Opens a regular file for reading, without the side effects that opening a device or a FIFO
  * has. */
@@ -112,6 +115,11 @@ char *ct_elf__plain_name(struct ct_elf *f, const char *raw); /* free() it */
 
 /* ---- demangle.c ---- */
 char *ct_demangle(const char *raw); /* free() it; a copy of raw when it is not mangled */
+
+/* ---- variable_names.c ---- */
+/* "accounts[2].m", what DWARF has at vaddr; *offset: bytes into it; NULL: not known; free() it. */
+char *ct_elf__member_at(struct ct_elf *f, u64 vaddr, u64 *offset);
+void ct_elf_vars__free(struct ct_elf_vars *v);
 
 /* ---- own_locks.c ---- */
 bool ct_has_own_locks(struct ct_elf *f);

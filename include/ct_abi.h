@@ -110,13 +110,10 @@ enum ct_watch_on {
 	CT_WATCH_PAUSE = 2, /* not seen for a while, because it is touched too often; ON ends it */
 };
 
-/* How the bytes of a watched variable are meant. */
-enum ct_value_kind {
-	CT_VALUE_SIGNED = 0, /* also: not known */
-	CT_VALUE_UNSIGNED = 1,
-	CT_VALUE_FLOAT = 2,
-	CT_VALUE_POINTER = 3,
-	CT_VALUE_BITS = 4, /* bit-fields, all that are in these bytes */
+enum ct_watch_value {
+	CT_WATCH_SIGNED = 0,
+	CT_WATCH_UNSIGNED = 1, /* pointers and truth values, too */
+	CT_WATCH_FLOAT = 2,    /* of 4 or 8 bytes */
 };
 
 #define CT_ACCESS_READ 1u

@@ -50,7 +50,7 @@ struct ct_watch_var {
 	char *name;
 	u64 addr;
 	u32 size; /* 1, 2, 4 or 8; addr is a multiple */
-	u8 kind;   /* CT_VALUE_* */
+	u32 type;  /* enum ct_watch_value */
 	u8 rank;   /* CT_RANK_* */
 	bool barred; /* the program cannot go on while it is watched */
 	bool had_turn;

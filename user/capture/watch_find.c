@@ -3,7 +3,7 @@
  * From names to addresses, in a process whose libraries are mapped: its files are read by a child
  * process with no more rights than the user has, which tells what it found in lines:
  *
- *     v ADDRESS SIZE KIND RANK NAME   a variable
+ *     v ADDRESS SIZE TYPE RANK NAME   a variable; TYPE is of enum ct_watch_value
  *     l ADDRESS OWNER NAME       a lock; OWNER is the offset of the owner's word
  *     p ADDRESS                  a pointer to a lock, or to what has one in it
  *     o                          it may use locks that have no owner
@@ -141,7 +141,7 @@ static void tell_error(FILE *out, char *why)
 static void tell_var(FILE *out, const struct ct_variable *v)
 {
 	if (!strchr(v->name, '\n'))
-		fprintf(out, "v %" PRIx64 " %" PRIu64 " %u %u %s\n", v->addr, v->size, v->kind,
+		fprintf(out, "v %" PRIx64 " %" PRIu64 " %u %u %s\n", v->addr, v->size, v->type,
 			v->rank, v->name);
 }
 
@@ -220,7 +220,7 @@ static void find_address(FILE *out, const struct modules *m, char *spec)
 					    spec));
 	say_pieces(out, spec, addr, size);
 	tell_var(out, &(struct ct_variable){ .name = spec, .addr = addr, .size = size,
-			      .kind = CT_VALUE_SIGNED });
+			      .type = CT_WATCH_SIGNED });
 }
 
 /* ---- names ---- */
@@ -293,7 +293,7 @@ static char *guess_name(const struct modules *m, const char *spec)
 
 static void tell_found(FILE *out, const struct ct_variable *v)
 {
-	if (v->kind == CT_VALUE_BITS)
+	if (v->bits)
 		tell_line(out, 'n', ct_asprintf("%s is a bit-field: the byte%s that hold%s it %s "
 						"watched whole, with all that is in %s", v->name,
 					    v->size > 1 ? "s" : "", v->size > 1 ? "" : "s",
@@ -481,7 +481,8 @@ static void add_var(struct ct_watch_found *out, const struct ct_variable *v, boo
 			.name = at == v->addr ? ct_strdup(v->name)
 					      : ct_asprintf("%s+%" PRIu64, v->name, at - v->addr),
 			.addr = at, .size = part,
-			.kind = part == v->size ? v->kind : CT_VALUE_SIGNED,
+			.type = part == v->size || v->type != CT_WATCH_FLOAT ? v->type
+									     : CT_WATCH_SIGNED,
 			.rank = pieces ? CT_RANK_ELEMENT : v->rank };
 		at += part;
 	}
@@ -498,13 +499,13 @@ static void add_text(char **text, const char *line)
 static void take_var(struct ct_watch_found *out, char *line, bool automatic)
 {
 	unsigned long long addr, size;
-	unsigned kind, rank;
+	unsigned type, rank;
 	int at = 0;
 
-	if (sscanf(line, " %llx %llu %u %u %n", &addr, &size, &kind, &rank, &at) < 4 || !at)
+	if (sscanf(line, " %llx %llu %u %u %n", &addr, &size, &type, &rank, &at) < 4 || !at)
 		return;
 	const struct ct_variable v = { .name = line + at, .addr = addr, .size = size,
-		.kind = (u8)kind, .rank = (u8)rank };
+		.type = type, .rank = (u8)rank };
 
 	add_var(out, &v, automatic);
 }

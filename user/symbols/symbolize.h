@@ -63,10 +63,11 @@ struct ct_variable {
 	char *name; /* "stats.misses": of a scalar, what one instruction may touch alone */
 	u64 addr;   /* in the process */
 	u64 size;
+	u32 type;  /* enum ct_watch_value */
 	u64 owner; /* locks: offset of the word that has the owner's tid; 0: a pointer to one */
 	const char *sync; /* "a mutex": what threads wait with, and no data; NULL */
-	u8 kind;   /* CT_VALUE_* */
 	u8 rank;   /* CT_RANK_* */
+	bool bits; /* bytes that hold bit-fields, all that are in them */
 };
 #define CT_RANK_WHOLE 0u  /* a variable of its own */
 #define CT_RANK_MEMBER 1u

@@ -270,39 +270,40 @@ static bool has_lock(Dwarf_Die *typed, u32 depth)
 
 /* ---- how the bytes are meant ---- */
 
-static u8 kind_of(Dwarf_Die *type)
+static u32 value_type(Dwarf_Die *type)
 {
 	Dwarf_Attribute attr;
 	Dwarf_Word encoding = 0;
 
 	if (dwarf_tag(type) == DW_TAG_pointer_type || dwarf_tag(type) == DW_TAG_ptr_to_member_type)
-		return CT_VALUE_POINTER;
+		return CT_WATCH_UNSIGNED;
 	if (dwarf_tag(type) != DW_TAG_base_type && dwarf_tag(type) != DW_TAG_enumeration_type)
-		return CT_VALUE_SIGNED;
+		return CT_WATCH_SIGNED;
 	if (!dwarf_attr(type, DW_AT_encoding, &attr) || dwarf_formudata(&attr, &encoding))
-		return CT_VALUE_SIGNED;
+		return CT_WATCH_SIGNED;
 	switch (encoding) {
 	case DW_ATE_float:
-		return CT_VALUE_FLOAT;
+		return CT_WATCH_FLOAT;
 	case DW_ATE_unsigned:
 	case DW_ATE_boolean:
 	case DW_ATE_unsigned_char:
 	case DW_ATE_UTF:
-		return CT_VALUE_UNSIGNED;
+		return CT_WATCH_UNSIGNED;
 	default:
-		return CT_VALUE_SIGNED;
+		return CT_WATCH_SIGNED;
 	}
 }
 
 /* ---- the parts of a variable ---- */
 
-static void add_part(struct parts *q, const char *name, u64 vaddr, u64 size, u8 kind, bool member)
+static struct ct_variable *add_part(
+	struct parts *q, const char *name, u64 vaddr, u64 size, bool member)
 {
 	struct ct_variable *v = variables_add(q->out, name, vaddr, size);
 
-	v->kind = kind;
 	v->rank = q->arrays ? CT_RANK_ELEMENT : member ? CT_RANK_MEMBER : CT_RANK_WHOLE;
 	q->left--;
+	return v;
 }
 
 /* Neighbours are one place in memory: the processor writes them together. */
@@ -310,7 +311,10 @@ static void add_bits(struct parts *q, const char *name, u64 vaddr, u64 bytes)
 {
 	if (q->take == PARTS_LOCKS || vaddr + bytes <= q->bits_end)
 		return;
-	add_part(q, name, vaddr, bytes, CT_VALUE_BITS, true);
+	struct ct_variable *v = add_part(q, name, vaddr, bytes, true);
+
+	v->type = CT_WATCH_UNSIGNED;
+	v->bits = true;
 	q->bits_end = vaddr + bytes;
 }
 
@@ -440,6 +444,6 @@ void variables_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 va
 	else if (variables_is_aggregate(&type))
 		add_members(q, &type, name, vaddr, depth);
 	else if (q->take != PARTS_LOCKS && size)
-		add_part(q, name, vaddr, size, kind_of(&type),
-			dwarf_tag(typed) != DW_TAG_variable);
+		add_part(q, name, vaddr, size, dwarf_tag(typed) != DW_TAG_variable)->type =
+			value_type(&type);
 }

@@ -156,7 +156,10 @@ static void add_found(struct wanted *w, struct ct_variables *out, Dwarf_Die *typ
 
 	if (dwarf_tag(typed) == DW_TAG_member && variables_member(typed, &offset, &bytes, &bits) &&
 		bits) {
-		variables_add(out, w->spec, vaddr, bytes)->kind = CT_VALUE_BITS;
+		struct ct_variable *v = variables_add(out, w->spec, vaddr, bytes);
+
+		v->type = CT_WATCH_UNSIGNED;
+		v->bits = true;
 		return;
 	}
 	variables_parts(&parts, typed, w->spec, vaddr, 0);

@@ -47,6 +47,7 @@ u64 watch_held = 0;
 u64 watch_pointers[CT_WATCH_POINTERS] = {};
 u32 watch_pointer_cnt = 0;
 u64 watch_hits = 0;
+u32 watch_trial = 0;
 u64 shake_seed = 0;
 u32 shake_base = 0;
 u32 shake_cnt[SHAKE_THREADS] = {};

@@ -131,6 +131,6 @@ extern u32 shake_base; /* the first thread: those of two runs have the same dist
 #define SHAKE_THREADS 64
 extern u32 shake_cnt[SHAKE_THREADS]; /* delays thrown so far, by thread */
 extern u64 watch_hits; /* of traced threads, since the start; this side counts */
-extern u32 watch_trial; /* tid of the recorder while it measures the price of a hit; 0: it does not */
+extern u32 watch_trial; /* tid of the recorder, while it measures what its hits cost; or 0 */
 
 #endif

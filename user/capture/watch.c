@@ -526,9 +526,10 @@ int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why)
 char *ct_watcher__announce(const struct ct_watcher *w)
 {
 	char price[CT_FMT_LEN], dear[CT_FMT_LEN], cnt[CT_FMT_LEN];
-	char *what = w->automatic ? ct_asprintf("%u variables and elements of arrays, %d at a time", w->found.vars.cnt,
-					    CT_WATCH_SLOTS)
-				  : ct_strdup(w->opts.what);
+	char *what = w->automatic
+			     ? ct_asprintf("%u variables and elements of arrays, %d at a time",
+				       w->found.vars.cnt, CT_WATCH_SLOTS)
+			     : ct_strdup(w->opts.what);
 	char *limit = w->automatic
 			      ? ct_strdup("a sample is seen, for a twentieth of a CPU at most")
 			      : ct_asprintf("after %s of them a sample is seen, for half a CPU at "

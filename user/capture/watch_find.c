@@ -205,7 +205,8 @@ static void find_address(FILE *out, const struct modules *m, char *spec)
 	u64 addr, size;
 
 	if (!read_address(spec + 1, &addr, &size)) {
-		tell_error(out, ct_asprintf("'%s' is no address and size, as '*0x4088:8' is", spec));
+		tell_error(out,
+			ct_asprintf("'%s' is no address and size, as '*0x4088:8' is", spec));
 		return;
 	}
 	r = find_region(out, m, spec, &addr, size);

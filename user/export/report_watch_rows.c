@@ -67,15 +67,24 @@ static bool is_plain(const struct ct_shared *v)
 	return !v->witness_cnt && v->racy[0] == CT_NONE;
 }
 
-static bool is_alike(const struct ct_report *r, const struct ct_shared *a, const struct ct_shared *b)
+/* The same can be said of both, or of one there is little to say: it was seen too rarely. */
+static bool is_said_alike(const struct ct_shared *a, const struct ct_shared *b)
+{
+	if (a->sharing <= CT_SHARE_HANDED_ON || b->sharing <= CT_SHARE_HANDED_ON)
+		return true;
+	return a->sharing == b->sharing && a->shown_locks == b->shown_locks &&
+	       a->unclear == b->unclear;
+}
+
+static bool is_alike(
+	const struct ct_report *r, const struct ct_shared *a, const struct ct_shared *b)
 {
 	const struct ct_watched *x = &r->m->watched.at[a->watched];
 	const struct ct_watched *y = &r->m->watched.at[b->watched];
 	char one[NAME_SIZE], other[NAME_SIZE];
 
-	return x->process == y->process && x->size == y->size && a->sharing == b->sharing &&
-	       a->shown_locks == b->shown_locks && a->unclear == b->unclear && is_plain(a) &&
-	       is_plain(b) &&
+	return x->process == y->process && x->size == y->size && is_said_alike(a, b) &&
+	       is_plain(a) && is_plain(b) &&
 	       is_same_array(ct_watched_name(r->m, x, one, sizeof(one)),
 		       ct_watched_name(r->m, y, other, sizeof(other)));
 }
@@ -93,6 +102,11 @@ static void add_user(struct ct_shared *to, const struct ct_sharer *u)
 
 static void add_element(struct ct_watch_row *row, const struct ct_shared *v)
 {
+	if (v->sharing > row->v.sharing) {
+		row->v.sharing = v->sharing;
+		row->v.shown_locks = v->shown_locks;
+		row->v.unclear = v->unclear;
+	}
 	row->v.reads += v->reads;
 	row->v.writes += v->writes;
 	row->v.unknown += v->unknown;
@@ -167,7 +181,8 @@ void ct_watch_rows__say_rest(struct ct_report *r, const struct ct_watch_rows *ro
 	say(r, rows->beyond, "more is shared (-v)", "more are shared (-v)");
 	say(r, rows->unshared, "more was touched by one thread, or none, in its turns (-v)",
 		"more were touched by one thread, or none, in their turns (-v)");
-	say(r, rows->turnless, "had no turn while there were several threads: run longer, or name it",
+	say(r, rows->turnless,
+		"had no turn while there were several threads: run longer, or name it",
 		"had no turn while there were several threads: run longer, or name them");
 }
 
@@ -175,8 +190,8 @@ void ct_watch_rows__say_rest(struct ct_report *r, const struct ct_watch_rows *ro
 
 struct view {
 	ct_ns least_ns; /* that one of them was watched */
-	u64 seen, missed; /* writes of a counter, by how far its values are apart */
-	u32 pauses;
+	/* writes of the counter of which least was seen, by how far its values are apart */
+	u64 seen, missed;
 	bool gaps;
 };
 
@@ -204,8 +219,10 @@ static void count_missed(const struct ct_model *m, const struct ct_watched *w, s
 	}
 	if (!step || far / step > UINT32_MAX || far % step)
 		return;
-	view->seen += writes;
-	view->missed += far / step;
+	if (view->seen && far / step * view->seen <= view->missed * writes)
+		return;
+	view->seen = writes;
+	view->missed = far / step;
 }
 
 static struct view look(const struct ct_report *r)
@@ -245,8 +262,8 @@ char *ct_watch_describe_view(const struct ct_report *r)
 	if (view.least_ns == UINT64_MAX)
 		return ct_strdup("a sample: none had a turn; run longer");
 	if (view.missed && view.seen * run_ns / (view.seen + view.missed) < view.least_ns)
-		return ct_asprintf("a sample: by the values that were missed, %s of the writes; "
-				   "more may have happened",
+		return ct_asprintf("a sample: of the variable least seen, %s of its writes, by the "
+				   "values that were missed; more may have happened",
 			ct_report__share(share, view.seen, view.seen + view.missed, false));
 	return ct_asprintf("a sample: each at least %s of the time, in which the program is much "
 			   "slower: of its accesses it may be far less; more may have happened",

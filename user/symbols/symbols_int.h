@@ -13,7 +13,8 @@
  *     loops.c        the loop around an instruction
  *     loop_turns.c   whether that loop works or only looks
  *     unwind.c       snapshot -> return addresses
- *     variables.c, variable_types.c, variable_names.c   data: where it is, what it is, how it is called
+ *     variables.c    data by its name; variable_types.c: what it is; variable_names.c: how it is
+ *                    called
  *     symbolize.c    the public face: places, stacks, names
  *
  * Addresses inside a file ("vaddr") are those of its symbol table.  Strings returned by an ELF file
@@ -117,8 +118,10 @@ char *ct_elf__plain_name(struct ct_elf *f, const char *raw); /* free() it */
 char *ct_demangle(const char *raw); /* free() it; a copy of raw when it is not mangled */
 
 /* ---- variable_names.c ---- */
-/* "accounts[2].m", what DWARF has at vaddr; *offset: bytes into it; NULL: not known; free() it. */
-char *ct_elf__member_at(struct ct_elf *f, u64 vaddr, u64 *offset);
+/* "accounts[2].m", what DWARF has at vaddr; *offset: bytes into it; NULL: not known; free() it.
+ * `symbol` is what the variable is called that begins at symbol_vaddr; NULL: not known. */
+char *ct_elf__member_at(
+	struct ct_elf *f, u64 vaddr, const char *symbol, u64 symbol_vaddr, u64 *offset);
 void ct_elf_vars__free(struct ct_elf_vars *v);
 
 /* ---- own_locks.c ---- */

@@ -234,7 +234,8 @@ static bool step_in(Dwarf_Die *typed, u64 *offset, char **name)
 	return true;
 }
 
-char *ct_elf__member_at(struct ct_elf *f, u64 vaddr, u64 *offset)
+char *ct_elf__member_at(
+	struct ct_elf *f, u64 vaddr, const char *symbol, u64 symbol_vaddr, u64 *offset)
 {
 	const struct ct_elf_vars *vars = vars_of(f);
 	Dwarf_Die die;
@@ -245,14 +246,16 @@ char *ct_elf__member_at(struct ct_elf *f, u64 vaddr, u64 *offset)
 		i++;
 	if (i == vars->at.cnt || !dwarf_offdie(f->dbg, vars->at.at[i].die, &die))
 		return NULL;
-	name = variables_name(&die);
+	/* the symbol has all scopes in its name, DWARF not for what has internal linkage */
+	name = symbol && symbol_vaddr == vars->at.at[i].lo ? ct_strdup(symbol)
+							    : variables_name(&die);
+	if (!name)
+		return NULL;
 	*offset = vaddr - vars->at.at[i].lo;
-	for (u32 depth = 0; name && depth < NESTING_MAX && !variables_sync(&die); depth++)
+	for (u32 depth = 0; depth < NESTING_MAX && !variables_sync(&die); depth++)
 		if (!step_in(&die, offset, &name))
 			return name;
-	/* what the C library has in its locks is nobody's name */
-	*offset = 0;
-	return name;
+	return name; /* what the C library has in its locks is nobody's name */
 }
 
 void ct_elf_vars__free(struct ct_elf_vars *v)

@@ -371,7 +371,8 @@ static void add_members(
 		const char *own = dwarf_tag(&member) == DW_TAG_inheritance
 					  ? NULL
 					  : dwarf_diename(&member);
-		char *longer = !own || variables_is_inside(type, &member, own) ? ct_strdup(name) : ct_asprintf("%s.%s", name, own);
+		bool unnamed = !own || variables_is_inside(type, &member, own);
+		char *longer = unnamed ? ct_strdup(name) : ct_asprintf("%s.%s", name, own);
 
 		if (bits)
 			add_bits(q, longer, vaddr + offset, bytes);

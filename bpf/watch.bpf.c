@@ -47,10 +47,10 @@ static __always_inline u64 held_locks(struct task_struct *task)
 
 #if !defined(__TARGET_ARCH_arm64)
 /*
- * The kernel's reading of the variable meets the debug register, too, and costs a second trap: 75 us
- * on some virtual machines.  Where the kernel maps all memory the same bytes have another address,
- * which no register watches; the page table leads there.  It cannot change meanwhile: who takes a
- * page away waits until this CPU, whose interrupts are off, has flushed it.
+ * The kernel's reading of the variable meets the debug register, too, and costs a second trap:
+ * 75 us on some virtual machines.  Where the kernel maps all memory the same bytes have another
+ * address, which no register watches; the page table leads there.  It cannot change meanwhile:
+ * who takes a page away waits until this CPU, whose interrupts are off, has flushed it.
  */
 #define PAGE_PRESENT 1u
 #define PAGE_LARGE 0x80u

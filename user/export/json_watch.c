@@ -7,7 +7,8 @@
  *       "locks": ["big_lock"], "threads": [{"tid": N, "reads": N, "writes": N}],
  *       "lost_updates": N,
  *       "witness": [{"t_ns": N, "tid": N, "cpu": N, "access": "read", "atomic": false,
- *                    "value": N, "before": N|null, "exact": true, "function": "...", "file": "...", "line": N,
+ *                    "value": N, "before": N|null, "exact": true,
+ *                    "function": "...", "file": "...", "line": N,
  *                    "locks": []}],
  *       "unprotected": [two of the same]}]
  *

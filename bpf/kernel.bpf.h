@@ -52,6 +52,7 @@ struct sched_entity {
 struct file;
 struct mm_struct {
 	unsigned long start_code, end_code, start_stack, mmap_base;
+	void *pgd;
 	struct file *exe_file;
 };
 

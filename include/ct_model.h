@@ -223,6 +223,9 @@ struct ct_touch {
 };
 /* accesses may be missing between the one before of this variable and this one */
 #define CT_TOUCH_GAP 1u
+/* its value was read from memory a moment later (arm64: earlier), when another thread may just have
+ * written; CT_ACCESS_LATE without this one is as good as exact */
+#define CT_TOUCH_VAGUE 4u
 #define CT_TOUCH_PART 2u /* of some of its bytes only: what watches more than one thing */
 
 struct ct_watch_lock_seen { /* slot of touch.locks */

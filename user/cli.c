@@ -392,7 +392,7 @@ static const struct option_row rows[] = {
 		.meaning = "see each access to these variables: who reads and\n"
 			   "writes which value, under which lock, and which update\n"
 			   "is lost; NAME, NAME[3], NAME.member, '*ADDRESS:SIZE',\n"
-			   "or auto: all there are, by turns" },
+			   "or auto: all there are, by turns; help: their names" },
 	{ OPT_SHAKE, "shake", "SEED", RECORD, COMMON, .set = set_shake, .optional = true,
 		.meaning = "with --watch: short random delays at accesses and\n"
 			   "locks, so that a race shows sooner; a seed repeats\n"

@@ -57,6 +57,29 @@ static void test_lost(void **state)
 	unload(&l);
 }
 
+/* Values that were read from memory: which may be another thread's. */
+static void test_vague(void **state)
+{
+	static const bool vague[] = { false, true, true, true, false };
+	struct loaded l = load("watch_turns");
+	u32 cnt = 0;
+
+	(void)state;
+	for (u32 i = 0; i < l.m->touches.cnt; i++) {
+		const struct ct_touch *t = &l.m->touches.at[i];
+
+		if (!(t->how & CT_ACCESS_LATE)) {
+			assert_false(t->flags & CT_TOUCH_VAGUE);
+			continue;
+		}
+		assert_true(cnt < CT_COUNT(vague));
+		assert_int_equal(!!(t->flags & CT_TOUCH_VAGUE), vague[cnt]);
+		cnt++;
+	}
+	assert_int_equal(cnt, CT_COUNT(vague));
+	unload(&l);
+}
+
 /* One access of an instruction that could not be told: the sum is not exact any more. */
 static void test_unknown(void **state)
 {
@@ -142,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_vague),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_not_lost),
 		cmocka_unit_test(test_phases),

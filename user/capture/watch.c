@@ -42,6 +42,8 @@
 #define TURN_HITS 150u	     /* auto: enough of these four */
 #define MAP_SHARE 10	     /* auto: such a part of the hits will do for a map */
 #define TICK_MS 20
+#define GIB (1ull << 30)
+#define HOLES_GIB 8 /* that devices take between parts of the memory */
 
 struct armed {
 	int fd;
@@ -74,7 +76,7 @@ struct ct_watcher {
 	u32 lock_cnt;
 	u32 next_lock; /* where a slot is looked for when there is no free one */
 	bool ownerless; /* the trace has been told that locks are not known */
-	ct_ns price_ns;
+	ct_ns price_ns, dear_ns; /* of a hit; of one whose value memory has to tell */
 	u32 hits_per_s;
 	u64 hits_free; /* before that counts */
 	bool paused, stopped;
@@ -84,7 +86,8 @@ struct ct_watcher {
 	ct_ns turn_len_ns;
 	u64 turn_hits;	 /* of watch_hits, when it began */
 	u32 next_var;	 /* auto: first of the next turn, from 0 */
-	u32 rounds;
+	bool several;	 /* auto: there have been several threads: from then on turns count */
+	bool restart;	 /* auto: everyone's turn comes anew */
 };
 
 /* ---- the trace is told ---- */
@@ -222,8 +225,9 @@ static int arm_thread(struct ct_watcher *w, u32 tid)
 
 static void set_slot(struct ct_watcher *w, u32 slot, u32 var)
 {
-	const struct ct_watch_var *v = &w->found.vars.at[var - 1];
+	struct ct_watch_var *v = &w->found.vars.at[var - 1];
 
+	v->had_turn = true;
 	w->slot_var[slot] = var;
 	w->s->skel->bss->watch_addr[slot] = v->addr;
 	w->s->skel->bss->watch_size[slot] = v->size;
@@ -262,7 +266,7 @@ static ct_ns time_writes(volatile u64 *word)
 }
 
 /* The best of some tries: the others had company on their CPU. */
-static void measure_price(struct ct_watcher *w)
+static ct_ns measure_hit(struct ct_watcher *w)
 {
 	volatile u64 word __attribute__((aligned(8))) = 0;
 	ct_ns best_ns = UINT64_MAX, hits_ns;
@@ -270,7 +274,7 @@ static void measure_price(struct ct_watcher *w)
 	int fd = ct_watch_open(0, (u64)&word, 8, true);
 
 	if (fd < 0)
-		return;
+		return 0;
 	link = bpf_program__attach_perf_event(w->s->skel->progs.on_access, fd);
 	for (u32 i = 0; i < PRICE_TRIES; i++) {
 		hits_ns = time_writes(&word);
@@ -280,12 +284,63 @@ static void measure_price(struct ct_watcher *w)
 		bpf_link__destroy(link);
 	else
 		close(fd);
-	w->price_ns = best_ns / PRICE_HITS;
+	return best_ns / PRICE_HITS;
 }
 
+/* Is memory found at that guess?  By a value that nothing else has, and then by another one. */
+static bool is_direct(struct ct_watcher *w, volatile u64 *word)
+{
+	for (u64 i = 0; i < 2; i++) {
+		u64 mark = ct_now_ns() * 0x9e3779b97f4a7c15ull + i;
+
+		*word = mark;
+		if (__atomic_load_n(&w->s->skel->bss->watch_trial_value, __ATOMIC_RELAXED) != mark)
+			return false;
+	}
+	return true;
+}
+
+/* Where the kernel maps all memory: some whole GiB below any page table; x86 alone. */
+static void find_direct(struct ct_watcher *w)
+{
+	volatile u64 word __attribute__((aligned(8))) = 0;
+	u64 most = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE) / GIB + HOLES_GIB;
+	struct bpf_link *link;
+	bool found = false;
+	int fd = ct_watch_open(0, (u64)&word, 8, true);
+
+	if (fd < 0)
+		return;
+	link = bpf_program__attach_perf_event(w->s->skel->progs.on_access, fd);
+	for (u64 guess = 1; link && !found && guess <= most; guess++) {
+		w->s->skel->bss->watch_guess = guess;
+		found = is_direct(w, &word);
+	}
+	w->s->skel->bss->watch_guess = 0;
+	if (!found)
+		w->s->skel->bss->watch_direct = 0;
+	if (link)
+		bpf_link__destroy(link);
+	else
+		close(fd);
+}
+
+/* Where registers do not tell the value, the probe reads it, and meets the debug register again. */
+static void measure_price(struct ct_watcher *w)
+{
+	w->price_ns = measure_hit(w);
+	w->s->skel->bss->watch_trial = (u32)gettid();
+	find_direct(w);
+	w->dear_ns = measure_hit(w);
+	w->s->skel->bss->watch_trial = 0;
+	if (w->dear_ns < w->price_ns)
+		w->dear_ns = w->price_ns;
+}
+
+/* So that it holds for any access. */
 static void set_budget(struct ct_watcher *w)
 {
-	u64 hits = w->price_ns ? NS_PER_S / 2 / w->price_ns : HITS_MOST;
+	u64 hits = w->dear_ns ? NS_PER_S / 2 / w->dear_ns : HITS_MOST;
 
 	if (w->automatic)
 		hits /= MAP_SHARE;
@@ -317,7 +372,7 @@ int ct_watcher__new(
 	w = ct_alloc(sizeof(*w));
 	w->s = s;
 	w->opts = *opts;
-	w->automatic = !strcmp(opts->what, "auto");
+	w->automatic = !strcmp(opts->what, CT_WATCH_AUTO);
 	w->armed_by = ct_table__new();
 	w->places = ct_table__new();
 	w->readings_by = ct_table__new();
@@ -331,9 +386,18 @@ int ct_watcher__new(
 	return 0;
 }
 
+/* They are variables all the same, and the trace says so. */
+static void tell_turnless(struct ct_watcher *w)
+{
+	for (u32 var = 1; var <= w->found.vars.cnt; var++)
+		if (!w->found.vars.at[var - 1].had_turn)
+			inject_watch(w, var, CT_WATCH_OFF);
+}
+
 void ct_watcher__stop(struct ct_watcher *w)
 {
 	disarm_all(w);
+	tell_turnless(w);
 	w->stopped = true; /* the end of the recording says the rest */
 }
 
@@ -388,21 +452,35 @@ u64 ct_watcher__seed(const struct ct_watcher *w)
 
 /* ---- beginning ---- */
 
+/* None, or more than there are registers. */
+static int check_count(const struct ct_watcher *w, char **why)
+{
+	u32 cnt = w->found.vars.cnt;
+
+	if (!cnt && w->automatic)
+		*why = ct_strdup("no variables are known by name: compile with -g, or give one by "
+				 "its name in 'nm' or its address: '*ADDRESS:SIZE'");
+	else if (!cnt)
+		*why = ct_asprintf("'%s' is no variable", w->opts.what);
+	else if (!w->automatic && cnt > CT_WATCH_SLOTS)
+		*why = ct_asprintf("'%s' needs %u debug registers of at most 8 bytes, and there "
+				   "are %d: name at most %d variables, members or elements; "
+				   "'--watch auto' goes over all by turns",
+			w->opts.what, cnt, CT_WATCH_SLOTS, CT_WATCH_SLOTS);
+	return !cnt ? -ENOENT : *why ? -E2BIG : 0;
+}
+
 static int find(struct ct_watcher *w, u32 pid, char **why)
 {
 	int err = ct_watch_find(&w->found, pid, &w->opts, why);
 
 	w->tgid = pid;
-	if (!err && !w->found.vars.cnt) {
-		*why = ct_strdup("there is no variable to watch: compile with -g, or name one");
-		err = -ENOENT;
+	if (!err && w->found.list) {
+		*why = ct_strdup(w->found.list);
+		return -ECANCELED;
 	}
-	if (!err && !w->automatic && w->found.vars.cnt > CT_WATCH_SLOTS) {
-		*why = ct_asprintf("'%s' needs %u debug registers of at most 8 bytes, and there "
-				   "are %d: name members or elements",
-			w->opts.what, w->found.vars.cnt, CT_WATCH_SLOTS);
-		err = -E2BIG;
-	}
+	if (!err)
+		err = check_count(w, why);
 	if (err && !*why)
 		*why = ct_asprintf("cannot look into process %u: %s", pid, strerror(-err));
 	return err;
@@ -500,10 +578,11 @@ int ct_watcher__process(struct ct_watcher *w, u32 pid, char **why)
 
 char *ct_watcher__announce(const struct ct_watcher *w)
 {
-	char price[CT_FMT_LEN], cnt[CT_FMT_LEN];
-	char *what = w->automatic ? ct_asprintf("%u variables, %d at a time", w->found.vars.cnt,
-					    CT_WATCH_SLOTS)
-				  : ct_strdup(w->opts.what);
+	char price[CT_FMT_LEN], dear[CT_FMT_LEN], cnt[CT_FMT_LEN];
+	char *what = w->automatic
+			     ? ct_asprintf("%u variables and elements of arrays, %d at a time",
+				       w->found.vars.cnt, CT_WATCH_SLOTS)
+			     : ct_strdup(w->opts.what);
 	char *limit = w->automatic
 			      ? ct_strdup("a sample is seen, for a twentieth of a CPU at most")
 			      : ct_asprintf("after %s of them a sample is seen, for half a CPU at "
@@ -512,13 +591,19 @@ char *ct_watcher__announce(const struct ct_watcher *w)
 	char *shaken = w->opts.shake ? ct_asprintf("; shaken: --shake=%llu repeats the delays",
 					       (unsigned long long)w->opts.seed)
 				     : ct_strdup("");
-	char *text = ct_asprintf("watching %s: each access costs the program some %s; %s%s", what,
-		ct_fmt_ns(price, w->price_ns), limit, shaken);
+	char *text = ct_asprintf("watching %s: each access costs the program some %s of CPU time, "
+				 "%s if one instruction reads and writes; %s%s",
+		what, ct_fmt_ns(price, w->price_ns), ct_fmt_ns(dear, w->dear_ns), limit, shaken);
 
 	free(shaken);
 	free(limit);
 	free(what);
 	return text;
+}
+
+const char *ct_watcher__notes(const struct ct_watcher *w)
+{
+	return w->found.notes;
 }
 
 const char *ct_watcher__name(const struct ct_watcher *w, u32 var)
@@ -544,24 +629,36 @@ static void resume_hits(struct ct_watcher *w, ct_ns now_ns)
 	w->window_hits = w->s->skel->bss->watch_hits;
 }
 
-/* The next four variables have their turn. */
+static void move_slot(struct ct_watcher *w, u32 slot, u32 var)
+{
+	const struct ct_watch_var *v = &w->found.vars.at[var - 1];
+
+	w->s->skel->bss->watch_var[slot] = 0;
+	for (u32 i = 0; i < w->armed.cnt; i++)
+		if (w->armed.at[i].slot == slot)
+			ct_watch_move(w->armed.at[i].fd, v->addr, v->size, !v->barred);
+	set_slot(w, slot, var);
+}
+
+/*
+ * The next four variables have their turn: those of their own first, then members, then elements
+ * of arrays, and nobody again before all have had theirs.  A program that has one thread shares
+ * nothing: when it has several, the turns begin again with the first one, and are short again.
+ */
 static void next_turn(struct ct_watcher *w, ct_ns now_ns)
 {
 	u32 cnt = w->found.vars.cnt;
 
+	if (w->restart) {
+		w->next_var = 0;
+		w->turn_len_ns = TURN_FIRST_NS;
+		w->restart = false;
+	}
 	inject_slots(w, CT_WATCH_OFF);
 	for (u32 slot = 0; slot < CT_WATCH_SLOTS && w->slot_var[slot]; slot++) {
-		u32 var = w->next_var + 1;
-
-		w->s->skel->bss->watch_var[slot] = 0;
-		for (u32 i = 0; i < w->armed.cnt; i++)
-			if (w->armed.at[i].slot == slot)
-				ct_watch_move(w->armed.at[i].fd, w->found.vars.at[var - 1].addr,
-					w->found.vars.at[var - 1].size,
-					!w->found.vars.at[var - 1].barred);
-		set_slot(w, slot, var);
+		move_slot(w, slot, w->next_var + 1);
 		w->next_var = (w->next_var + 1) % cnt;
-		if (!w->next_var && w->turn_len_ns < TURN_MOST_NS)
+		if (!w->next_var && w->several && w->turn_len_ns < TURN_MOST_NS)
 			w->turn_len_ns *= 2;
 	}
 	inject_slots(w, CT_WATCH_ON);
@@ -573,7 +670,7 @@ static void next_turn(struct ct_watcher *w, ct_ns now_ns)
 static bool is_turn_over(const struct ct_watcher *w, u64 hits, ct_ns now_ns)
 {
 	return w->found.vars.cnt > CT_WATCH_SLOTS && !w->paused &&
-	       (now_ns >= w->turn_ns || hits - w->turn_hits > TURN_HITS);
+	       (now_ns >= w->turn_ns || hits - w->turn_hits > TURN_HITS || w->restart);
 }
 
 int ct_watcher__tick(struct ct_watcher *w, ct_ns now_ns)
@@ -610,14 +707,23 @@ static void see_thread(struct ct_watcher *w, const struct ct_hdr *hdr, const str
 		arm_thread(w, hdr->tid);
 }
 
+static void see_company(struct ct_watcher *w, const struct ct_hdr *hdr, const struct ct_task_new *n)
+{
+	if (!w->automatic || w->several || n->tgid != w->tgid || hdr->tid == n->tgid)
+		return;
+	w->several = w->restart = true;
+}
+
 void ct_watcher__see(struct ct_watcher *w, const struct ct_hdr *hdr)
 {
 	const struct ct_block *b = (const void *)(hdr + 1);
 
 	if (w->stopped)
 		return;
-	if (hdr->kind == CT_TASK_NEW)
+	if (hdr->kind == CT_TASK_NEW) {
 		see_thread(w, hdr, (const void *)(hdr + 1));
+		see_company(w, hdr, (const void *)(hdr + 1));
+	}
 	if (hdr->kind == CT_BLOCK && w->armed.cnt && b->owner && b->nr != CT_NR_NONE &&
 		b->nr == w->s->skel->rodata->nr_futex)
 		learn_lock(w, b->arg0, b->arg1, b->arg2);

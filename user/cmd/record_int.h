@@ -28,6 +28,7 @@ struct recording {
 	sigset_t old_mask;	/* that ctrace was started with */
 	struct ct_alarm *alarm; /* NULL: quiet */
 	struct ct_watcher *watch; /* NULL: no --watch */
+	bool listed; /* --watch help: that was all that was asked for */
 	ct_ns mute_ns;		/* until then nothing is announced: the program was told to end */
 	pid_t looker;		/* looks into a suspicion of the alarm; 0: nobody does */
 	struct ct_suspicion suspicion; /* that it looks into */

@@ -279,16 +279,37 @@ int record_open_watch(struct recording *r)
 static void announce_watch(const struct recording *r)
 {
 	char *text = ct_watcher__announce(r->watch);
+	const char *notes = ct_watcher__notes(r->watch);
 
 	ct_info("%s", text);
 	free(text);
+	for (const char *at = notes; at && *at; at += *at == '\n') {
+		size_t len = strcspn(at, "\n");
+
+		ct_info("%.*s", (int)len, at);
+		at += len;
+	}
+}
+
+/* What cannot be watched, or the list that was asked for; the exit status. */
+static int say_unwatched(struct recording *r, int err, const char *why)
+{
+	record_discard_output(r);
+	if (err == -ECANCELED) {
+		puts(why);
+		r->listed = true;
+		return 0;
+	}
+	ct_error("cannot watch: %s", why ? why : strerror(-err));
+	return CT_EXIT_FAILED;
 }
 
 /* It stands before its first instruction. Without what was asked for it does not run at all. */
 static int watch_program(struct recording *r)
 {
 	char *why = NULL;
-	int status = 0, err = ct_watcher__program(r->watch, r->target.pid, &status, &why);
+	int status = 0, code = 0;
+	int err = ct_watcher__program(r->watch, r->target.pid, &status, &why);
 
 	if (err == -ECHILD) { /* it could not even begin, and has said why */
 		r->run.wait_status = status;
@@ -296,30 +317,27 @@ static int watch_program(struct recording *r)
 		return 0;
 	}
 	if (err) {
-		ct_error("cannot watch: %s", why ? why : strerror(-err));
 		kill(r->target.pid, SIGKILL);
 		waitpid(r->target.pid, NULL, 0);
-		record_discard_output(r);
+		code = say_unwatched(r, err, why);
 	} else {
 		announce_watch(r);
 	}
 	free(why);
-	return err ? CT_EXIT_FAILED : 0;
+	return code;
 }
 
 static int watch_attached(struct recording *r)
 {
 	char *why = NULL;
-	int err = ct_watcher__process(r->watch, r->opts->pids[0], &why);
+	int err = ct_watcher__process(r->watch, r->opts->pids[0], &why), code = 0;
 
-	if (err) {
-		ct_error("cannot watch: %s", why ? why : strerror(-err));
-		record_discard_output(r);
-	} else {
+	if (err)
+		code = say_unwatched(r, err, why);
+	else
 		announce_watch(r);
-	}
 	free(why);
-	return err ? CT_EXIT_FAILED : 0;
+	return code;
 }
 
 int record_start_program(struct recording *r)

@@ -91,7 +91,7 @@ static int run_recording(struct recording *r)
 	r->from_ns = record_clock_ns(CLOCK_MONOTONIC);
 	ct_session__cost_from_here(r->session);
 	ct_flight__begin(&r->flight, r->opts->max_size, r->run.start_ns);
-	if (code)
+	if (code || r->listed)
 		return code;
 	ct_session__sink(r->session, r->writer, r->sym);
 	signal(SIGPIPE, SIG_IGN); /* only now: the program keeps what it was given */

@@ -7,10 +7,13 @@
  *       "locks": ["big_lock"], "threads": [{"tid": N, "reads": N, "writes": N}],
  *       "lost_updates": N,
  *       "witness": [{"t_ns": N, "tid": N, "cpu": N, "access": "read", "atomic": false,
- *                    "value": N, "before": N|null, "function": "...", "file": "...", "line": N,
+ *                    "value": N, "before": N|null, "exact": true,
+ *                    "function": "...", "file": "...", "line": N,
  *                    "locks": []}],
  *       "unprotected": [two of the same]}]
  *
+ * `exact`: the value is that of the access; else it was read from memory when another thread may
+ * just have written, or is what was there before.
  * `sharing`: see ct_sharing_id(). `first`, `last` and `expected` are null unless complete.
  */
 #include <inttypes.h>
@@ -68,6 +71,7 @@ static json_t *touch_object(const struct ct_model *m, u32 touch)
 	set(o, "before", t->how & CT_ACCESS_BEFORE
 				 ? number(w, ct_watched_value(w, t->before))
 				 : json_null());
+	set(o, "exact", json_boolean(!(t->how & CT_ACCESS_BLIND) && !(t->flags & CT_TOUCH_VAGUE)));
 	set(o, "function", text(place.function));
 	set(o, "file", text(place.file));
 	set(o, "line", json_integer(place.line));

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "report_int.h"
+#include "report_watch_int.h"
 
 #define NAME_SIZE 512
 #define FACT_COLUMN 4u
@@ -24,7 +24,6 @@
 #define LANE_MIN 14u
 #define LANE_MAX 22u
 #define SHARERS 4u /* named one by one; with -v, all */
-#define VARIABLES 24u
 
 static char *name_locks(const struct ct_report *r, u64 locks)
 {
@@ -108,7 +107,7 @@ static char *describe_touches(const struct ct_report *r, const struct ct_shared 
 		describe_count(r, reads, v->reads), describe_count(r, writes, v->writes));
 }
 
-static void write_variable(struct ct_report *r, const struct ct_shared *v)
+static void write_variable(struct ct_report *r, const struct ct_shared *v, u32 more)
 {
 	const struct ct_watched *w = &r->m->watched.at[v->watched];
 	char raw[NAME_SIZE];
@@ -122,6 +121,9 @@ static void write_variable(struct ct_report *r, const struct ct_shared *v)
 	ct_page__shorten(&r->page, name, r->page.width / 2);
 	ct_page__stop(&r->page, 2);
 	ct_page__ink(&r->page, CT_INK_STRONG, false, name);
+	if (more)
+		ct_page__printf(&r->page, " and %" PRIu32 " more element%s", more,
+			more == 1 ? "" : "s");
 	ct_page__stop(&r->page, r->page.column + 2);
 	ct_page__words(&r->page, FACT_COLUMN, ink_of(v), safe);
 	ct_page__stop(&r->page, r->page.column + 1);
@@ -245,70 +247,27 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 	free(text);
 }
 
-/* ---- how much of it was seen ---- */
-
-static char *describe_view(const struct ct_report *r)
-{
-	ct_ns run_ns = r->m->end_ns - r->m->start_ns, least_ns = UINT64_MAX;
-	char share[CT_FMT_LEN];
-	bool gaps = false;
-
-	for (u32 i = 0; i < r->m->watched.cnt; i++) {
-		const struct ct_watched *w = &r->m->watched.at[i];
-		ct_ns seen_ns = 0;
-
-		for (u32 k = 0; k < w->spans.cnt; k++)
-			seen_ns += w->spans.at[k].end_ns - w->spans.at[k].start_ns;
-		least_ns = seen_ns < least_ns ? seen_ns : least_ns;
-		gaps |= w->spans.cnt != 1 || w->gaps;
-	}
-	if (r->lossy)
-		return ct_asprintf("a sample: some were lost%s; more may have happened",
-			gaps ? ", and not all asked for" : "");
-	if (!gaps)
-		return ct_strdup("every access; what did not happen in this run may in another");
-	return ct_asprintf("a sample: each at least %s of the time; more may have happened",
-		ct_report__share(share, least_ns, run_ns, false));
-}
-
-static bool is_shown(const struct ct_report *r, const struct ct_shared *v, u32 all)
-{
-	if (r->verbose || all <= CT_WATCH_SLOTS)
-		return true;
-	return v->users.cnt > 1;
-}
-
 void ct_report__watch(struct ct_report *r)
 {
-	const struct ct_sharings *l = &r->facts->sharing;
-	u32 shown = 0, own = 0;
+	struct ct_watch_rows rows;
 	char *view;
 
-	if (!l->at.cnt)
+	if (!r->facts->sharing.at.cnt)
 		return;
-	view = describe_view(r);
+	view = ct_watch_describe_view(r);
 	ct_report__heading(r, "Watched variables");
 	ct_page__stop(&r->page, r->page.column + 2);
 	ct_page__wrap(&r->page, 2, view);
 	free(view);
-	for (u32 i = 0; i < l->at.cnt; i++) {
-		const struct ct_shared *v = &l->at.at[i];
+	ct_watch_rows__make(&rows, r);
+	for (u32 i = 0; i < rows.at.cnt; i++) {
+		const struct ct_watch_row *row = &rows.at.at[i];
 
-		if (!is_shown(r, v, l->at.cnt) || (shown >= VARIABLES && !r->verbose)) {
-			own++;
-			continue;
-		}
-		shown++;
-		write_variable(r, v);
-		write_sharers(r, v);
-		if (v->witness_cnt)
-			write_witness(r, v);
+		write_variable(r, &row->v, row->more);
+		write_sharers(r, &row->v);
+		if (row->v.witness_cnt)
+			write_witness(r, &row->v);
 	}
-	if (own) {
-		char *text = ct_asprintf("%s%" PRIu32 " more that one thread touched, or none (-v)",
-			shown ? "and " : "", own);
-
-		ct_page__wrap(&r->page, 2, text);
-		free(text);
-	}
+	ct_watch_rows__say_rest(r, &rows);
+	ct_watch_rows__clear(&rows);
 }

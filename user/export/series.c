@@ -98,6 +98,11 @@ static void write_runs(struct ct_page *page, const struct ct_series_in *in, bool
 		ct_page__put(page, ending);
 		ct_page__stop(page, 22 + column + 2);
 		write_watched(page, in, i);
+		/* the name of a file is of no use without its end */
+		if (page->column + ct_columns(name) > page->width) {
+			ct_page__end(page);
+			ct_page__stop(page, 22);
+		}
 		ct_page__put(page, name);
 		ct_page__end(page);
 		free(name);

@@ -180,6 +180,48 @@ static void copy_spans(struct build *b, struct ct_watched *w)
 		w->gaps = true;
 }
 
+/* ---- values that were read from memory after the access ---- */
+
+#define TRAP_NS 50000u /* from an access to its time stamp, for sure, while nothing holds it up */
+#define HELD_UP_NS 10000000u /* a machine's CPU may be taken from it there, for so long */
+#define NEIGHBOURS 64u
+
+/* May `other` have put its value there between the access and the reading of its value?  It has a
+ * time stamp near, or it left the very same value and may have been held up. */
+static bool may_be_of(const struct ct_touch *t, const struct ct_touch *other)
+{
+	ct_ns far_ns = t->ts > other->ts ? t->ts - other->ts : other->ts - t->ts;
+
+	if (other->thread == t->thread || !(other->how & CT_ACCESS_WRITE))
+		return false;
+	return far_ns < TRAP_NS || (far_ns < HELD_UP_NS && other->after == t->after &&
+					   other->ts > t->ts);
+}
+
+static bool is_vague(const struct ct_model *m, const struct ct_watched *w, u32 at)
+{
+	const struct ct_touch *t = &m->touches.at[w->touches.at[at]];
+
+	for (u32 i = 1; i <= NEIGHBOURS; i++)
+		if ((at >= i && may_be_of(t, &m->touches.at[w->touches.at[at - i]])) ||
+			(at + i < w->touches.cnt &&
+				may_be_of(t, &m->touches.at[w->touches.at[at + i]])))
+			return true;
+	return false;
+}
+
+static void mark_vague(struct ct_model *m, const struct ct_watched *w)
+{
+	bool early = m->run->arch && !strcmp(m->run->arch, "aarch64");
+
+	for (u32 i = 0; i < w->touches.cnt; i++) {
+		struct ct_touch *t = &m->touches.at[w->touches.at[i]];
+
+		if ((t->how & CT_ACCESS_LATE) && (early || is_vague(m, w, i)))
+			t->flags |= CT_TOUCH_VAGUE;
+	}
+}
+
 /* Also those that nobody touched, and the accesses of each thread. */
 void model_touches_finish(struct build *b)
 {
@@ -188,8 +230,10 @@ void model_touches_finish(struct build *b)
 	for (u32 var = 1; var < b->watch.cnt; var++)
 		if (b->watch.at[var].known)
 			watched_of(b, var, model_process(b, b->watch.at[var].tgid));
-	for (u32 i = 0; i < m->watched.cnt; i++)
+	for (u32 i = 0; i < m->watched.cnt; i++) {
 		copy_spans(b, &m->watched.at[i]);
+		mark_vague(m, &m->watched.at[i]);
+	}
 	for (u32 i = 0; i < m->touches.cnt; i++)
 		*ct_vec_push(&m->threads.at[m->touches.at[i].thread].touches) = i;
 }

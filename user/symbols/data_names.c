@@ -132,15 +132,18 @@ static u64 image_end(const struct ct_elf *f)
 static void name_global(struct search *q, struct ct_elf *f, u64 vaddr)
 {
 	const struct ct_sym *sym = ct_elf__object(f, vaddr);
+	char *plain = sym ? ct_elf__plain_name(f, sym->name) : NULL;
+	char *text = plain ? ct_demangle(plain) : NULL, *member = NULL;
+
 	q->out->kind = CT_ADDR_GLOBAL;
-	q->out->offset = vaddr;
+	q->out->offset = sym ? vaddr - sym->addr : vaddr;
 	q->out->module = ct_strtab__add(q->names->strings, f->path);
-	if (!sym)
-		return;
-	char *plain = ct_elf__plain_name(f, sym->name);
-	char *text = ct_demangle(plain);
-	q->out->symbol = ct_strtab__add(q->names->strings, text);
-	q->out->offset = vaddr - sym->addr;
+	if (!f->libc)
+		member = ct_elf__member_at(
+			f, vaddr, text, sym ? sym->addr : 0, &q->out->offset);
+	if (member || text)
+		q->out->symbol = ct_strtab__add(q->names->strings, member ? member : text);
+	free(member);
 	free(text);
 	free(plain);
 }

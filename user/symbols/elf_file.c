@@ -99,6 +99,7 @@ void ct_elf__free(struct ct_elf *f)
 	if (!f)
 		return;
 	ct_call_sites__free(f->calls);
+	ct_elf_vars__free(f->vars);
 	ct_dwarf__free(f->dwarf);
 	ct_elf_syms__free(f->syms);
 	if (f->cfi)

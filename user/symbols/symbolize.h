@@ -66,22 +66,33 @@ struct ct_variable {
 	u64 size;
 	u32 type;  /* enum ct_watch_value */
 	u64 owner; /* locks: offset of the word that has the owner's tid; 0: a pointer to one */
+	const char *sync; /* "a mutex": what threads wait with, and no data; NULL */
+	u8 rank;   /* CT_RANK_* */
+	bool bits; /* bytes that hold bit-fields, all that are in them */
 };
+#define CT_RANK_WHOLE 0u  /* a variable of its own */
+#define CT_RANK_MEMBER 1u
+#define CT_RANK_ELEMENT 2u /* of an array, or a member of one */
 struct ct_variables {
 	u64 base; /* where the process has the file's first byte; set by the caller */
 	CT_VEC(struct ct_variable) at;
 };
 void ct_variables__clear(struct ct_variables *v);
 /* The variable, or its parts: NAME, NAME[3], NAME.member, scope::NAME.  -ENOENT: the file has
- * none; -EINVAL: it is not like that, *why says how. */
+ * none; -EINVAL: it is not like that, *why says how; -ENOTDIR: likewise, it has no such member. */
 int ct_variables__find(
 	struct ct_variables *out, const char *path, const char *spec, char **why);
 /* All that are locks, or have them in them, and whose owner can be read; and pointers to such. */
 void ct_variables__locks(struct ct_variables *out, const char *path);
 /* May the file keep threads apart by what has no owner: spin locks, atomic flags? */
 bool ct_variables__ownerless(const char *path);
-/* All others that DWARF knows, by their scalars; not what the C library synchronises with. */
-void ct_variables__all(struct ct_variables *out, const char *path);
+/* All others that DWARF knows, by their scalars; not what the C library synchronises with.  Of an
+ * array so many elements, from the first to the last. */
+void ct_variables__all(struct ct_variables *out, const char *path, u32 elements);
+/* The names of both, one element of each array. */
+void ct_variables__list(struct ct_variables *out, const char *path);
+/* How far a name is from what somebody typed: 0 the same; CT_NONE: it is another one. */
+u32 ct_variable_distance(const char *typed, const char *name);
 
 /* "glibc", "musl" or "": by the C library that the process maps, or the symbols of a static one. */
 const char *ct_symbolizer__libc(struct ct_symbolizer *s, u32 tgid);

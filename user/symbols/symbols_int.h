@@ -13,6 +13,8 @@
  *     loops.c        the loop around an instruction
  *     loop_turns.c   whether that loop works or only looks
  *     unwind.c       snapshot -> return addresses
+ *     variables.c    data by its name; variable_types.c: what it is; variable_names.c: how it is
+ *                    called
  *     symbolize.c    the public face: places, stacks, names
  *
  * Addresses inside a file ("vaddr") are those of its symbol table.  Strings returned by an ELF file
@@ -53,6 +55,7 @@ struct ct_elf_syms;
 struct ct_files;
 struct ct_dwarf;
 struct ct_call_sites;
+struct ct_elf_vars;
 struct ct_elf {
 	char *path;	      /* as mapped, without " (deleted)" */
 	const char *debug_root; /* "/usr/lib/debug" */
@@ -77,6 +80,7 @@ struct ct_elf {
 	struct ct_elf_syms *syms;      /* NULL until asked for */
 	struct ct_dwarf *dwarf;	       /* NULL until asked for */
 	struct ct_call_sites *calls;   /* NULL until asked for */
+	struct ct_elf_vars *vars;      /* NULL until asked for */
 };
 /* Opens a regular file for reading, without the side effects that opening a device or a FIFO
  * has. */
@@ -115,6 +119,13 @@ char *ct_elf__plain_name(struct ct_elf *f, const char *raw); /* free() it */
 
 /* ---- demangle.c ---- */
 char *ct_demangle(const char *raw); /* free() it; a copy of raw when it is not mangled */
+
+/* ---- variable_names.c ---- */
+/* "accounts[2].m", what DWARF has at vaddr; *offset: bytes into it; NULL: not known; free() it.
+ * `symbol` is what the variable is called that begins at symbol_vaddr; NULL: not known. */
+char *ct_elf__member_at(
+	struct ct_elf *f, u64 vaddr, const char *symbol, u64 symbol_vaddr, u64 *offset);
+void ct_elf_vars__free(struct ct_elf_vars *v);
 
 /* ---- own_locks.c ---- */
 bool ct_has_own_locks(struct ct_elf *f);

@@ -11,357 +11,19 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "symbols/symbols_int.h"
+#include "symbols/variables_int.h"
 
-#define NESTING_MAX 24	   /* scopes in scopes, types in types */
-#define HAS_LOCK_DEPTH 4     /* structures in structures that are searched for a lock */
-#define PARTS_MAX 4096	   /* scalars of one variable */
-#define VARIABLES_MAX 65536 /* of one file */
-
-/* Offsets of the owner's tid: glibc's pthread_mutex_t and pthread_rwlock_t on 64 bits. */
+/* glibc's pthread_mutex_t and pthread_rwlock_t on 64 bits: the owner's tid, the whole. */
 #define MUTEX_OWNER 8
 #define RWLOCK_OWNER 24
 #define MUTEX_SIZE 40
 #define RWLOCK_SIZE 56
-
-struct pass {
-	struct ct_elf *file;
-	bool (*visit)(struct pass *p, Dwarf_Die *die, u64 vaddr, const char *name);
-	void *arg;
-	struct ct_variables *out;
-};
 
 void ct_variables__clear(struct ct_variables *v)
 {
 	for (u32 i = 0; i < v->at.cnt; i++)
 		free(v->at.at[i].name);
 	ct_vec_free(&v->at);
-}
-
-static struct ct_variable *add_variable(
-	struct ct_variables *out, const char *name, u64 vaddr, u64 size)
-{
-	struct ct_variable *v = ct_vec_push(&out->at);
-
-	*v = (struct ct_variable){ .name = ct_strdup(name), .addr = vaddr, .size = size };
-	return v;
-}
-
-/* ---- DIEs ---- */
-
-static bool is_variable_at(Dwarf_Die *die, u64 *vaddr)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Op *ops;
-	size_t cnt;
-
-	if (dwarf_tag(die) != DW_TAG_variable || !dwarf_attr(die, DW_AT_location, &attr) ||
-		dwarf_getlocation(&attr, &ops, &cnt) || cnt != 1 || ops[0].atom != DW_OP_addr)
-		return false;
-	*vaddr = ops[0].number;
-	return *vaddr != 0;
-}
-
-/* As a person writes it, with its scopes where the linker's name has them. */
-static char *name_of(Dwarf_Die *die)
-{
-	Dwarf_Attribute attr;
-	const char *raw = NULL;
-
-	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attr))
-		raw = dwarf_formstring(&attr);
-	if (raw)
-		return ct_demangle(raw);
-	if (dwarf_attr_integrate(die, DW_AT_name, &attr))
-		raw = dwarf_formstring(&attr);
-	return raw ? ct_strdup(raw) : NULL;
-}
-
-static bool has_scope(int tag)
-{
-	return tag == DW_TAG_namespace || tag == DW_TAG_subprogram ||
-	       tag == DW_TAG_lexical_block || tag == DW_TAG_module;
-}
-
-/* True: enough seen. */
-static bool walk(struct pass *p, Dwarf_Die *parent, u32 depth)
-{
-	Dwarf_Die die;
-	u64 vaddr;
-
-	if (depth > NESTING_MAX || dwarf_child(parent, &die))
-		return false;
-	do {
-		if (is_variable_at(&die, &vaddr)) {
-			char *name = name_of(&die);
-			bool done = name && p->visit(p, &die, vaddr, name);
-
-			free(name);
-			if (done)
-				return true;
-		}
-		if (has_scope(dwarf_tag(&die)) && walk(p, &die, depth + 1))
-			return true;
-	} while (!dwarf_siblingof(&die, &die));
-	return false;
-}
-
-static void walk_file(struct pass *p)
-{
-	Dwarf_CU *cu = NULL;
-	Dwarf_Die die;
-
-	for (u32 i = 0; p->file->dbg && i < CT_UNITS_MAX; i++) {
-		if (dwarf_get_units(p->file->dbg, cu, &cu, NULL, NULL, &die, NULL))
-			return;
-		if (dwarf_tag(&die) == DW_TAG_compile_unit && walk(p, &die, 0))
-			return;
-	}
-}
-
-/* ---- types ---- */
-
-/* The type itself, without its names and qualifiers. */
-static bool type_of(Dwarf_Die *die, Dwarf_Die *type)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Die next;
-
-	return dwarf_attr_integrate(die, DW_AT_type, &attr) && dwarf_formref_die(&attr, &next) &&
-	       !dwarf_peel_type(&next, type);
-}
-
-static bool is_aggregate(Dwarf_Die *type)
-{
-	int tag = dwarf_tag(type);
-
-	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type;
-}
-
-static u64 size_of(Dwarf_Die *type)
-{
-	Dwarf_Word size;
-
-	return dwarf_aggregate_size(type, &size) ? 0 : size;
-}
-
-/* Where a member begins in its structure; false: it has no fixed place, or is a few bits of a
- * word. */
-static bool member_offset(Dwarf_Die *member, u64 *offset)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Word at = 0;
-
-	if (dwarf_hasattr(member, DW_AT_bit_size))
-		return false;
-	if (dwarf_attr(member, DW_AT_data_member_location, &attr) && dwarf_formudata(&attr, &at))
-		return false;
-	*offset = at;
-	return true;
-}
-
-static bool is_member(Dwarf_Die *die)
-{
-	int tag = dwarf_tag(die);
-
-	return (tag == DW_TAG_member || tag == DW_TAG_inheritance) &&
-	       !dwarf_hasattr(die, DW_AT_external); /* a static one is elsewhere */
-}
-
-/* Element type and count of an array; count 0: not known. */
-static bool array_of(Dwarf_Die *array, Dwarf_Die *element, u64 *cnt)
-{
-	u64 all = size_of(array), one;
-
-	if (dwarf_tag(array) != DW_TAG_array_type || !type_of(array, element))
-		return false;
-	one = size_of(element);
-	*cnt = one ? all / one : 0;
-	return one != 0;
-}
-
-/* What the C library synchronises threads with, by the names of the types. */
-struct sync_type {
-	const char *type, *is;
-	u32 owner; /* offset of the owner's tid; 0: it has none that can be read */
-};
-
-static const struct sync_type sync_types[] = {
-	{ "pthread_mutex_t", "a mutex", MUTEX_OWNER },
-	{ "mtx_t", "a mutex", MUTEX_OWNER },
-	{ "pthread_rwlock_t", "a lock for readers and writers", RWLOCK_OWNER },
-	{ "pthread_spinlock_t", "a spin lock", 0 },
-	{ "pthread_cond_t", "a condition variable", 0 },
-	{ "cnd_t", "a condition variable", 0 },
-	{ "sem_t", "a semaphore", 0 },
-	{ "pthread_barrier_t", "a barrier", 0 },
-	{ "pthread_once_t", "a once flag", 0 },
-	{ "once_flag", "a once flag", 0 },
-	{ "__once_flag", "a once flag", 0 },
-	{ "atomic_flag", "an atomic flag", 0 },
-	{ "latch", "a latch", 0 },
-};
-
-static const struct sync_type *sync_called(const char *name)
-{
-	for (u32 i = 0; name && i < CT_COUNT(sync_types); i++)
-		if (!strcmp(name, sync_types[i].type))
-			return &sync_types[i];
-	return NULL;
-}
-
-/* NULL: it is something else. */
-static const struct sync_type *sync_of(Dwarf_Die *die)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Die type = *die;
-
-	/* the name is that of a typedef on the way to the type, or of a class */
-	for (u32 i = 0; i < NESTING_MAX && dwarf_attr_integrate(&type, DW_AT_type, &attr); i++) {
-		if (!dwarf_formref_die(&attr, &type))
-			return NULL;
-		const struct sync_type *sync = sync_called(dwarf_diename(&type));
-
-		if (sync)
-			return sync;
-		if (dwarf_tag(&type) == DW_TAG_array_type ||
-			dwarf_tag(&type) == DW_TAG_pointer_type || is_aggregate(&type))
-			return NULL;
-	}
-	return NULL;
-}
-
-/* Is it a lock whose owner can be read, or has it one in it? */
-static bool has_lock(Dwarf_Die *typed, u32 depth)
-{
-	const struct sync_type *sync = sync_of(typed);
-	Dwarf_Die type, member;
-
-	if (sync)
-		return sync->owner != 0;
-	if (depth > HAS_LOCK_DEPTH || !type_of(typed, &type))
-		return false;
-	if (dwarf_tag(&type) == DW_TAG_array_type)
-		return has_lock(&type, depth + 1);
-	if (!is_aggregate(&type) || dwarf_child(&type, &member))
-		return false;
-	do {
-		if (is_member(&member) && has_lock(&member, depth + 1))
-			return true;
-	} while (!dwarf_siblingof(&member, &member));
-	return false;
-}
-
-static u32 value_type(Dwarf_Die *type)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Word encoding;
-
-	if (dwarf_tag(type) == DW_TAG_pointer_type)
-		return CT_WATCH_UNSIGNED;
-	if (dwarf_tag(type) != DW_TAG_base_type || !dwarf_attr(type, DW_AT_encoding, &attr) ||
-		dwarf_formudata(&attr, &encoding))
-		return CT_WATCH_SIGNED;
-	if (encoding == DW_ATE_float && size_of(type) <= 8)
-		return CT_WATCH_FLOAT;
-	return encoding == DW_ATE_unsigned || encoding == DW_ATE_unsigned_char ||
-			       encoding == DW_ATE_boolean || encoding == DW_ATE_UTF
-		       ? CT_WATCH_UNSIGNED
-		       : CT_WATCH_SIGNED;
-}
-
-/* ---- the parts of a variable: what one instruction may touch alone ---- */
-
-struct parts {
-	struct ct_variables *out;
-	bool locks; /* take locks and pointers to them, else all that is none */
-	u32 left;
-	const char *sync; /* what the last lock or the like was that was met */
-};
-
-static void add_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 vaddr, u32 depth);
-
-/* What libstdc++ and libc++ call the number in an atomic: nobody else does. */
-static bool is_hidden(Dwarf_Die *type, const char *member)
-{
-	const char *name = dwarf_diename(type);
-
-	return name && member[0] == '_' &&
-	       (!strncmp(name, "atomic<", 7) || !strncmp(name, "__atomic_", 9));
-}
-
-static void add_members(
-	struct parts *q, Dwarf_Die *type, const char *name, u64 vaddr, u32 depth)
-{
-	Dwarf_Die member;
-	u64 offset;
-
-	if (dwarf_child(type, &member))
-		return;
-	do {
-		if (!is_member(&member) || !member_offset(&member, &offset))
-			continue;
-		const char *own = dwarf_tag(&member) == DW_TAG_inheritance
-					  ? NULL
-					  : dwarf_diename(&member);
-		char *longer = own && !is_hidden(type, own) ? ct_asprintf("%s.%s", name, own)
-							    : ct_strdup(name);
-
-		add_parts(q, &member, longer, vaddr + offset, depth + 1);
-		free(longer);
-	} while (!dwarf_siblingof(&member, &member));
-}
-
-static void add_elements(
-	struct parts *q, Dwarf_Die *array, const char *name, u64 vaddr, u32 depth)
-{
-	Dwarf_Die element;
-	u64 cnt, size;
-
-	if (!array_of(array, &element, &cnt))
-		return;
-	size = size_of(&element);
-	for (u64 i = 0; i < cnt && q->left; i++) {
-		char *longer = ct_asprintf("%s[%llu]", name, (unsigned long long)i);
-
-		/* the array has the element's type */
-		add_parts(q, array, longer, vaddr + i * size, depth + 1);
-		free(longer);
-	}
-}
-
-/* `typed` has a type: a variable, a member, an array. */
-static void add_parts(struct parts *q, Dwarf_Die *typed, const char *name, u64 vaddr, u32 depth)
-{
-	Dwarf_Die type;
-	const struct sync_type *sync;
-	u64 size;
-
-	if (!q->left || depth > NESTING_MAX || !type_of(typed, &type))
-		return;
-	size = size_of(&type);
-	sync = sync_of(typed);
-	if (sync) {
-		q->sync = sync->is;
-		if (q->locks && sync->owner) {
-			add_variable(q->out, name, vaddr, size)->owner = sync->owner;
-			q->left--;
-		}
-		return;
-	}
-	if (q->locks && dwarf_tag(&type) == DW_TAG_pointer_type && has_lock(&type, 0)) {
-		add_variable(q->out, name, vaddr, size);
-		q->left--;
-		return;
-	}
-	if (dwarf_tag(&type) == DW_TAG_array_type) {
-		add_elements(q, &type, name, vaddr, depth);
-	} else if (is_aggregate(&type)) {
-		add_members(q, &type, name, vaddr, depth);
-	} else if (!q->locks && size) {
-		add_variable(q->out, name, vaddr, size)->type = value_type(&type);
-		q->left--;
-	}
 }
 
 /* ---- one variable by name ---- */
@@ -374,6 +36,7 @@ struct wanted {
 	u64 size;
 	bool by_tail;	    /* spec is the last part of a longer name */
 	char *why;
+	bool no_member;
 	u32 found;
 };
 
@@ -397,14 +60,14 @@ static bool step_element(struct wanted *w, Dwarf_Die *type, const char **at, u64
 
 	if (*end != ']' || end == *at + 1)
 		w->why = ct_asprintf("'%s' has no number in its brackets", w->spec);
-	else if (!array_of(type, &element, &cnt))
+	else if (!variables_array(type, &element, &cnt))
 		w->why = ct_asprintf("'%.*s' is no array", (int)(*at - w->spec), w->spec);
 	else if (i >= cnt)
 		w->why = ct_asprintf("'%.*s' has %llu elements, from 0", (int)(*at - w->spec),
 			w->spec, (unsigned long long)cnt);
 	if (w->why)
 		return false;
-	*vaddr += i * size_of(&element);
+	*vaddr += i * variables_size(&element);
 	*at = end + 1;
 	return true;
 }
@@ -413,14 +76,15 @@ static bool find_member(Dwarf_Die *type, const char *name, size_t len, Dwarf_Die
 	u64 *vaddr, u32 depth)
 {
 	Dwarf_Die member, inner;
-	u64 offset;
+	u64 offset, bytes, bits;
 
 	if (depth > NESTING_MAX || dwarf_child(type, &member))
 		return false;
 	do {
 		const char *own = dwarf_diename(&member);
 
-		if (!is_member(&member) || !member_offset(&member, &offset))
+		if (!variables_is_member(&member) ||
+			!variables_member(&member, &offset, &bytes, &bits))
 			continue;
 		if (own && dwarf_tag(&member) == DW_TAG_member && strlen(own) == len &&
 			!strncmp(own, name, len)) {
@@ -430,13 +94,34 @@ static bool find_member(Dwarf_Die *type, const char *name, size_t len, Dwarf_Die
 		}
 		/* a base class, or a structure without a name of its own */
 		if ((!own || dwarf_tag(&member) == DW_TAG_inheritance) &&
-			type_of(&member, &inner)) {
+			variables_type(&member, &inner)) {
 			*vaddr += offset;
 			if (find_member(&inner, name, len, found, vaddr, depth + 1))
 				return true;
 			*vaddr -= offset;
 		}
 	} while (!dwarf_siblingof(&member, &member));
+	return false;
+}
+
+static bool step_member(struct wanted *w, Dwarf_Die *typed, Dwarf_Die *type, const char **at,
+	u64 *vaddr)
+{
+	size_t len = strcspn(*at + 1, ".[");
+	Dwarf_Die pointee;
+
+	if (find_member(type, *at + 1, len, typed, vaddr, 0)) {
+		*at += 1 + len;
+		return true;
+	}
+	if (dwarf_tag(type) == DW_TAG_pointer_type && variables_type(type, &pointee))
+		w->why = ct_asprintf("'%.*s' is a pointer: what it points to moves, and has no "
+				     "name; watch its address: '*ADDRESS:SIZE'",
+			(int)(*at - w->spec), w->spec);
+	else
+		w->why = ct_asprintf("'%.*s' has no member '%.*s'", (int)(*at - w->spec), w->spec,
+			(int)len, *at + 1);
+	w->no_member = true;
 	return false;
 }
 
@@ -447,7 +132,7 @@ static bool follow(struct wanted *w, Dwarf_Die *typed, u64 *vaddr)
 	Dwarf_Die type;
 
 	while (*at) {
-		if (!type_of(typed, &type)) {
+		if (!variables_type(typed, &type)) {
 			w->why = ct_asprintf("the type of '%s' is not known", w->base);
 			return false;
 		}
@@ -457,22 +142,38 @@ static bool follow(struct wanted *w, Dwarf_Die *typed, u64 *vaddr)
 			*typed = type; /* the array: its type is the element's */
 			continue;
 		}
-		size_t len = strcspn(at + 1, ".[");
-		if (!find_member(&type, at + 1, len, typed, vaddr, 0)) {
-			w->why = ct_asprintf("'%.*s' has no member '%.*s'", (int)(at - w->spec),
-				w->spec, (int)len, at + 1);
+		if (!step_member(w, typed, &type, &at, vaddr))
 			return false;
-		}
-		at += 1 + len;
 	}
 	return true;
+}
+
+/* What the name led to. */
+static void add_found(struct wanted *w, struct ct_variables *out, Dwarf_Die *typed, u64 vaddr)
+{
+	struct parts parts = { .out = out, .left = PARTS_MAX };
+	u64 offset, bytes, bits = 0;
+
+	if (dwarf_tag(typed) == DW_TAG_member && variables_member(typed, &offset, &bytes, &bits) &&
+		bits) {
+		struct ct_variable *v = variables_add(out, w->spec, vaddr, bytes);
+
+		v->type = CT_WATCH_UNSIGNED;
+		v->bits = true;
+		return;
+	}
+	variables_parts(&parts, typed, w->spec, vaddr, 0);
+	if (!out->at.cnt && parts.sync)
+		w->why = ct_asprintf("'%s' is %s, which ctrace knows by itself: watch what it is "
+				     "for", w->spec, parts.sync);
+	else if (!out->at.cnt)
+		w->why = ct_asprintf("'%s' has nothing in it that could be watched", w->spec);
 }
 
 static bool visit_wanted(struct pass *p, Dwarf_Die *die, u64 vaddr, const char *name)
 {
 	struct wanted *w = p->arg;
 	Dwarf_Die typed = *die;
-	struct parts parts = { .out = p->out, .left = PARTS_MAX };
 
 	if (!is_called(w, name) && !(w->vaddr && vaddr == w->vaddr))
 		return false;
@@ -482,10 +183,7 @@ static bool visit_wanted(struct pass *p, Dwarf_Die *die, u64 vaddr, const char *
 	w->found++;
 	if (!follow(w, &typed, &vaddr))
 		return true;
-	add_parts(&parts, &typed, w->spec, vaddr, 0);
-	if (!p->out->at.cnt && parts.sync)
-		w->why = ct_asprintf("'%s' is %s, which ctrace knows by itself: watch what it is "
-				     "for", w->spec, parts.sync);
+	add_found(w, p->out, &typed, vaddr);
 	return false;
 }
 
@@ -493,6 +191,7 @@ static bool visit_wanted(struct pass *p, Dwarf_Die *die, u64 vaddr, const char *
 
 struct symbol_pass {
 	struct ct_elf *file;
+	u32 type; /* STT_* */
 	void (*visit)(struct symbol_pass *p, const GElf_Sym *sym, const char *name);
 	void *arg;
 	struct ct_variables *out;
@@ -515,7 +214,7 @@ static void walk_symbols(struct symbol_pass *p, Elf *elf)
 				break;
 			const char *name = elf_strptr(elf, shdr.sh_link, sym.st_name);
 			if (name && sym.st_size && sym.st_shndx != SHN_UNDEF &&
-				GELF_ST_TYPE(sym.st_info) == STT_OBJECT)
+				GELF_ST_TYPE(sym.st_info) == p->type)
 				p->visit(p, &sym, name);
 		}
 	}
@@ -553,11 +252,24 @@ static void visit_symbol(struct symbol_pass *p, const GElf_Sym *sym, const char 
 
 static void find_symbol(struct ct_elf *f, struct wanted *w)
 {
-	struct symbol_pass p = { .file = f, .visit = visit_symbol, .arg = w };
+	struct symbol_pass p = { .file = f, .type = STT_OBJECT, .visit = visit_symbol,
+		.arg = w };
 
 	walk_symbols(&p, f->elf);
 	if (!w->vaddr)
 		walk_symbols(&p, f->debug_elf);
+}
+
+/* Why a name that the file knows is nothing to watch; NULL: it does not know it. */
+static char *refuse(struct ct_elf *f, struct wanted *w)
+{
+	struct symbol_pass p = { .file = f, .type = STT_TLS, .visit = visit_symbol, .arg = w };
+	char *why = variables_refusal(f, w->base);
+
+	if (why)
+		return why;
+	walk_symbols(&p, f->elf);
+	return w->size ? variables_is_in_threads(w->base) : NULL;
 }
 
 /* ---- the public face ---- */
@@ -591,7 +303,7 @@ static bool search(struct ct_elf *f, struct wanted *w, struct ct_variables *out)
 	struct pass p = { .file = f, .visit = visit_wanted, .arg = w, .out = out };
 
 	find_symbol(f, w);
-	walk_file(&p);
+	variables_walk(&p);
 	if (w->why)
 		return true;
 	if (!w->found && w->vaddr) {
@@ -599,7 +311,7 @@ static bool search(struct ct_elf *f, struct wanted *w, struct ct_variables *out)
 			w->why = ct_asprintf("'%s' needs debug information: compile with -g",
 				w->spec);
 		else
-			add_variable(out, w->spec, w->vaddr, w->size);
+			variables_add(out, w->spec, w->vaddr, w->size);
 		return true;
 	}
 	return w->found > 0;
@@ -618,16 +330,20 @@ int ct_variables__find(
 		w.by_tail = true;
 		found = search(f, &w, out);
 	}
-	if (!w.why && w.found > 1)
+	if (!found && f->elf)
+		w.why = refuse(f, &w);
+	if (found && !w.why && w.found > 1)
 		w.why = ct_asprintf("'%s' is the name of %u variables", spec, w.found);
 	*why = w.why;
 	free(w.base);
 	relocate(out, f);
 	ct_elf__free(f);
-	if (*why)
-		return -EINVAL;
+	if (found && *why)
+		return w.no_member ? -ENOTDIR : -EINVAL;
 	return found && out->at.cnt ? 0 : -ENOENT;
 }
+
+#define LISTED_ELEMENTS 1u /* of an array: the others are called likewise */
 
 struct collect {
 	struct parts parts;
@@ -660,7 +376,7 @@ static bool visit_all(struct pass *p, Dwarf_Die *die, u64 vaddr, const char *nam
 
 	c->any = true;
 	if (is_writable(c->file, vaddr))
-		add_parts(&c->parts, die, name, vaddr, 0);
+		variables_parts(&c->parts, die, name, vaddr, 0);
 	return c->parts.out->at.cnt >= VARIABLES_MAX;
 }
 
@@ -668,22 +384,24 @@ static void visit_lock_symbol(struct symbol_pass *p, const GElf_Sym *sym, const 
 {
 	/* comparing a word that is no owner with a thread's number does no harm */
 	if (sym->st_size == MUTEX_SIZE)
-		add_variable(p->out, name, sym->st_value, sym->st_size)->owner = MUTEX_OWNER;
+		variables_add(p->out, name, sym->st_value, sym->st_size)->owner = MUTEX_OWNER;
 	else if (sym->st_size == RWLOCK_SIZE)
-		add_variable(p->out, name, sym->st_value, sym->st_size)->owner = RWLOCK_OWNER;
+		variables_add(p->out, name, sym->st_value, sym->st_size)->owner = RWLOCK_OWNER;
 }
 
-static void collect(struct ct_variables *out, const char *path, bool locks)
+static void collect(struct ct_variables *out, const char *path, const struct parts *parts)
 {
 	struct ct_elf *f = open_file(path);
-	struct collect c = { .parts = { .out = out, .locks = locks, .left = VARIABLES_MAX },
-		.file = f };
+	struct collect c = { .parts = *parts, .file = f };
 	struct pass p = { .file = f, .visit = visit_all, .arg = &c, .out = out };
-	struct symbol_pass symbols = { .file = f, .visit = visit_lock_symbol, .out = out };
+	struct symbol_pass symbols = { .file = f, .type = STT_OBJECT,
+		.visit = visit_lock_symbol, .out = out };
 
+	c.parts.out = out;
+	c.parts.left = VARIABLES_MAX;
 	if (f->elf)
-		walk_file(&p);
-	if (f->elf && !c.any && locks)
+		variables_walk(&p);
+	if (f->elf && !c.any && parts->take == PARTS_LOCKS)
 		walk_symbols(&symbols, f->elf);
 	relocate(out, f);
 	ct_elf__free(f);
@@ -691,7 +409,7 @@ static void collect(struct ct_variables *out, const char *path, bool locks)
 
 void ct_variables__locks(struct ct_variables *out, const char *path)
 {
-	collect(out, path, true);
+	collect(out, path, &(struct parts){ .take = PARTS_LOCKS });
 }
 
 /* Among what the file takes from others, too: that is where a call of a library's function is. */
@@ -728,7 +446,12 @@ bool ct_variables__ownerless(const char *path)
 	return may;
 }
 
-void ct_variables__all(struct ct_variables *out, const char *path)
+void ct_variables__all(struct ct_variables *out, const char *path, u32 elements)
 {
-	collect(out, path, false);
+	collect(out, path, &(struct parts){ .take = PARTS_VALUES, .sample = elements });
+}
+
+void ct_variables__list(struct ct_variables *out, const char *path)
+{
+	collect(out, path, &(struct parts){ .take = PARTS_ALL, .sample = LISTED_ELEMENTS });
 }

@@ -265,7 +265,8 @@ char *ct_watch_describe_view(const struct ct_report *r)
 		return ct_asprintf("a sample: of the variable least seen, %s of its writes, by the "
 				   "values that were missed; more may have happened",
 			ct_report__share(share, view.seen, view.seen + view.missed, false));
-	return ct_asprintf("a sample: each at least %s of the time, in which the program is much "
-			   "slower: of its accesses it may be far less; more may have happened",
-		ct_report__share(share, view.least_ns, run_ns, false));
+	ct_report__share(share, view.least_ns, run_ns, false);
+	return ct_asprintf("a sample: each for %s%s of the time, perhaps far fewer of its accesses "
+			   "(a watched program is slower); more may have happened",
+		*share == '>' ? "" : "at least ", share);
 }

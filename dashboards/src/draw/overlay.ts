@@ -5,7 +5,7 @@
 import type { Lane } from '../layout';
 import type { Model } from '../model';
 import type { Lit } from '../store';
-import { formatMark, formatNs, rulerStep } from '../time';
+import { formatCount, formatMark, formatNs, rulerStep } from '../time';
 import { toX, type View } from '../time_scale';
 import { findSlice } from '../visible';
 import { sliceLabel, type Ref } from '../words';
@@ -292,17 +292,33 @@ export function drawPath(s: Scene): void {
 	g.stroke();
 }
 
+// Losses overlap: each CPU and kind of event has its own.  What touches on the screen is one band.
 export function drawLosses(s: Scene): void {
 	const { g, palette, model } = s;
-	for (const [since, until, , , count] of model.data.meta.losses) {
-		const x0 = clampX(s, xOf(s, since));
-		const x1 = Math.max(clampX(s, xOf(s, until)), x0 + 2);
-		if (xOf(s, until) < s.left || xOf(s, since) > s.left + s.width) continue;
+	const right = s.left + s.width;
+	const seen = model.data.meta.losses
+		.map(([since, until, , , count]) => ({ from: xOf(s, since), to: xOf(s, until), count }))
+		.filter(({ from, to }) => to >= s.left && from <= right)
+		.sort((a, b) => a.from - b.from);
+	const bands: typeof seen = [];
+	for (const one of seen) {
+		const last = bands[bands.length - 1];
+		if (last && one.from <= last.to + 1) {
+			last.to = Math.max(last.to, one.to);
+			last.count += one.count;
+		} else {
+			bands.push(one);
+		}
+	}
+	for (const { from, to, count } of bands) {
+		const x0 = clampX(s, from);
+		const x1 = Math.max(clampX(s, to), x0 + 2);
 		g.fillStyle = palette.dark ? 'rgb(255 255 255 / 25%)' : 'rgb(0 0 0 / 22%)';
 		g.fillRect(x0, s.top, x1 - x0, s.height);
 		setFont(s, '600 11px system-ui, sans-serif');
 		g.fillStyle = palette.text;
-		if (x1 - x0 > 60) g.fillText(`${count} events lost`, x0 + 4, s.top + s.height - 10);
+		const words = `${formatCount(count)} event${count === 1 ? '' : 's'} lost`;
+		if (g.measureText(words).width + 8 < x1 - x0) g.fillText(words, x0 + 4, s.top + s.height - 10);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "export/html_int.h"
 #include "export/report_int.h"
 #include "world.h"
 
@@ -234,6 +235,16 @@ static void test_json_on_a_terminal(void **state)
 		free(text);
 	}
 	world_free(&w);
+}
+
+/* A browser turns what stands beside such a mark around, too; other letters stay. */
+static void test_page_directions(void **state)
+{
+	json_t *text = ct_html__text("a\xe2\x80\xae" "b\xe2\x81\xa6\xe2\x80\xa6\xe2\x80\x8f\xe2");
+
+	assert_string_equal(json_string_value(text), "a\xef\xbf\xbd" "b\xef\xbf\xbd\xe2\x80\xa6"
+		"\xef\xbf\xbd\\xE2");
+	json_decref(text);
 }
 
 /* No bytes whatever may make the JSON invalid or end it early. */
@@ -1040,6 +1051,7 @@ int main(void)
 		cmocka_unit_test(test_json_values),
 		cmocka_unit_test(test_json_hostile),
 		cmocka_unit_test(test_json_on_a_terminal),
+		cmocka_unit_test(test_page_directions),
 		cmocka_unit_test(test_json_bytes),
 		cmocka_unit_test(test_json_run),
 		cmocka_unit_test(test_csv_rows),

@@ -23,16 +23,34 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "html_int.h"
 
 #define NAME_SIZE 512
 
+/* Marks that turn the direction of writing (U+200E, U+200F, U+202A to 202E, U+2066 to 2069) would
+ * turn what stands beside a name, too; U+FFFD has three bytes, as they have. */
+static void drop_directions(char *text)
+{
+	u8 *at = (u8 *)text;
+
+	for (; (at = (u8 *)strchr((char *)at, 0xe2)) && at[1] && at[2]; at++) {
+		u32 code = (at[1] & 0x3f) << 6 | (at[2] & 0x3f);
+
+		if ((code | 1) == 0x0f || (code >= 0x2a && code <= 0x2e) ||
+			(code >= 0x66 && code <= 0x69))
+			memcpy(at, "\xef\xbf\xbd", 3);
+	}
+}
+
 json_t *ct_html__text(const char *s)
 {
 	char *valid = ct_utf8_repair(s);
-	json_t *value = json_string(valid);
+	json_t *value;
 
+	drop_directions(valid);
+	value = json_string(valid);
 	free(valid);
 	return value;
 }

@@ -27,9 +27,13 @@ static __always_inline u32 inner_tid(struct task_struct *task)
 	return *(volatile u32 *)&nr;
 }
 
-static __always_inline u64 held_locks(struct task_struct *task)
+/*
+ * Functions that are not static are verified once, each for itself, and what they return is any
+ * number: with all of it in one program 6.1's verifier gave up after a million instructions.
+ */
+__noinline u64 held_locks(u32 me)
 {
-	u32 cnt = watch_lock_cnt, me = inner_tid(task), i, owner;
+	u32 cnt = watch_lock_cnt, i, owner;
 	u64 held = 0;
 
 	for (i = 0; i < CT_WATCH_LOCKS; i++) {
@@ -92,10 +96,12 @@ static __always_inline bool read_directly(
 }
 #endif
 
-static __always_inline u64 read_value(struct task_struct *task, u64 addr, u32 size)
+__noinline u64 read_value(u64 addr, u32 size)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	u64 value = 0;
 
+	(void)task;
 #if !defined(__TARGET_ARCH_arm64)
 	if (read_directly(task, addr, size, &value))
 		return value;
@@ -161,7 +167,6 @@ struct chunk {
 	u32 at[CHUNK_WORDS + LOCK_WORDS];
 };
 
-/* Functions of their own, and not static: the verifier goes through them once. */
 __noinline u64 mutex_in(u64 addr, u32 me)
 {
 	struct chunk o;
@@ -194,18 +199,35 @@ __noinline u64 mutex_by(u64 pointer, u32 me)
 	return mutex_in(addr, me);
 }
 
+__noinline u64 mutex_by_global(u32 me)
+{
+	u64 found = 0;
+	u32 i;
+
+	for (i = 0; i < CT_WATCH_POINTERS && i < watch_pointer_cnt && !found; i++)
+		found = mutex_by(watch_pointers[i], me);
+	return found;
+}
+
+__noinline u64 mutex_by_stack(u64 sp, u32 me)
+{
+	u64 found = 0;
+	u32 i;
+
+	for (i = 0; i < LOOK_STACK && !found; i++)
+		found = mutex_by(sp + i * 8, me);
+	return found;
+}
+
 static __always_inline u64 find_mutex(const struct ct_hit *h, u32 me)
 {
-	u64 found = 0, sp = h->reg[CT_HIT_SP];
+	u64 found = 0;
 	u32 i;
 
 	for (i = 0; i < CT_HIT_REGS && !found; i++)
 		found = mutex_in(h->reg[i & (CT_HIT_REGS - 1)], me);
-	for (i = 0; i < CT_WATCH_POINTERS && i < watch_pointer_cnt && !found; i++)
-		found = mutex_by(watch_pointers[i], me);
-	for (i = 0; i < LOOK_STACK && !found; i++)
-		found = mutex_by(sp + i * 8, me);
-	return found;
+	found = found ? found : mutex_by_global(me);
+	return found ? found : mutex_by_stack(h->reg[CT_HIT_SP], me);
 }
 
 /* Is it time to look for one? */
@@ -287,14 +309,14 @@ static __always_inline void try_price(struct task_struct *task, u64 addr)
 		return;
 	}
 #endif
-	watch_trial_value = read_value(task, addr, 8);
+	watch_trial_value = read_value(addr, 8);
 }
 
 SEC("?perf_event")
 int on_access(struct perf_hit *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u32 bytes = sizeof(struct ct_hdr) + sizeof(struct ct_hit), stack, code;
+	u32 bytes = sizeof(struct ct_hdr) + sizeof(struct ct_hit), stack, code, me;
 	u64 addr = ctx->addr, ip = HIT_IP(ctx), ts;
 	struct ct_hdr *hdr;
 	struct ct_hit *h;
@@ -313,10 +335,11 @@ int on_access(struct perf_hit *ctx)
 	/* Soon, because others may write it.  And only where the registers do not tell: this read
 	 * meets the same debug register, now from the kernel, and costs a second trap. */
 	if (!place || place->is != CT_WATCH_PLACE_TOLD)
-		value = read_value(task, addr, watch_size[slot]);
+		value = read_value(addr, watch_size[slot]);
 	ts = bpf_ktime_get_ns();
 	__sync_fetch_and_add(&watch_hits, 1);
-	locks = held_locks(task);
+	me = inner_tid(task);
+	locks = held_locks(me);
 	stack = stack_id_of(task, (void *)bpf_task_pt_regs(task), ts, HIT_STACK);
 	code = place && !place->is ? CT_WATCH_CODE_BYTES : 0;
 	bytes += code;
@@ -328,7 +351,7 @@ int on_access(struct perf_hit *ctx)
 	copy_registers(h, ctx);
 	h->mutex = 0;
 	if (is_look_due(task, place))
-		h->mutex = find_mutex(h, inner_tid(task));
+		h->mutex = find_mutex(h, me);
 	if (code)
 		place->is = CT_WATCH_PLACE_SENT;
 	h->addr = addr;

@@ -92,6 +92,63 @@ static void test_not_lost(void **state)
 	unload(&l);
 }
 
+/* What no pair of plain accesses shows: by the sum, in spite of locks, by an exchange. */
+static void test_halves(void **state)
+{
+	static const struct {
+		const char *name;
+		u32 lost, guarded;
+		u64 undone;
+		bool counter;
+		enum ct_sharing sharing;
+	} rows[] = {
+		{ "hits", 1, 0, 1, true, CT_SHARE_UNGUARDED },
+		{ "stock", 1, 1, 1, true, CT_SHARE_UNGUARDED },
+		{ "seq", 1, 1, 1, true, CT_SHARE_UNGUARDED },
+		{ "right", 0, 0, 0, true, CT_SHARE_GUARDED },
+		{ "top", 1, 0, 0, false, CT_SHARE_UNGUARDED },
+	};
+	struct loaded l = load("find_lost_halves");
+	struct ct_sharings s;
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	for (u32 i = 0; i < CT_COUNT(rows); i++) {
+		const struct ct_shared *v = variable(l.m, &s, rows[i].name);
+		if (v->lost != rows[i].lost || v->guarded_lost != rows[i].guarded ||
+			v->undone != rows[i].undone || v->counter != rows[i].counter ||
+			v->sharing != rows[i].sharing)
+			fail_msg("%s: lost %u, guarded %u, undone %u, counter %d, %s",
+				rows[i].name, v->lost, v->guarded_lost, (u32)v->undone,
+				v->counter, ct_sharing_id(v->sharing));
+	}
+	assert_int_equal(variable(l.m, &s, "hits")->witness_cnt, 0);
+	assert_int_equal(variable(l.m, &s, "stock")->half_locks, 1);
+	assert_true(variable(l.m, &s, "seq")->half_atomic);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+/* The last stamp may be off: who went on from that value came later, and nothing is missing. */
+static void test_swapped_end(void **state)
+{
+	struct loaded l = load("find_lost_halves");
+	struct ct_touch *t = &l.m->touches.at[1];
+	struct ct_watched *w = &l.m->watched.at[0];
+	struct ct_sharings s;
+
+	(void)state;
+	w->touches.cnt = 3; /* 0 to 1, 2 to 3 by anna; 1 to 2 by ben, with a late stamp */
+	t[0].before = 2;
+	t[0].after = 3;
+	ct_sharing__compute(&s, l.m);
+	assert_int_equal(variable(l.m, &s, "hits")->expected, 3);
+	assert_int_equal(variable(l.m, &s, "hits")->last, 2);
+	assert_int_equal(variable(l.m, &s, "hits")->lost, 0);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
 static void test_phases(void **state)
 {
 	static const struct {
@@ -144,6 +201,8 @@ int main(void)
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_not_lost),
+		cmocka_unit_test(test_halves),
+		cmocka_unit_test(test_swapped_end),
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_unprotected),
 	};

@@ -6,7 +6,9 @@
  * Is an update lost?  A thread reads, another one writes, the first one writes what follows from
  * its old reading: that is seen, value by value, or it is not.  Register values order what time
  * stamps alone could not: a reading that has another thread's value came after its write, whatever
- * the clocks of two CPUs say.
+ * the clocks of two CPUs say.  A lock or an atomic instruction at each access is no excuse, where
+ * the values prove that the two changes began from the same number; and where all changes are sums
+ * (counting.h) and all were seen, what is missing at the end was lost, caught in the act or not.
  *
  * Is it unprotected?  Eraser's states, with three things added so that good programs stay in the
  * clear.  A thread that has ended, or that woke (or created) the other one since, came before it:
@@ -23,6 +25,7 @@
 #include <string.h>
 
 #include "ct_findings.h"
+#include "analysis/counting.h"
 #include "analysis/search.h"
 
 #define PHASES_MIN 3u /* sleeps at barriers that make a habit */
@@ -68,6 +71,8 @@ struct study {
 	bool summed;
 	i64 expected;
 	bool early; /* the processor stops before an access */
+	struct ct_counting counting;
+	u32 set_touch; /* the newest plain write of all; CT_NONE */
 	bool vague; /* a value that counts may be another one than memory had then */
 };
 
@@ -341,17 +346,56 @@ static void offer_witness(struct study *s, u32 read_seq, u32 foreign_seq, u32 wr
 	o->witness[o->witness_cnt++] = s->w->touches.at[write_seq];
 }
 
+/* Under one lock at all three, or atomic: only the values prove it, of what is a counter. It began
+ * from the same number as the other one; by what is set without a look nothing is lost. */
+static bool began_alike(const struct study *s, u32 foreign_seq, const struct ct_touch *r)
+{
+	const struct ct_touch *f = touch_at(s, foreign_seq);
+
+	if (!s->counting.counter || f->ts <= r->ts)
+		return false;
+	if (reads(f) && !ct_counting__exchanges(&s->counting, f->ip))
+		return (f->how & CT_ACCESS_BEFORE) && f->before == r->after;
+	for (u32 i = foreign_seq; i-- > 0;) {
+		const struct ct_touch *t = touch_at(s, i);
+
+		if (t->thread != f->thread)
+			continue;
+		return reads(t) && !writes(t) && t->after == r->after;
+	}
+	return false;
+}
+
+/* An atomic exchange of what follows from an older reading: it replaced something else. */
+static bool is_stale_exchange(
+	const struct study *s, const struct ct_touch *t, const struct ct_touch *r)
+{
+	return s->counting.counter && ct_counting__exchanges(&s->counting, t->ip) &&
+	       t->before != r->after;
+}
+
+static void note_guards(struct study *s, u64 locks, bool atomic)
+{
+	s->out->half_locks |= locks;
+	s->out->half_atomic |= atomic;
+	s->out->guarded_lost += locks || atomic;
+}
+
 /* Writes of others since this thread's reading, which has not seen them.  The write at `seq` puts
  * something in their place that does not know of them. */
 static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 {
 	const struct user *u = &s->users[t->thread];
+	bool exchange, proved = false;
 	u32 from, last = CT_NONE;
 	const struct ct_touch *r;
 
-	if (u->read == CT_NONE || !is_plain_write(t) || reads(t) || (t->how & CT_ACCESS_CONST))
+	if (u->read == CT_NONE || !writes(t) || (t->how & CT_ACCESS_CONST))
 		return;
 	r = touch_at(s, u->seq);
+	exchange = reads(t) && is_stale_exchange(s, t, r);
+	if ((!is_plain_write(t) || reads(t)) && !exchange)
+		return;
 	if ((t->flags | r->flags) & CT_TOUCH_PART || is_early(s, r))
 		return;
 	from = u->seq + 1;
@@ -363,18 +407,20 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 		const struct ct_touch *f = touch_at(s, i);
 
 		if (f->thread == t->thread || !writes(f) || (f->flags & CT_TOUCH_PART) ||
-			(f->locks & r->locks & t->locks) ||
 			((f->how & CT_ACCESS_BEFORE) && f->before == f->after))
 			continue;
-		last = i;
+		proved |= began_alike(s, i, r);
+		if (!(f->locks & r->locks & t->locks) || proved)
+			last = i;
 	}
-	if (last != CT_NONE) {
-		s->out->lost++;
-		*ct_vec_push(&s->out->losses) = (struct ct_lost){ .read = u->read,
-			.foreign = s->w->touches.at[last], .write = s->w->touches.at[seq] };
-		offer_witness(s, u->seq, last, seq,
-			(r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
-	}
+	if (last == CT_NONE)
+		return;
+	s->out->lost++;
+	note_guards(s, touch_at(s, last)->locks & r->locks & t->locks, exchange);
+	*ct_vec_push(&s->out->losses) = (struct ct_lost){ .read = u->read,
+		.foreign = s->w->touches.at[last], .write = s->w->touches.at[seq] };
+	offer_witness(s, u->seq, last, seq,
+		(r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
 }
 
 /* ---- what the value should have been ---- */
@@ -418,7 +464,9 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 	if (!writes(t))
 		return;
 	s->vague |= is_vague(s, t, seq);
-	if (reads(t) && (t->how & CT_ACCESS_BEFORE)) /* in one instruction */
+	if (reads(t) && (t->how & CT_ACCESS_BEFORE) &&
+		!(u->read != CT_NONE && ct_counting__exchanges(&s->counting, t->ip)))
+		/* in one instruction */
 		s->expected = ct_watched_changed(
 			s->w, s->expected, ct_watched_value(s->w, t->before), after);
 	else if (u->read != CT_NONE && !(t->how & CT_ACCESS_CONST))
@@ -485,6 +533,34 @@ static ct_ns when_learnt(const struct study *s)
 	return learnt_ns;
 }
 
+/* By how much the sum is short, where that is certain: of a counter whose end is known, and whose
+ * changes all go one way. Accesses that were not seen would make it too large, not too small. */
+static void find_missing(struct study *s)
+{
+	const struct ct_counting *c = &s->counting;
+	struct ct_shared *o = s->out;
+	double missing;
+
+	o->counter = c->counter;
+	o->delta = c->delta;
+	if (!o->complete || !o->counter || o->users.cnt < 2 || o->expected == o->last ||
+		c->up == c->down || !ct_counting__is_settled(s->m, s->w))
+		return;
+	missing = ct_watched_number(s->w, o->expected) - ct_watched_number(s->w, o->last);
+	if (c->down)
+		missing = -missing;
+	if (missing <= 0)
+		return;
+	o->is_short = true;
+	if (o->delta != 0) {
+		double undone = missing / (c->down ? -o->delta : o->delta);
+
+		o->undone = undone + 0.5 < (double)o->writes ? (u64)(undone + 0.5) : o->writes;
+	}
+	if (!o->lost)
+		o->lost = o->undone ? (u32)o->undone : 1;
+}
+
 static void study_variable(struct study *s)
 {
 	struct ct_shared *o = s->out;
@@ -492,7 +568,8 @@ static void study_variable(struct study *s)
 
 	o->racy[0] = o->racy[1] = s->doubt[0] = s->doubt[1] = CT_NONE;
 	o->locks = o->write_locks = UINT64_MAX;
-	s->owner = CT_NONE;
+	s->owner = o->set_late = s->set_touch = CT_NONE;
+	ct_counting__learn(&s->counting, s->m, s->w);
 	s->learnt_ns = when_learnt(s);
 	for (u32 i = 0; i < cnt; i++)
 		s->users[touch_at(s, i)->thread].final_ns = touch_at(s, i)->ts;
@@ -501,6 +578,11 @@ static void study_variable(struct study *s)
 	for (u32 i = 0; i < s->threads.cnt; i++)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
+	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
+	o->expected = s->expected;
+	if (cnt)
+		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
+	find_missing(s);
 	/* a lost update shows that nothing keeps them apart, whatever they use; and so does this */
 	if (o->racy[0] == CT_NONE && s->together_cnt >= TOGETHER_MIN)
 		memcpy(o->racy, s->together, sizeof(o->racy));
@@ -508,10 +590,6 @@ static void study_variable(struct study *s)
 		memcpy(o->racy, s->doubt, sizeof(o->racy));
 	o->sharing = classify(s);
 	o->unclear = o->sharing == CT_SHARE_MIXED && s->doubt[0] != CT_NONE;
-	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
-	o->expected = s->expected;
-	if (cnt)
-		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
 	ct_vec_free(&s->threads);
 }
 

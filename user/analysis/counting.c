@@ -21,10 +21,10 @@
 #include "ct_base.h"
 #include "analysis/counting.h"
 
-#define DELTA_MOST 4294967296.0	  /* beyond it is an address, or a hash */
-#define NEAR 64u		  /* accesses between which clocks may be off */
-#define NEAR_NS 100000u		  /* the same in time */
-#define ROUNDING 1e-9		  /* of floating-point sums */
+#define DELTA_MOST 4294967296.0 /* beyond it is an address, or a hash */
+#define NEAR 64u		/* accesses between which clocks may be off */
+#define NEAR_NS 100000u		/* the same in time */
+#define ROUNDING 1e-9		/* of floating-point sums */
 
 struct reading {
 	u32 touch; /* CT_NONE */
@@ -98,8 +98,8 @@ static void note_value(struct ct_count_place *p, double value)
 	p->values++;
 }
 
-static void learn_write(struct ct_counting *c, const struct ct_model *m,
-	const struct ct_watched *w, const struct ct_touch *t, u32 reading)
+static void learn_write(struct ct_counting *c, const struct ct_model *m, const struct ct_watched *w,
+	const struct ct_touch *t, u32 reading)
 {
 	double size = w->type == CT_WATCH_FLOAT ? fabs(number(w, t->after)) : 0;
 	bool update = reads(t) && (t->how & CT_ACCESS_BEFORE);
@@ -155,13 +155,11 @@ static void judge(struct ct_counting *c)
 		if (d->cnt > CT_DELTAS_MAX)
 			all.cnt = CT_DELTAS_MAX + 1;
 	}
-	c->counter = !c->set && c->cnt && all.cnt <= CT_DELTAS_MAX &&
-		     (same || (c->up && c->down));
+	c->counter = !c->set && c->cnt && all.cnt <= CT_DELTAS_MAX && (same || (c->up && c->down));
 	c->delta = c->counter && all.cnt == 1 ? all.at[0] : 0;
 }
 
-void ct_counting__learn(
-	struct ct_counting *c, const struct ct_model *m, const struct ct_watched *w)
+void ct_counting__learn(struct ct_counting *c, const struct ct_model *m, const struct ct_watched *w)
 {
 	struct reading *readings = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*readings));
 	u32 users = 0;

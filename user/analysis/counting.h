@@ -28,7 +28,7 @@ struct ct_count_place { /* an instruction that writes */
 struct ct_counting {
 	struct ct_count_place at[CT_WRITERS_MAX];
 	u32 cnt;
-	bool set;     /* to what does not follow from any reading, while others use it */
+	bool set; /* to what does not follow from any reading, while others use it */
 	bool counter;
 	bool up, down;
 	double delta; /* of every change; 0: they differ */

@@ -76,8 +76,9 @@ static const char *say_guards(struct ct_search *s, const struct ct_shared *v)
 			locks = ct_say(s, "%s%s%s", locks, *locks ? " and " : "",
 				ct_watch_lock_name(s->m, i, raw, sizeof(raw)));
 	if (*locks)
-		return ct_say(s, " Each access was guarded (by %s), but the update as a whole was "
-				 "not: the lock was released between the read and the write.",
+		return ct_say(s,
+			" Each access was guarded (by %s), but the update as a whole was "
+			"not: the lock was released between the read and the write.",
 			locks);
 	return " Each access was atomic, but the update as a whole was not: others came in between "
 	       "the read and the write.";
@@ -95,9 +96,8 @@ static const char *say_witness(struct ct_search *s, const struct ct_shared *v)
 	return ct_say(s,
 		"%s read %s%s, %s wrote %s in the meantime, and then %s wrote "
 		"%s, which knows nothing of that",
-		ct_say_thread(s, a), value_of(s, read),
-		ct_say_at(s, s->m->touches.at[read].frame), ct_say_thread(s, b),
-		value_of(s, foreign), ct_say_thread(s, a), value_of(s, write));
+		ct_say_thread(s, a), value_of(s, read), ct_say_at(s, s->m->touches.at[read].frame),
+		ct_say_thread(s, b), value_of(s, foreign), ct_say_thread(s, a), value_of(s, write));
 }
 
 /* Nobody was caught in the act: the sum alone shows it. */
@@ -116,11 +116,11 @@ static void say_missing(struct ct_search *s, struct ct_finding *f, const struct 
 		"Every access was seen, and each of the %s writes left what its thread had found "
 		"there %s. From %s that makes %s, and it ended as %s. None of the losses was "
 		"caught as it happened.",
-		ct_say_count(s, v->writes), v->delta > 0 ? "plus the same number"
-		: v->delta < 0				 ? "minus the same number"
-							 : "and some more or less",
-		say_value(s, w, v->first), say_value(s, w, v->expected),
-		say_value(s, w, v->last));
+		ct_say_count(s, v->writes),
+		v->delta > 0   ? "plus the same number"
+		: v->delta < 0 ? "minus the same number"
+			       : "and some more or less",
+		say_value(s, w, v->first), say_value(s, w, v->expected), say_value(s, w, v->last));
 }
 
 static void say_caught(struct ct_search *s, struct ct_finding *f, const struct ct_shared *v)
@@ -128,9 +128,9 @@ static void say_caught(struct ct_search *s, struct ct_finding *f, const struct c
 	add_touches(s, f, v->witness, v->witness_cnt);
 	f->title = ct_asprintf("updates of %s are lost, %s time%s in this run",
 		ct_say_watched(s, v->watched), ct_say_count(s, v->lost), v->lost == 1 ? "" : "s");
-	f->evidence = ct_asprintf("%s. So it went %s time%s in %s writes%s.%s%s",
-		say_witness(s, v), ct_say_count(s, v->lost), v->lost == 1 ? "" : "s",
-		ct_say_count(s, v->writes), say_undone(s, v), say_sum(s, v), say_guards(s, v));
+	f->evidence = ct_asprintf("%s. So it went %s time%s in %s writes%s.%s%s", say_witness(s, v),
+		ct_say_count(s, v->lost), v->lost == 1 ? "" : "s", ct_say_count(s, v->writes),
+		say_undone(s, v), say_sum(s, v), say_guards(s, v));
 }
 
 void ct_find_lost_updates(struct ct_search *s)
@@ -174,8 +174,8 @@ static const char *say_write(struct ct_search *s, u32 touch)
 {
 	const struct ct_touch *t = &s->m->touches.at[touch];
 
-	return ct_say(s, "%s%s%s", ct_say_thread(s, t->thread), ct_say_at(s, t->frame),
-		say_locks(s, t));
+	return ct_say(
+		s, "%s%s%s", ct_say_thread(s, t->thread), ct_say_at(s, t->frame), say_locks(s, t));
 }
 
 void ct_find_unprotected(struct ct_search *s)
@@ -188,11 +188,11 @@ void ct_find_unprotected(struct ct_search *s)
 		if (v->racy[0] == CT_NONE)
 			continue;
 		name = ct_say_watched(s, v->watched);
-		f = found_in(s, CT_FIND_UNPROTECTED_SHARING, v,
-			v->lost ? CT_SEV_LOW : CT_SEV_MEDIUM);
+		f = found_in(
+			s, CT_FIND_UNPROTECTED_SHARING, v, v->lost ? CT_SEV_LOW : CT_SEV_MEDIUM);
 		add_touches(s, f, v->racy, 2);
-		f->title = ct_asprintf("several threads write %s, and nothing keeps them apart",
-			name);
+		f->title =
+			ct_asprintf("several threads write %s, and nothing keeps them apart", name);
 		f->evidence = ct_asprintf(
 			"Written by %s; then by %s. They hold no lock in common, the instructions "
 			"are not atomic, and neither thread waited for the other in between.%s",

@@ -28,22 +28,23 @@
 #include "analysis/counting.h"
 #include "analysis/search.h"
 
-#define PHASES_MIN 3u /* sleeps at barriers that make a habit */
-#define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
+#define PHASES_MIN 3u	   /* sleeps at barriers that make a habit */
+#define PAIRS_MAX 2000u	   /* pairs of writes looked into, for each variable */
 #define WAKINGS_MAX 20000u /* between two writes; more: they are taken to be in order */
 /* Of two writes on two CPUs the second has come before the first one's thread could go on from its
  * debug exception: what orders the two would have taken longer. */
 #define TOGETHER_NS 1000u
-#define TOGETHER_MIN 2u	   /* times: a clock that is off is off once */
-#define LATE_NS 100000u	   /* from an access to the look at memory for its value, at most */
-#define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
-#define EXIT_MOST_NS 1000000000u   /* on a busy machine, where a wake-up must prove it */
+#define TOGETHER_MIN 2u		 /* times: a clock that is off is off once */
+#define LATE_NS 100000u		 /* from an access to the look at memory for its value, at most */
+#define LOOK_BACK 1000u		 /* accesses, for what a thread had read before it wrote */
+#define EXIT_NS 5000000u	 /* from being joined to the last switch, as a rule */
+#define EXIT_MOST_NS 1000000000u /* on a busy machine, where a wake-up must prove it */
 
-struct user { /* a thread and this variable */
-	u32 sharer;  /* index */
-	u32 read;    /* its newest access, if that read and nothing was written since; CT_NONE */
-	u32 seq;     /* place of that access among the variable's */
-	u32 write;   /* its newest plain write since the variable is shared; CT_NONE */
+struct user {	    /* a thread and this variable */
+	u32 sharer; /* index */
+	u32 read;   /* its newest access, if that read and nothing was written since; CT_NONE */
+	u32 seq;    /* place of that access among the variable's */
+	u32 write;  /* its newest plain write since the variable is shared; CT_NONE */
 	ct_ns last_ns;
 	ct_ns final_ns; /* its last access of all */
 	bool known;
@@ -53,19 +54,20 @@ struct study {
 	const struct ct_model *m;
 	const struct ct_watched *w;
 	struct ct_shared *out;
-	struct user *users;   /* [threads] */
-	CT_VEC(u32) threads;  /* that are known */
-	u8 *unclear;	      /* [threads] it may be kept apart by what leaves no trace */
-	u32 doubt[2];	      /* touches: the first pair of two such; CT_NONE */
-	u32 together[2];      /* touches: the last pair of writes at the same time; CT_NONE */
+	struct user *users;  /* [threads] */
+	CT_VEC(u32) threads; /* that are known */
+	u8 *unclear;	     /* [threads] it may be kept apart by what leaves no trace */
+	u32 doubt[2];	     /* touches: the first pair of two such; CT_NONE */
+	u32 together[2];     /* touches: the last pair of writes at the same time; CT_NONE */
 	u32 together_cnt;
-	u8 *reached;	      /* [threads] scratch of precedes() */
-	u32 owner;	      /* the one thread; CT_NONE: it is shared */
-	ct_ns learnt_ns;      /* since then all locks are known that were ever held at it */
+	u8 *reached;	 /* [threads] scratch of precedes() */
+	u32 owner;	 /* the one thread; CT_NONE: it is shared */
+	ct_ns learnt_ns; /* since then all locks are known that were ever held at it */
 	u32 pairs;
-	bool written;	      /* since it is shared */
-	bool plain;	      /* with plain writes */
-	u32 writers;	      /* threads with plain writes since it is shared */
+	u32 looks; /* at readings of what was set late: as many at most */
+	bool written; /* since it is shared */
+	bool plain;   /* with plain writes */
+	u32 writers;  /* threads with plain writes since it is shared */
 	bool handed_on;
 	/* the sum of what everyone meant to add */
 	bool summed;
@@ -73,7 +75,7 @@ struct study {
 	bool early; /* the processor stops before an access */
 	struct ct_counting counting;
 	u32 set_touch; /* the newest plain write of all; CT_NONE */
-	bool vague; /* a value that counts may be another one than memory had then */
+	bool vague;    /* a value that counts may be another one than memory had then */
 };
 
 static const struct ct_touch *touch_at(const struct study *s, u32 seq)
@@ -203,8 +205,7 @@ static bool has_gone(struct study *s, u32 thread, ct_ns last_ns, const struct ct
 	if (!(th->flags & CT_THREAD_ENDED) || th->end_ns > t->ts + EXIT_MOST_NS ||
 		s->users[thread].final_ns > t->ts)
 		return false;
-	return th->end_ns <= t->ts + EXIT_NS ||
-	       precedes(s, thread, last_ns, t->thread, t->ts);
+	return th->end_ns <= t->ts + EXIT_NS || precedes(s, thread, last_ns, t->thread, t->ts);
 }
 
 /* Have all others that touched it done so before this? */
@@ -264,10 +265,29 @@ static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 	}
 }
 
+/* Set by another thread when this one had begun, and read with nothing that orders the two. */
+static void note_set_late(struct study *s, const struct ct_touch *t)
+{
+	const struct ct_thread *reader = &s->m->threads.at[t->thread];
+	const struct ct_touch *was;
+
+	if (s->set_touch == CT_NONE || s->out->set_late != CT_NONE || writes(t) || s->written)
+		return;
+	was = &s->m->touches.at[s->set_touch];
+	if (was->thread == t->thread || was->ts < s->learnt_ns || (was->locks & t->locks) ||
+		reader->start_ns > was->ts || (s->unclear[was->thread] && s->unclear[t->thread]) ||
+		s->looks++ >= PAIRS_MAX)
+		return;
+	if (!precedes(s, was->thread, was->ts, t->thread, t->ts) &&
+		!met_at_barrier(s, was->thread, was->ts, t->thread, t->ts))
+		s->out->set_late = s->set_touch;
+}
+
 static void step_shared(struct study *s, const struct ct_touch *t, u32 touch)
 {
 	struct user *u = &s->users[t->thread];
 
+	note_set_late(s, t);
 	if (t->ts >= s->learnt_ns)
 		s->out->locks &= t->locks;
 	if (!writes(t))
@@ -356,7 +376,7 @@ static bool began_alike(const struct study *s, u32 foreign_seq, const struct ct_
 		return false;
 	if (reads(f) && !ct_counting__exchanges(&s->counting, f->ip))
 		return (f->how & CT_ACCESS_BEFORE) && f->before == r->after;
-	for (u32 i = foreign_seq; i-- > 0;) {
+	for (u32 i = foreign_seq; i-- > 0 && foreign_seq - i < LOOK_BACK;) {
 		const struct ct_touch *t = touch_at(s, i);
 
 		if (t->thread != f->thread)
@@ -409,7 +429,8 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 		if (f->thread == t->thread || !writes(f) || (f->flags & CT_TOUCH_PART) ||
 			((f->how & CT_ACCESS_BEFORE) && f->before == f->after))
 			continue;
-		proved |= began_alike(s, i, r);
+		if (f->locks & r->locks & t->locks)
+			proved |= began_alike(s, i, r);
 		if (!(f->locks & r->locks & t->locks) || proved)
 			last = i;
 	}
@@ -417,10 +438,11 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 		return;
 	s->out->lost++;
 	note_guards(s, touch_at(s, last)->locks & r->locks & t->locks, exchange);
-	*ct_vec_push(&s->out->losses) = (struct ct_lost){ .read = u->read,
-		.foreign = s->w->touches.at[last], .write = s->w->touches.at[seq] };
-	offer_witness(s, u->seq, last, seq,
-		(r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
+	*ct_vec_push(&s->out->losses) = (struct ct_lost){
+		.read = u->read, .foreign = s->w->touches.at[last], .write = s->w->touches.at[seq]
+	};
+	offer_witness(
+		s, u->seq, last, seq, (r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
 }
 
 /* ---- what the value should have been ---- */
@@ -454,8 +476,8 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 	if (!s->summed && (t->how & CT_ACCESS_BLIND))
 		return;
 	if (!s->summed) {
-		s->expected = ct_watched_value(
-			s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
+		s->expected =
+			ct_watched_value(s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
 		s->out->first = s->expected;
 		s->summed = true;
 		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))
@@ -483,8 +505,11 @@ static struct ct_sharer *sharer_of(struct study *s, u32 thread)
 	struct user *u = &s->users[thread];
 
 	if (!u->known) {
-		*u = (struct user){ .known = true, .final_ns = u->final_ns,
-			.sharer = s->out->users.cnt, .read = CT_NONE, .write = CT_NONE };
+		*u = (struct user){ .known = true,
+			.final_ns = u->final_ns,
+			.sharer = s->out->users.cnt,
+			.read = CT_NONE,
+			.write = CT_NONE };
 		*ct_vec_push(&s->threads) = thread;
 		ct_vec_push(&s->out->users)->thread = thread;
 	}
@@ -511,6 +536,8 @@ static void step(struct study *s, u32 seq)
 	step_state(s, t, touch);
 	find_lost(s, t, seq);
 	add_up(s, t, seq);
+	if (writes(t))
+		s->set_touch = is_plain_write(t) ? touch : CT_NONE;
 	u->last_ns = t->ts;
 	/* a reading that left no value takes none from the one before */
 	if (!(t->how & CT_ACCESS_BLIND) || writes(t)) {
@@ -534,7 +561,8 @@ static ct_ns when_learnt(const struct study *s)
 }
 
 /* By how much the sum is short, where that is certain: of a counter whose end is known, and whose
- * changes all go one way. Accesses that were not seen would make it too large, not too small. */
+ * changes all go one way. Accesses that were not seen would make the value too large, not too
+ * small; small numbers wrap, and would hide that. */
 static void find_missing(struct study *s)
 {
 	const struct ct_counting *c = &s->counting;
@@ -544,7 +572,7 @@ static void find_missing(struct study *s)
 	o->counter = c->counter;
 	o->delta = c->delta;
 	if (!o->complete || !o->counter || o->users.cnt < 2 || o->expected == o->last ||
-		c->up == c->down || !ct_counting__is_settled(s->m, s->w))
+		c->up == c->down || s->w->size < 4 || !ct_counting__is_settled(s->m, s->w))
 		return;
 	missing = ct_watched_number(s->w, o->expected) - ct_watched_number(s->w, o->last);
 	if (c->down)
@@ -589,6 +617,10 @@ static void study_variable(struct study *s)
 	if (o->racy[0] == CT_NONE && o->lost)
 		memcpy(o->racy, s->doubt, sizeof(o->racy));
 	o->sharing = classify(s);
+	if (o->set_late != CT_NONE && o->sharing == CT_SHARE_READ_ONLY)
+		o->sharing = CT_SHARE_ONE_WRITER;
+	else
+		o->set_late = CT_NONE;
 	o->unclear = o->sharing == CT_SHARE_MIXED && s->doubt[0] != CT_NONE;
 	ct_vec_free(&s->threads);
 }
@@ -641,8 +673,7 @@ static void mark_unclear(u8 *unclear, const struct ct_model *m)
 
 void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)
 {
-	struct study base = { .m = m,
-		.early = m->run->arch && !strcmp(m->run->arch, "aarch64") };
+	struct study base = { .m = m, .early = m->run->arch && !strcmp(m->run->arch, "aarch64") };
 
 	*l = (struct ct_sharings){ 0 };
 	if (!m->watched.cnt)

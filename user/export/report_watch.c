@@ -69,6 +69,16 @@ static char *name_sharing(const struct ct_report *r, const struct ct_shared *v)
 		return halves;
 	}
 
+	if (v->set_late != CT_NONE) {
+		char *thread = ct_report__thread(r, r->m->touches.at[v->set_late].thread);
+		char *late = ct_asprintf("shared, set %sby %s after the others had begun; read by "
+					 "others with no lock",
+			v->writes == 1 ? "once " : "", thread);
+
+		free(thread);
+		free(locks);
+		return late;
+	}
 	if (v->sharing == CT_SHARE_GUARDED || v->sharing == CT_SHARE_GUARDED_WRITES)
 		what = locks;
 	if (v->sharing == CT_SHARE_GUARDED_WRITES)
@@ -162,8 +172,8 @@ static void write_sharers(struct ct_report *r, const struct ct_shared *v)
 		text = longer;
 	}
 	if (shown && shown < v->users.cnt) {
-		longer = ct_asprintf("%s, and %" PRIu32 " more threads", text,
-			v->users.cnt - shown);
+		longer =
+			ct_asprintf("%s, and %" PRIu32 " more threads", text, v->users.cnt - shown);
 		free(text);
 		text = longer;
 	}
@@ -214,8 +224,8 @@ static void write_touch(
 
 	ct_page__right(&r->page, TIME_END, ct_fmt_ns(when, t->ts - since_ns));
 	ct_page__stop(&r->page, TIME_END + 3 + lane * lane_width(r));
-	what = ct_asprintf("%s %s", does(t),
-		ct_watched_text(w, ct_watched_value(w, t->after), value));
+	what = ct_asprintf(
+		"%s %s", does(t), ct_watched_text(w, ct_watched_value(w, t->after), value));
 	ct_page__ink(&r->page, loses ? CT_INK_WARN : CT_INK_PLAIN, false, what);
 	ct_page__stop(&r->page, r->page.column + 2); /* a pointer may be wider than its lane */
 	ct_page__stop(&r->page, TIME_END + 3 + 2 * lane_width(r));

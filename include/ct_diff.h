@@ -42,7 +42,7 @@ struct ct_watched_run { /* a variable of --watch */
 	char *name;
 	u32 sharing;   /* enum ct_sharing */
 	u32 lost;      /* updates */
-	bool complete; /* every access was seen: the two below are exact */
+	bool complete; /* a counter, and every access was seen: the two below are exact */
 	i64 last, expected;
 };
 struct ct_profile {

@@ -291,14 +291,24 @@ struct ct_shared {
 	CT_VEC(struct ct_sharer) users; /* by first access */
 	u32 racy[2];	 /* touches: plain writes of two threads, no lock in common; CT_NONE */
 	bool unclear;	 /* MIXED, and perhaps by locks or messages that leave no trace */
-	u32 lost;	 /* writes that put away what others had written since their thread read */
+	/* writes that put away what others had written since their thread read; where none was
+	 * caught and some are missing at the end (is_short): how many are missing */
+	u32 lost;
 	CT_VEC(struct ct_lost) losses; /* each of them, by the time of its write */
 	u32 witness[4];	 /* touches, by time: the shortest interleaving seen */
 	u32 witness_cnt; /* 3: what the other thread had read was not seen; 0: nothing is lost */
 	u32 witness_rank;
 	bool complete;	 /* every access was seen: the three below are exact */
 	i64 first, last; /* values */
-	i64 expected;	 /* the last value, had every thread's change counted */
+	i64 expected;	 /* the last value, had every thread's change counted: of a counter */
+	bool counter;	 /* all changes are sums (analysis/counting.c): `expected` has a meaning */
+	double delta;	 /* what every change adds; 0: they differ */
+	bool is_short;	 /* for certain: the last value is short of the expected one */
+	u64 undone;	 /* so many changes of `delta` are missing; 0: not known */
+	u32 guarded_lost; /* of the lost: by accesses that each had a common lock, or were atomic */
+	u64 half_locks;	 /* those locks */
+	bool half_atomic;
+	u32 set_late;	 /* touch: set after who reads it had begun, and no lock; CT_NONE */
 };
 struct ct_sharings {
 	CT_VEC(struct ct_shared) at; /* as model->watched */

@@ -115,6 +115,84 @@ static void test_not_lost(void **state)
 	unload(&l);
 }
 
+/* What no pair of plain accesses shows: by the sum, in spite of locks, by an exchange. */
+static void test_halves(void **state)
+{
+	static const struct {
+		const char *name;
+		u32 lost, guarded;
+		u64 undone;
+		bool counter;
+		enum ct_sharing sharing;
+	} rows[] = {
+		{ "hits", 1, 0, 1, true, CT_SHARE_UNGUARDED },
+		{ "stock", 1, 1, 1, true, CT_SHARE_UNGUARDED },
+		{ "seq", 1, 1, 1, true, CT_SHARE_UNGUARDED },
+		{ "right", 0, 0, 0, true, CT_SHARE_GUARDED },
+		{ "top", 1, 0, 0, false, CT_SHARE_UNGUARDED },
+	};
+	struct loaded l = load("find_lost_halves");
+	struct ct_sharings s;
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	for (u32 i = 0; i < CT_COUNT(rows); i++) {
+		const struct ct_shared *v = variable(l.m, &s, rows[i].name);
+		if (v->lost != rows[i].lost || v->guarded_lost != rows[i].guarded ||
+			v->undone != rows[i].undone || v->counter != rows[i].counter ||
+			v->sharing != rows[i].sharing)
+			fail_msg("%s: lost %u, guarded %u, undone %u, counter %d, %s",
+				rows[i].name, v->lost, v->guarded_lost, (u32)v->undone,
+				v->counter, ct_sharing_id(v->sharing));
+	}
+	assert_int_equal(variable(l.m, &s, "hits")->witness_cnt, 0);
+	assert_int_equal(variable(l.m, &s, "stock")->half_locks, 1);
+	assert_true(variable(l.m, &s, "seq")->half_atomic);
+	assert_int_equal(variable(l.m, &s, "instance")->sharing, CT_SHARE_ONE_WRITER);
+	assert_true(variable(l.m, &s, "instance")->set_late != CT_NONE);
+	assert_true(variable(l.m, &s, "right")->set_late == CT_NONE);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+/* The last stamp may be off: who went on from that value came later, and nothing is missing. */
+static void test_swapped_end(void **state)
+{
+	struct loaded l = load("find_lost_halves");
+	struct ct_touch *t = &l.m->touches.at[1];
+	struct ct_watched *w = &l.m->watched.at[0];
+	struct ct_sharings s;
+
+	(void)state;
+	w->touches.cnt = 3; /* 0 to 1, 2 to 3 by anna; 1 to 2 by ben, with a late stamp */
+	t[0].before = 2;
+	t[0].after = 3;
+	ct_sharing__compute(&s, l.m);
+	assert_int_equal(variable(l.m, &s, "hits")->expected, 3);
+	assert_int_equal(variable(l.m, &s, "hits")->last, 2);
+	assert_int_equal(variable(l.m, &s, "hits")->lost, 0);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
+/* In order in this run, and nothing that says why: what the verdict calls not proved safe. */
+static void test_unproved(void **state)
+{
+	struct loaded l = load("watch_unproved");
+	struct ct_sharings s;
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	assert_int_equal(variable(l.m, &s, "turn")->sharing, CT_SHARE_MIXED);
+	assert_int_equal(variable(l.m, &s, "turn")->racy[0], CT_NONE);
+	assert_int_equal(variable(l.m, &s, "set")->sharing, CT_SHARE_ONE_WRITER);
+	assert_int_equal(
+		l.m->threads.at[l.m->touches.at[variable(l.m, &s, "set")->set_late].thread].tid,
+		103);
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
 static void test_phases(void **state)
 {
 	static const struct {
@@ -168,6 +246,9 @@ int main(void)
 		cmocka_unit_test(test_vague),
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_not_lost),
+		cmocka_unit_test(test_halves),
+		cmocka_unit_test(test_swapped_end),
+		cmocka_unit_test(test_unproved),
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_unprotected),
 	};

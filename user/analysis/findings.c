@@ -537,6 +537,28 @@ const char *ct_findings__doubt(const struct ct_facts *f)
 	return f->findings.at.cnt ? NULL : "too little was recorded";
 }
 
+#define UNPROVED_MAX 3u /* named; of the others it is said how many */
+
+/* Variables that several threads share with nothing seen that keeps them apart; NULL: none. */
+static const char *say_unproved(struct ct_search *s)
+{
+	const char *names = NULL;
+	u32 cnt = 0;
+
+	for (u32 i = 0; i < s->f->sharing.at.cnt; i++) {
+		const struct ct_shared *v = &s->f->sharing.at.at[i];
+
+		if (v->sharing != CT_SHARE_MIXED && v->set_late == CT_NONE)
+			continue;
+		if (cnt++ < UNPROVED_MAX)
+			names = names ? ct_say(s, "%s, %s", names, ct_say_watched(s, v->watched))
+				      : ct_say_watched(s, v->watched);
+	}
+	return cnt > UNPROVED_MAX
+		       ? ct_say(s, "%s and %s more", names, ct_say_count(s, cnt - UNPROVED_MAX))
+		       : names;
+}
+
 void ct_find_healthy(struct ct_search *s)
 {
 	for (u32 i = 0; i < s->out->at.cnt; i++)
@@ -547,7 +569,10 @@ void ct_find_healthy(struct ct_search *s)
 	struct ct_finding *f = ct_found__new(s, CT_FIND_HEALTHY, 0, true);
 	u32 cnt = s->m->threads.cnt;
 	bool brief = s->duration_ns < ct_threshold_ns(CT_T_COST_MS);
-	f->title = ct_strdup("nothing here costs much time");
+	const char *unproved = say_unproved(s);
+	f->title = ct_asprintf("nothing here costs much time%s%s%s",
+		unproved ? "; the sharing of " : "", unproved ? unproved : "",
+		unproved ? " is not proved safe" : "");
 	f->evidence = ct_asprintf("%s thread%s; %s ran at a time on average%s%s; %s%s.%s",
 		ct_say_count(s, cnt), cnt == 1 ? "" : "s",
 		ct_say_ratio(s, s->f->parallelism.mean_running), say_turns(s), say_pace(s),
@@ -555,8 +580,14 @@ void ct_find_healthy(struct ct_search *s)
 		      : "none of the known ways to lose time takes a tenth of the run of ",
 		ct_say_ns(s, s->duration_ns), say_foreign(s));
 	f->advice =
-		ct_strdup("Leave it as it is; if it must be faster, do less work or use a better "
-			  "algorithm.");
+		unproved ? ct_asprintf("Its time is fine. But nothing was seen that keeps the "
+				       "threads apart at %s: no lock in common, no atomics. The "
+				       "order of this run may be chance, and what was not seen may "
+				       "still happen: try --shake and -r, and say what guards it.",
+				   unproved)
+			 : ct_strdup("Leave it as it is; if it must be faster, do less work or use "
+				     "a better "
+				     "algorithm.");
 }
 
 static void link_waits(struct ct_search *s)

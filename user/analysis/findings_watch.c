@@ -50,10 +50,38 @@ static const char *say_sum(struct ct_search *s, const struct ct_shared *v)
 	if (!v->complete) /* or seen, but not the value of each */
 		return w->gaps || v->unknown ? " Not every access was seen, so there may be more."
 					     : "";
-	if (v->expected == v->last)
+	if (!v->counter || v->expected == v->last)
 		return "";
 	return ct_say(s, " The last value is %s, and should be %s.", say_value(s, w, v->last),
 		say_value(s, w, v->expected));
+}
+
+/* One loss can undo many: whatever others did since the old value was read. */
+static const char *say_undone(struct ct_search *s, const struct ct_shared *v)
+{
+	if (!v->undone)
+		return "";
+	return ct_say(s, ", which undid %s of them", ct_say_count(s, v->undone));
+}
+
+static const char *say_guards(struct ct_search *s, const struct ct_shared *v)
+{
+	const char *locks = "";
+	char raw[256];
+
+	if (!v->guarded_lost)
+		return "";
+	for (u32 i = 0; i < CT_WATCH_LOCKS; i++)
+		if (v->half_locks >> i & 1)
+			locks = ct_say(s, "%s%s%s", locks, *locks ? " and " : "",
+				ct_watch_lock_name(s->m, i, raw, sizeof(raw)));
+	if (*locks)
+		return ct_say(s,
+			" Each access was guarded (by %s), but the update as a whole was "
+			"not: the lock was released between the read and the write.",
+			locks);
+	return " Each access was atomic, but the update as a whole was not: others came in between "
+	       "the read and the write.";
 }
 
 /* The accesses of the witness: reader of an old value, what the others did, its write. */
@@ -68,9 +96,41 @@ static const char *say_witness(struct ct_search *s, const struct ct_shared *v)
 	return ct_say(s,
 		"%s read %s%s, %s wrote %s in the meantime, and then %s wrote "
 		"%s, which knows nothing of that",
-		ct_say_thread(s, a), value_of(s, read),
-		ct_say_at(s, s->m->touches.at[read].frame), ct_say_thread(s, b),
-		value_of(s, foreign), ct_say_thread(s, a), value_of(s, write));
+		ct_say_thread(s, a), value_of(s, read), ct_say_at(s, s->m->touches.at[read].frame),
+		ct_say_thread(s, b), value_of(s, foreign), ct_say_thread(s, a), value_of(s, write));
+}
+
+/* Nobody was caught in the act: the sum alone shows it. */
+static void say_missing(struct ct_search *s, struct ct_finding *f, const struct ct_shared *v)
+{
+	const struct ct_watched *w = &s->m->watched.at[v->watched];
+	const char *name = ct_say_watched(s, v->watched);
+
+	for (u32 i = 0; i < v->users.cnt; i++)
+		if (v->users.at[i].writes)
+			ct_found__thread(f, v->users.at[i].thread);
+	f->title = v->undone ? ct_asprintf("updates of %s are lost: %s of %s are missing", name,
+				       ct_say_count(s, v->undone), ct_say_count(s, v->writes))
+			     : ct_asprintf("updates of %s are lost: its sum is short", name);
+	f->evidence = ct_asprintf(
+		"Every access was seen, and each of the %s writes left what its thread had found "
+		"there %s. From %s that makes %s, and it ended as %s. None of the losses was "
+		"caught as it happened.",
+		ct_say_count(s, v->writes),
+		v->delta > 0   ? "plus the same number"
+		: v->delta < 0 ? "minus the same number"
+			       : "and some more or less",
+		say_value(s, w, v->first), say_value(s, w, v->expected), say_value(s, w, v->last));
+}
+
+static void say_caught(struct ct_search *s, struct ct_finding *f, const struct ct_shared *v)
+{
+	add_touches(s, f, v->witness, v->witness_cnt);
+	f->title = ct_asprintf("updates of %s are lost, %s time%s in this run",
+		ct_say_watched(s, v->watched), ct_say_count(s, v->lost), v->lost == 1 ? "" : "s");
+	f->evidence = ct_asprintf("%s. So it went %s time%s in %s writes%s.%s%s", say_witness(s, v),
+		ct_say_count(s, v->lost), v->lost == 1 ? "" : "s", ct_say_count(s, v->writes),
+		say_undone(s, v), say_sum(s, v), say_guards(s, v));
 }
 
 void ct_find_lost_updates(struct ct_search *s)
@@ -78,23 +138,23 @@ void ct_find_lost_updates(struct ct_search *s)
 	for (u32 i = 0; i < s->f->sharing.at.cnt; i++) {
 		const struct ct_shared *v = &s->f->sharing.at.at[i];
 		struct ct_finding *f;
-		const char *name;
 
-		if (!v->lost || !v->witness_cnt)
+		if (!v->lost)
 			continue;
-		name = ct_say_watched(s, v->watched);
 		f = found_in(s, CT_FIND_LOST_UPDATE, v, CT_SEV_HIGH);
-		add_touches(s, f, v->witness, v->witness_cnt);
-		f->title = ct_asprintf("updates of %s are lost, %s time%s in this run", name,
-			ct_say_count(s, v->lost), v->lost == 1 ? "" : "s");
-		f->evidence = ct_asprintf("%s. So it went %s time%s in %s writes.%s",
-			say_witness(s, v), ct_say_count(s, v->lost), v->lost == 1 ? "" : "s",
-			ct_say_count(s, v->writes), say_sum(s, v));
+		if (v->witness_cnt)
+			say_caught(s, f, v);
+		else
+			say_missing(s, f, v);
 		f->advice = ct_asprintf(
-			"Hold one mutex from the read to the write, in every thread that "
-			"changes %s; or, for one number, make it atomic and use an atomic "
-			"add; or let each thread count on its own and add up at the end.",
-			name);
+			v->counter ? "Hold one mutex from the read to the write, in every thread "
+				     "that changes %s; or, for one number, make it atomic and use "
+				     "an atomic add; or let each thread count on its own and add "
+				     "up at the end."
+				   : "Hold one lock from the look at %s to the write that follows "
+				     "from it, in every thread that does so: check and act must "
+				     "be one step.",
+			ct_say_watched(s, v->watched));
 	}
 }
 
@@ -114,8 +174,8 @@ static const char *say_write(struct ct_search *s, u32 touch)
 {
 	const struct ct_touch *t = &s->m->touches.at[touch];
 
-	return ct_say(s, "%s%s%s", ct_say_thread(s, t->thread), ct_say_at(s, t->frame),
-		say_locks(s, t));
+	return ct_say(
+		s, "%s%s%s", ct_say_thread(s, t->thread), ct_say_at(s, t->frame), say_locks(s, t));
 }
 
 void ct_find_unprotected(struct ct_search *s)
@@ -128,11 +188,11 @@ void ct_find_unprotected(struct ct_search *s)
 		if (v->racy[0] == CT_NONE)
 			continue;
 		name = ct_say_watched(s, v->watched);
-		f = found_in(s, CT_FIND_UNPROTECTED_SHARING, v,
-			v->lost ? CT_SEV_LOW : CT_SEV_MEDIUM);
+		f = found_in(
+			s, CT_FIND_UNPROTECTED_SHARING, v, v->lost ? CT_SEV_LOW : CT_SEV_MEDIUM);
 		add_touches(s, f, v->racy, 2);
-		f->title = ct_asprintf("several threads write %s, and nothing keeps them apart",
-			name);
+		f->title =
+			ct_asprintf("several threads write %s, and nothing keeps them apart", name);
 		f->evidence = ct_asprintf(
 			"Written by %s; then by %s. They hold no lock in common, the instructions "
 			"are not atomic, and neither thread waited for the other in between.%s",

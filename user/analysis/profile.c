@@ -273,7 +273,7 @@ static void add_watched(struct ct_profile *p, const char *name, const struct ct_
 	*ct_vec_push(&p->watched) = (struct ct_watched_run){ .name = ct_strdup(name),
 		.sharing = v->sharing,
 		.lost = v->lost,
-		.complete = v->complete,
+		.complete = v->complete && v->counter,
 		.last = whole(watched, v->last),
 		.expected = whole(watched, v->expected) };
 }

@@ -6,7 +6,9 @@
  * Is an update lost?  A thread reads, another one writes, the first one writes what follows from
  * its old reading: that is seen, value by value, or it is not.  Register values order what time
  * stamps alone could not: a reading that has another thread's value came after its write, whatever
- * the clocks of two CPUs say.
+ * the clocks of two CPUs say.  A lock or an atomic instruction at each access is no excuse, where
+ * the values prove that the two changes began from the same number; and where all changes are sums
+ * (counting.h) and all were seen, what is missing at the end was lost, caught in the act or not.
  *
  * Is it unprotected?  Eraser's states, with three things added so that good programs stay in the
  * clear.  A thread that has ended, or that woke (or created) the other one since, came before it:
@@ -23,24 +25,26 @@
 #include <string.h>
 
 #include "ct_findings.h"
+#include "analysis/counting.h"
 #include "analysis/search.h"
 
-#define PHASES_MIN 3u /* sleeps at barriers that make a habit */
-#define PAIRS_MAX 2000u	  /* pairs of writes looked into, for each variable */
+#define PHASES_MIN 3u	   /* sleeps at barriers that make a habit */
+#define PAIRS_MAX 2000u	   /* pairs of writes looked into, for each variable */
 #define WAKINGS_MAX 20000u /* between two writes; more: they are taken to be in order */
 /* Of two writes on two CPUs the second has come before the first one's thread could go on from its
  * debug exception: what orders the two would have taken longer. */
 #define TOGETHER_NS 1000u
-#define TOGETHER_MIN 2u	   /* times: a clock that is off is off once */
-#define LATE_NS 100000u	   /* from an access to the look at memory for its value, at most */
-#define EXIT_NS 5000000u	   /* from being joined to the last switch, as a rule */
-#define EXIT_MOST_NS 1000000000u   /* on a busy machine, where a wake-up must prove it */
+#define TOGETHER_MIN 2u		 /* times: a clock that is off is off once */
+#define LATE_NS 100000u		 /* from an access to the look at memory for its value, at most */
+#define LOOK_BACK 1000u		 /* accesses, for what a thread had read before it wrote */
+#define EXIT_NS 5000000u	 /* from being joined to the last switch, as a rule */
+#define EXIT_MOST_NS 1000000000u /* on a busy machine, where a wake-up must prove it */
 
-struct user { /* a thread and this variable */
-	u32 sharer;  /* index */
-	u32 read;    /* its newest access, if that read and nothing was written since; CT_NONE */
-	u32 seq;     /* place of that access among the variable's */
-	u32 write;   /* its newest plain write since the variable is shared; CT_NONE */
+struct user {	    /* a thread and this variable */
+	u32 sharer; /* index */
+	u32 read;   /* its newest access, if that read and nothing was written since; CT_NONE */
+	u32 seq;    /* place of that access among the variable's */
+	u32 write;  /* its newest plain write since the variable is shared; CT_NONE */
 	ct_ns last_ns;
 	ct_ns final_ns; /* its last access of all */
 	bool known;
@@ -50,25 +54,28 @@ struct study {
 	const struct ct_model *m;
 	const struct ct_watched *w;
 	struct ct_shared *out;
-	struct user *users;   /* [threads] */
-	CT_VEC(u32) threads;  /* that are known */
-	u8 *unclear;	      /* [threads] it may be kept apart by what leaves no trace */
-	u32 doubt[2];	      /* touches: the first pair of two such; CT_NONE */
-	u32 together[2];      /* touches: the last pair of writes at the same time; CT_NONE */
+	struct user *users;  /* [threads] */
+	CT_VEC(u32) threads; /* that are known */
+	u8 *unclear;	     /* [threads] it may be kept apart by what leaves no trace */
+	u32 doubt[2];	     /* touches: the first pair of two such; CT_NONE */
+	u32 together[2];     /* touches: the last pair of writes at the same time; CT_NONE */
 	u32 together_cnt;
-	u8 *reached;	      /* [threads] scratch of precedes() */
-	u32 owner;	      /* the one thread; CT_NONE: it is shared */
-	ct_ns learnt_ns;      /* since then all locks are known that were ever held at it */
+	u8 *reached;	 /* [threads] scratch of precedes() */
+	u32 owner;	 /* the one thread; CT_NONE: it is shared */
+	ct_ns learnt_ns; /* since then all locks are known that were ever held at it */
 	u32 pairs;
-	bool written;	      /* since it is shared */
-	bool plain;	      /* with plain writes */
-	u32 writers;	      /* threads with plain writes since it is shared */
+	u32 looks; /* at readings of what was set late: as many at most */
+	bool written; /* since it is shared */
+	bool plain;   /* with plain writes */
+	u32 writers;  /* threads with plain writes since it is shared */
 	bool handed_on;
 	/* the sum of what everyone meant to add */
 	bool summed;
 	i64 expected;
 	bool early; /* the processor stops before an access */
-	bool vague; /* a value that counts may be another one than memory had then */
+	struct ct_counting counting;
+	u32 set_touch; /* the newest plain write of all; CT_NONE */
+	bool vague;    /* a value that counts may be another one than memory had then */
 };
 
 static const struct ct_touch *touch_at(const struct study *s, u32 seq)
@@ -198,8 +205,7 @@ static bool has_gone(struct study *s, u32 thread, ct_ns last_ns, const struct ct
 	if (!(th->flags & CT_THREAD_ENDED) || th->end_ns > t->ts + EXIT_MOST_NS ||
 		s->users[thread].final_ns > t->ts)
 		return false;
-	return th->end_ns <= t->ts + EXIT_NS ||
-	       precedes(s, thread, last_ns, t->thread, t->ts);
+	return th->end_ns <= t->ts + EXIT_NS || precedes(s, thread, last_ns, t->thread, t->ts);
 }
 
 /* Have all others that touched it done so before this? */
@@ -259,10 +265,29 @@ static void accuse(struct study *s, const struct ct_touch *t, u32 touch)
 	}
 }
 
+/* Set by another thread when this one had begun, and read with nothing that orders the two. */
+static void note_set_late(struct study *s, const struct ct_touch *t)
+{
+	const struct ct_thread *reader = &s->m->threads.at[t->thread];
+	const struct ct_touch *was;
+
+	if (s->set_touch == CT_NONE || s->out->set_late != CT_NONE || writes(t) || s->written)
+		return;
+	was = &s->m->touches.at[s->set_touch];
+	if (was->thread == t->thread || was->ts < s->learnt_ns || (was->locks & t->locks) ||
+		reader->start_ns > was->ts || (s->unclear[was->thread] && s->unclear[t->thread]) ||
+		s->looks++ >= PAIRS_MAX)
+		return;
+	if (!precedes(s, was->thread, was->ts, t->thread, t->ts) &&
+		!met_at_barrier(s, was->thread, was->ts, t->thread, t->ts))
+		s->out->set_late = s->set_touch;
+}
+
 static void step_shared(struct study *s, const struct ct_touch *t, u32 touch)
 {
 	struct user *u = &s->users[t->thread];
 
+	note_set_late(s, t);
 	if (t->ts >= s->learnt_ns)
 		s->out->locks &= t->locks;
 	if (!writes(t))
@@ -341,17 +366,56 @@ static void offer_witness(struct study *s, u32 read_seq, u32 foreign_seq, u32 wr
 	o->witness[o->witness_cnt++] = s->w->touches.at[write_seq];
 }
 
+/* Under one lock at all three, or atomic: only the values prove it, of what is a counter. It began
+ * from the same number as the other one; by what is set without a look nothing is lost. */
+static bool began_alike(const struct study *s, u32 foreign_seq, const struct ct_touch *r)
+{
+	const struct ct_touch *f = touch_at(s, foreign_seq);
+
+	if (!s->counting.counter || f->ts <= r->ts)
+		return false;
+	if (reads(f) && !ct_counting__exchanges(&s->counting, f->ip))
+		return (f->how & CT_ACCESS_BEFORE) && f->before == r->after;
+	for (u32 i = foreign_seq; i-- > 0 && foreign_seq - i < LOOK_BACK;) {
+		const struct ct_touch *t = touch_at(s, i);
+
+		if (t->thread != f->thread)
+			continue;
+		return reads(t) && !writes(t) && t->after == r->after;
+	}
+	return false;
+}
+
+/* An atomic exchange of what follows from an older reading: it replaced something else. */
+static bool is_stale_exchange(
+	const struct study *s, const struct ct_touch *t, const struct ct_touch *r)
+{
+	return s->counting.counter && ct_counting__exchanges(&s->counting, t->ip) &&
+	       t->before != r->after;
+}
+
+static void note_guards(struct study *s, u64 locks, bool atomic)
+{
+	s->out->half_locks |= locks;
+	s->out->half_atomic |= atomic;
+	s->out->guarded_lost += locks || atomic;
+}
+
 /* Writes of others since this thread's reading, which has not seen them.  The write at `seq` puts
  * something in their place that does not know of them. */
 static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 {
 	const struct user *u = &s->users[t->thread];
+	bool exchange, proved = false;
 	u32 from, last = CT_NONE;
 	const struct ct_touch *r;
 
-	if (u->read == CT_NONE || !is_plain_write(t) || reads(t) || (t->how & CT_ACCESS_CONST))
+	if (u->read == CT_NONE || !writes(t) || (t->how & CT_ACCESS_CONST))
 		return;
 	r = touch_at(s, u->seq);
+	exchange = reads(t) && is_stale_exchange(s, t, r);
+	if ((!is_plain_write(t) || reads(t)) && !exchange)
+		return;
 	if ((t->flags | r->flags) & CT_TOUCH_PART || is_early(s, r))
 		return;
 	from = u->seq + 1;
@@ -363,18 +427,22 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 		const struct ct_touch *f = touch_at(s, i);
 
 		if (f->thread == t->thread || !writes(f) || (f->flags & CT_TOUCH_PART) ||
-			(f->locks & r->locks & t->locks) ||
 			((f->how & CT_ACCESS_BEFORE) && f->before == f->after))
 			continue;
-		last = i;
+		if (f->locks & r->locks & t->locks)
+			proved |= began_alike(s, i, r);
+		if (!(f->locks & r->locks & t->locks) || proved)
+			last = i;
 	}
-	if (last != CT_NONE) {
-		s->out->lost++;
-		*ct_vec_push(&s->out->losses) = (struct ct_lost){ .read = u->read,
-			.foreign = s->w->touches.at[last], .write = s->w->touches.at[seq] };
-		offer_witness(s, u->seq, last, seq,
-			(r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
-	}
+	if (last == CT_NONE)
+		return;
+	s->out->lost++;
+	note_guards(s, touch_at(s, last)->locks & r->locks & t->locks, exchange);
+	*ct_vec_push(&s->out->losses) = (struct ct_lost){
+		.read = u->read, .foreign = s->w->touches.at[last], .write = s->w->touches.at[seq]
+	};
+	offer_witness(
+		s, u->seq, last, seq, (r->how | t->how | touch_at(s, last)->how) & CT_ACCESS_LATE);
 }
 
 /* ---- what the value should have been ---- */
@@ -408,8 +476,8 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 	if (!s->summed && (t->how & CT_ACCESS_BLIND))
 		return;
 	if (!s->summed) {
-		s->expected = ct_watched_value(
-			s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
+		s->expected =
+			ct_watched_value(s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
 		s->out->first = s->expected;
 		s->summed = true;
 		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))
@@ -418,7 +486,9 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 	if (!writes(t))
 		return;
 	s->vague |= is_vague(s, t, seq);
-	if (reads(t) && (t->how & CT_ACCESS_BEFORE)) /* in one instruction */
+	if (reads(t) && (t->how & CT_ACCESS_BEFORE) &&
+		!(u->read != CT_NONE && ct_counting__exchanges(&s->counting, t->ip)))
+		/* in one instruction */
 		s->expected = ct_watched_changed(
 			s->w, s->expected, ct_watched_value(s->w, t->before), after);
 	else if (u->read != CT_NONE && !(t->how & CT_ACCESS_CONST))
@@ -435,8 +505,11 @@ static struct ct_sharer *sharer_of(struct study *s, u32 thread)
 	struct user *u = &s->users[thread];
 
 	if (!u->known) {
-		*u = (struct user){ .known = true, .final_ns = u->final_ns,
-			.sharer = s->out->users.cnt, .read = CT_NONE, .write = CT_NONE };
+		*u = (struct user){ .known = true,
+			.final_ns = u->final_ns,
+			.sharer = s->out->users.cnt,
+			.read = CT_NONE,
+			.write = CT_NONE };
 		*ct_vec_push(&s->threads) = thread;
 		ct_vec_push(&s->out->users)->thread = thread;
 	}
@@ -463,6 +536,8 @@ static void step(struct study *s, u32 seq)
 	step_state(s, t, touch);
 	find_lost(s, t, seq);
 	add_up(s, t, seq);
+	if (writes(t))
+		s->set_touch = is_plain_write(t) ? touch : CT_NONE;
 	u->last_ns = t->ts;
 	/* a reading that left no value takes none from the one before */
 	if (!(t->how & CT_ACCESS_BLIND) || writes(t)) {
@@ -485,6 +560,35 @@ static ct_ns when_learnt(const struct study *s)
 	return learnt_ns;
 }
 
+/* By how much the sum is short, where that is certain: of a counter whose end is known, and whose
+ * changes all go one way. Accesses that were not seen would make the value too large, not too
+ * small; small numbers wrap, and would hide that. */
+static void find_missing(struct study *s)
+{
+	const struct ct_counting *c = &s->counting;
+	struct ct_shared *o = s->out;
+	double missing;
+
+	o->counter = c->counter;
+	o->delta = c->delta;
+	if (!o->complete || !o->counter || o->users.cnt < 2 || o->expected == o->last ||
+		c->up == c->down || s->w->size < 4 || !ct_counting__is_settled(s->m, s->w))
+		return;
+	missing = ct_watched_number(s->w, o->expected) - ct_watched_number(s->w, o->last);
+	if (c->down)
+		missing = -missing;
+	if (missing <= 0)
+		return;
+	o->is_short = true;
+	if (o->delta != 0) {
+		double undone = missing / (c->down ? -o->delta : o->delta);
+
+		o->undone = undone + 0.5 < (double)o->writes ? (u64)(undone + 0.5) : o->writes;
+	}
+	if (!o->lost)
+		o->lost = o->undone ? (u32)o->undone : 1;
+}
+
 static void study_variable(struct study *s)
 {
 	struct ct_shared *o = s->out;
@@ -492,7 +596,8 @@ static void study_variable(struct study *s)
 
 	o->racy[0] = o->racy[1] = s->doubt[0] = s->doubt[1] = CT_NONE;
 	o->locks = o->write_locks = UINT64_MAX;
-	s->owner = CT_NONE;
+	s->owner = o->set_late = s->set_touch = CT_NONE;
+	ct_counting__learn(&s->counting, s->m, s->w);
 	s->learnt_ns = when_learnt(s);
 	for (u32 i = 0; i < cnt; i++)
 		s->users[touch_at(s, i)->thread].final_ns = touch_at(s, i)->ts;
@@ -501,17 +606,22 @@ static void study_variable(struct study *s)
 	for (u32 i = 0; i < s->threads.cnt; i++)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
+	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
+	o->expected = s->expected;
+	if (cnt)
+		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
+	find_missing(s);
 	/* a lost update shows that nothing keeps them apart, whatever they use; and so does this */
 	if (o->racy[0] == CT_NONE && s->together_cnt >= TOGETHER_MIN)
 		memcpy(o->racy, s->together, sizeof(o->racy));
 	if (o->racy[0] == CT_NONE && o->lost)
 		memcpy(o->racy, s->doubt, sizeof(o->racy));
 	o->sharing = classify(s);
+	if (o->set_late != CT_NONE && o->sharing == CT_SHARE_READ_ONLY)
+		o->sharing = CT_SHARE_ONE_WRITER;
+	else
+		o->set_late = CT_NONE;
 	o->unclear = o->sharing == CT_SHARE_MIXED && s->doubt[0] != CT_NONE;
-	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
-	o->expected = s->expected;
-	if (cnt)
-		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
 	ct_vec_free(&s->threads);
 }
 
@@ -563,8 +673,7 @@ static void mark_unclear(u8 *unclear, const struct ct_model *m)
 
 void ct_sharing__compute(struct ct_sharings *l, const struct ct_model *m)
 {
-	struct study base = { .m = m,
-		.early = m->run->arch && !strcmp(m->run->arch, "aarch64") };
+	struct study base = { .m = m, .early = m->run->arch && !strcmp(m->run->arch, "aarch64") };
 
 	*l = (struct ct_sharings){ 0 };
 	if (!m->watched.cnt)

@@ -14,7 +14,8 @@
  *
  * `exact`: the value is that of the access; else it was read from memory when another thread may
  * just have written, or is what was there before.
- * `sharing`: see ct_sharing_id(). `first`, `last` and `expected` are null unless complete.
+ * `sharing`: see ct_sharing_id(). `first`, `last` and `expected` are null unless complete,
+ * `expected` also for what is no counter (analysis/counting.c).
  */
 #include <inttypes.h>
 #include <math.h>
@@ -126,7 +127,7 @@ static json_t *variable_object(const struct ct_model *m, const struct ct_shared 
 	set(o, "complete", json_boolean(v->complete));
 	set(o, "first", exact(w, v, v->first));
 	set(o, "last", exact(w, v, v->last));
-	set(o, "expected", exact(w, v, v->expected));
+	set(o, "expected", v->counter ? exact(w, v, v->expected) : json_null());
 	set(o, "locks", locks_of(m, v->shown_locks));
 	set(o, "threads", sharers(m, v));
 	set(o, "lost_updates", json_integer(v->lost));

@@ -90,10 +90,11 @@ static const char *name_work(const struct ct_finding_list *l)
 static char *describe_verdict(struct ct_report *r, const struct ct_finding *first)
 {
 	const struct ct_finding_list *l = &r->facts->findings;
+	const struct ct_finding *healthy = find_kind(l, CT_FIND_HEALTHY);
 	char *title = ct_finding_title(r->facts, first), *cost = name_cost(r, first), *text;
 
-	if (find_kind(l, CT_FIND_HEALTHY))
-		text = ct_asprintf("healthy: nothing here costs much time%s", name_work(l));
+	if (healthy)
+		text = ct_asprintf("healthy: %s%s", healthy->title, name_work(l));
 	else if (first->hang != CT_NONE || first->watched != CT_NONE ||
 		 first->severity == CT_SEV_INFO)
 		text = ct_asprintf("%s", title);

@@ -56,9 +56,28 @@ static char *name_sharing(const struct ct_report *r, const struct ct_shared *v)
 		[CT_SHARE_MIXED] = "shared, written in turn",
 		[CT_SHARE_UNGUARDED] = "shared, UNGUARDED",
 	};
-	char *locks = name_locks(r, v->shown_locks);
+	char *locks = name_locks(r, v->guarded_lost ? v->half_locks : v->shown_locks);
 	const char *more = "", *what = "";
 
+	if (v->guarded_lost) {
+		char *halves = ct_asprintf("shared, %s%s at each access, but NOT from the read to "
+					   "the write",
+			*locks ? "guarded by " : "atomic", locks);
+
+		free(locks);
+		return halves;
+	}
+
+	if (v->set_late != CT_NONE) {
+		char *thread = ct_report__thread(r, r->m->touches.at[v->set_late].thread);
+		char *late = ct_asprintf("shared, set %sby %s after the others had begun; read by "
+					 "others with no lock",
+			v->writes == 1 ? "once " : "", thread);
+
+		free(thread);
+		free(locks);
+		return late;
+	}
 	if (v->sharing == CT_SHARE_GUARDED || v->sharing == CT_SHARE_GUARDED_WRITES)
 		what = locks;
 	if (v->sharing == CT_SHARE_GUARDED_WRITES)
@@ -155,8 +174,8 @@ static void write_sharers(struct ct_report *r, const struct ct_shared *v)
 		text = longer;
 	}
 	if (shown && shown < v->users.cnt) {
-		longer = ct_asprintf("%s, and %" PRIu32 " more threads", text,
-			v->users.cnt - shown);
+		longer =
+			ct_asprintf("%s, and %" PRIu32 " more threads", text, v->users.cnt - shown);
 		free(text);
 		text = longer;
 	}
@@ -207,9 +226,10 @@ static void write_touch(
 
 	ct_page__right(&r->page, TIME_END, ct_fmt_ns(when, t->ts - since_ns));
 	ct_page__stop(&r->page, TIME_END + 3 + lane * lane_width(r));
-	what = ct_asprintf("%s %s", does(t),
-		ct_watched_text(w, ct_watched_value(w, t->after), value));
+	what = ct_asprintf(
+		"%s %s", does(t), ct_watched_text(w, ct_watched_value(w, t->after), value));
 	ct_page__ink(&r->page, loses ? CT_INK_WARN : CT_INK_PLAIN, false, what);
+	ct_page__stop(&r->page, r->page.column + 2); /* a pointer may be wider than its lane */
 	ct_page__stop(&r->page, TIME_END + 3 + 2 * lane_width(r));
 	ct_report__fit_place(r, place, r->page.width - r->page.column);
 	ct_page__put(&r->page, place);
@@ -224,8 +244,7 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 	const struct ct_touch *last = &touches[v->witness[v->witness_cnt - 1]];
 	const struct ct_touch *first = &touches[v->witness[0]];
 	u32 threads[2] = { last->thread, touches[v->witness[v->witness_cnt - 2]].thread };
-	const struct ct_watched *w = &r->m->watched.at[v->watched];
-	char times[CT_FMT_LEN], values[3][CT_WATCHED_LEN], *text;
+	char times[CT_FMT_LEN], *text;
 
 	text = v->lost == 1 ? ct_strdup("an update is lost, once in this run:")
 			    : ct_asprintf("an update is lost, %s times in this run; the shortest:",
@@ -238,7 +257,14 @@ static void write_witness(struct ct_report *r, const struct ct_shared *v)
 
 		write_touch(r, t, first->ts, t->thread == threads[1], t == last);
 	}
-	if (!v->complete || v->expected == v->last)
+}
+
+static void write_sum(struct ct_report *r, const struct ct_shared *v)
+{
+	const struct ct_watched *w = &r->m->watched.at[v->watched];
+	char values[3][CT_WATCHED_LEN], *text;
+
+	if (!v->lost || !v->complete || !v->counter || v->expected == v->last)
 		return;
 	text = ct_asprintf("it began as %s, ended as %s, and should have ended as %s",
 		ct_watched_text(w, v->first, values[0]), ct_watched_text(w, v->last, values[1]),
@@ -267,6 +293,7 @@ void ct_report__watch(struct ct_report *r)
 		write_sharers(r, &row->v);
 		if (row->v.witness_cnt)
 			write_witness(r, &row->v);
+		write_sum(r, &row->v);
 	}
 	ct_watch_rows__say_rest(r, &rows);
 	ct_watch_rows__clear(&rows);

@@ -297,10 +297,17 @@ i64 ct_watched_changed(const struct ct_watched *w, i64 value, i64 from, i64 to)
 	return ct_watched_value(w, (u64)value + ((u64)to - (u64)from)); /* wraps as it does */
 }
 
+/* Where programs, their libraries, heaps and stacks are: no count gets that far. */
+#define ADDRESS_MIN 0x550000000000u
+#define ADDRESS_MAX 0x7fffffffffffu
+
 char *ct_watched_text(const struct ct_watched *w, i64 value, char buf[CT_WATCHED_LEN])
 {
 	if (w->type == CT_WATCH_FLOAT)
 		snprintf(buf, CT_WATCHED_LEN, "%.*g", w->size == 4 ? 7 : 15, number_of(value));
+	else if (w->type == CT_WATCH_UNSIGNED && (u64)value >= ADDRESS_MIN &&
+		 (u64)value <= ADDRESS_MAX)
+		snprintf(buf, CT_WATCHED_LEN, "0x%" PRIx64, (u64)value);
 	else if (w->type == CT_WATCH_UNSIGNED)
 		snprintf(buf, CT_WATCHED_LEN, "%" PRIu64, (u64)value);
 	else

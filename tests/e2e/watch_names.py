@@ -77,7 +77,7 @@ e2e.check("a bit-field: said to be watched whole", "flags.a is a bit-field: the 
           "is watched whole" in said(recording), recording.stderr)
 e2e.equal("an atomic: by its own name", (v["requests"]["sharing"], v["requests"]["last"]),
           ("atomic", 40))
-recording = told([program, "20", "bank"], "--watch", "bank::accounts[2].balance")
+recording = told([program, "2000", "bank"], "--watch", "bank::accounts[2].balance")
 v = rows(recording)["bank::accounts[2].balance"]
 e2e.equal("a lock inside a structure is named as a member", (v["sharing"], v["locks"]),
           ("guarded", ["bank::accounts[2].m"]))

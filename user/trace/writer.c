@@ -18,6 +18,10 @@
 
 #define SYNC_NS 1000000000ull /* at most this much is lost with a killed writer */
 #define HELD_MAX (1u << 20)   /* bytes in columns that make a sync write */
+/* At first less, and then as much as the file has: of a trace that is cut in its first second (a
+ * full disk, kill -9) there is something to read, too. */
+#define SYNC_MIN_NS 50000000ull
+#define HELD_MIN (1u << 15)
 #define MEMORY_MAX (6u << 20) /* of all columns; beyond, the fullest CPU is written early */
 #define ZLIB_LEVEL 1
 
@@ -32,7 +36,7 @@ struct ct_writer {
 	int err;
 	u64 bytes;
 	u32 chunk_cnt;
-	ct_ns mark_ns; /* until of the last mark */
+	ct_ns start_ns, mark_ns; /* the run's start; until of the last mark */
 	size_t held;   /* bytes in the columns of all encoders */
 	size_t memory; /* that these columns take */
 	z_stream zlib;
@@ -220,12 +224,20 @@ static int write_mark(struct ct_writer *w, enum ct_chunk_type type, ct_ns until)
 	return write_packed_chunk(w, &c, &w->packed);
 }
 
+static u64 between(u64 least, u64 n, u64 most)
+{
+	return n < least ? least : n > most ? most : n;
+}
+
 int ct_writer__sync(struct ct_writer *w, ct_ns until)
 {
 	if (w->err)
 		return w->err;
-	bool due = until > w->mark_ns && until - w->mark_ns >= SYNC_NS;
-	return due || w->held >= HELD_MAX ? ct_writer__flush(w, until) : 0;
+	ct_ns age = until > w->start_ns ? until - w->start_ns : 0;
+	ct_ns since = until > w->mark_ns ? until - w->mark_ns : 0;
+	ct_ns every = between(SYNC_MIN_NS, age / 2, SYNC_NS);
+	bool due = since >= every || w->held >= between(HELD_MIN, w->bytes, HELD_MAX);
+	return due ? ct_writer__flush(w, until) : 0;
 }
 
 int ct_writer__flush(struct ct_writer *w, ct_ns until)
@@ -282,7 +294,7 @@ int ct_writer__new(struct ct_writer **out, int fd, const struct ct_run *run)
 	u8 header[CT_FILE_HEADER_LEN];
 	int err = 0;
 	w->fd = fd;
-	w->mark_ns = run->start_ns;
+	w->start_ns = w->mark_ns = run->start_ns;
 	if (deflateInit2(&w->zlib, ZLIB_LEVEL, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL,
 		    Z_DEFAULT_STRATEGY) != Z_OK)
 		err = -ENOMEM;

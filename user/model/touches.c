@@ -175,7 +175,9 @@ static void copy_spans(struct build *b, struct ct_watched *w)
 		if (!s->end_ns)
 			s->end_ns = b->m->end_ns;
 	}
-	/* what came after the last access that was seen, nobody knows */
+	/* which variable a lost access was to, nobody knows; nor what came after the last seen */
+	if (b->lost_access_ns)
+		w->gaps = true;
 	if (w->spans.cnt != 1 || w->spans.at[0].end_ns < b->m->end_ns)
 		w->gaps = true;
 }

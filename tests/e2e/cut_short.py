@@ -32,12 +32,7 @@ def check_readable(name, trace):
 
 
 def full_disk():
-    small = e2e.path("small")
-    os.mkdir(small)
-    mounted = e2e.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", small])
-    if mounted.returncode:
-        raise e2e.Harness(f"cannot mount a small disk: {mounted.stderr}")
-    try:
+    with e2e.small_disk("256k") as small:
         trace, marker = os.path.join(small, "t.ctrace"), e2e.path("marker")
         result = e2e.run([e2e.CTRACE, "--quiet", "-o", trace, "sh", "-c",
                           '"$@" >/dev/null && echo done > "$0"; exit 4', marker, *LOAD])
@@ -46,24 +41,17 @@ def full_disk():
         e2e.check("full disk: one line says so", e2e.one_line(result.stderr)
                   and "space" in result.stderr.lower(), result.stderr)
         check_readable("full disk", trace)
-    finally:
-        e2e.run(["umount", small])
 
 
 def no_room():
     """Not even the first chunk: the program runs as if ctrace were not there."""
-    small = e2e.path("none")
-    os.mkdir(small)
-    mounted = e2e.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", small])
-    if mounted.returncode:
-        raise e2e.Harness(f"cannot mount a small disk: {mounted.stderr}")
-    with open(os.path.join(small, "filler"), "wb") as filler:
-        try:
-            filler.write(bytes(1 << 16))
-            filler.flush()
-        except OSError:
-            pass
-    try:
+    with e2e.small_disk("8k") as small:
+        with open(os.path.join(small, "filler"), "wb") as filler:
+            try:
+                filler.write(bytes(1 << 16))
+                filler.flush()
+            except OSError:
+                pass
         where = os.path.join(small, "t.ctrace")
         for code, status in ((5, 5), (0, 125)):
             result = e2e.run([e2e.CTRACE, "-o", where, "sh", "-c", f"echo out; exit {code}"])
@@ -75,8 +63,6 @@ def no_room():
         result = e2e.run([e2e.CTRACE, "-o", where, "-p", str(program.pid), "-d", "0.2"])
         e2e.equal("no room, attached: status", result.returncode, 125)
         e2e.stop(program)
-    finally:
-        e2e.run(["umount", small])
 
 
 def limited_size():

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <linux/sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include "base/aside.h"
 #include "capture/session_int.h"
 #include "capture/features.h"
 #include "ctrace.skel.h"
@@ -543,12 +543,8 @@ static void close_samples(struct ct_session *s)
 	s->sample_cnt = 0;
 }
 
-/*
- * Closing the link of a system call's tracepoint waits for a grace period of the kernel: 17 to
- * 60 ms each on an idle machine, 180 of the 370 that a recording of /bin/true took.  So each is
- * closed by a child that shares our descriptors, all at once; what no child could be had for is
- * closed by libbpf afterwards, as ever, for which the others are no descriptors any more.
- */
+/* Each waits for a grace period, 180 ms of the 370 that a recording of /bin/true took: all at once.
+ * For libbpf, which closes them again afterwards, they are no descriptors any more. */
 static void close_futex_links(struct ct_session *s)
 {
 	struct bpf_link *const links[] = { s->skel->links.on_futex, s->skel->links.on_futex_wait,
@@ -556,15 +552,10 @@ static void close_futex_links(struct ct_session *s)
 		s->skel->links.on_futex_requeue };
 	pid_t children[CT_COUNT(links)];
 
-	for (u32 i = 0; i < CT_COUNT(links); i++) {
-		children[i] = links[i] ? (pid_t)syscall(SYS_clone, CLONE_FILES, 0, 0, 0, 0) : -1;
-		if (!children[i]) {
-			close(bpf_link__fd(links[i]));
-			_exit(0);
-		}
-	}
 	for (u32 i = 0; i < CT_COUNT(links); i++)
-		while (children[i] > 0 && waitpid(children[i], NULL, __WALL) < 0 && errno == EINTR)
+		children[i] = links[i] ? ct_aside__close(bpf_link__fd(links[i])) : -1;
+	for (u32 i = 0; i < CT_COUNT(links); i++)
+		while (children[i] > 0 && waitpid(children[i], NULL, 0) < 0 && errno == EINTR)
 			;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/aside.h"
 #include "cmd/flight.h"
 
 #define PART ".part"
@@ -49,7 +50,7 @@ int ct_flight__turn(struct ct_flight *f, const struct ct_user *user, const char 
 	if (new_fd < 0)
 		return new_fd;
 	if (f->older_fd >= 0)
-		close(f->older_fd);
+		ct_aside__close(f->older_fd);
 	f->older_fd = *fd;
 	f->older_start_ns = f->start_ns;
 	f->start_ns = now;

@@ -204,6 +204,7 @@ static bool fall_back(struct recording *r)
 {
 	if (ct_flight__fall_back(&r->flight, &r->user, r->path, &r->fd))
 		return false;
+	r->join_err = 0;
 	ct_warn("there was no room for the newest half of the recording; '%s' holds the older one",
 		r->path);
 	return true;
@@ -211,12 +212,16 @@ static bool fall_back(struct recording *r)
 
 static void join_and_name(struct recording *r)
 {
-	int err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
-
-	if (err)
-		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
-			r->path, strerror(-err), r->path);
+	r->join_err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
 	finish_file(r);
+}
+
+/* Only when it is certain that the newer one has something. */
+static void say_not_joined(const struct recording *r)
+{
+	if (r->join_err)
+		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
+			r->path, strerror(-r->join_err), r->path);
 }
 
 /* What the file holds by now; NULL: said, and r->lost. */
@@ -252,6 +257,7 @@ void record_finish_trace(struct recording *r)
 	if (!source)
 		return;
 	if (!is_asked_for(r)) {
+		say_not_joined(r);
 		warn_of_let_go(r);
 		ct_source__free(source);
 		return;
@@ -265,6 +271,7 @@ void record_finish_trace(struct recording *r)
 			return;
 		m = ct_model__build(source, ct_source__names(source));
 	}
+	say_not_joined(r);
 	if (!m->event_cnt && r->wrote_badly) {
 		ct_error("nothing of the recording is in '%s': there was no room for it%s; name "
 			 "another place with -o FILE",

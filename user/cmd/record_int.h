@@ -38,6 +38,7 @@ struct recording {
 	bool wrote_badly; /* the trace could not be written to its end */
 	bool judged;	  /* the findings were made */
 	bool failed;	  /* --json=FILE could not be written */
+	int join_err;	  /* of the two halves that --max-size keeps; not said yet */
 	bool lost;	  /* nothing of the recording is left anywhere */
 	u32 let_go;	  /* programs that got more rights and ran on, unrecorded */
 	off_t out_size;	  /* of standard output when the program was let go; -1: no file */
@@ -64,6 +65,7 @@ int record_start_attached(struct recording *r); /* exit code */
 bool record_is_misspelt(const struct ct_opts *opts); /* a command, and no program */
 void record_say_not_started(const struct recording *r, int err);
 int record_exit_code(int err); /* of a program that cannot be started */
+void record_take_time(int nice);
 int record_give_up_rights(struct recording *r, u32 keep);
 off_t record_stdout_size(void); /* -1: it is no file, and nobody knows */
 

@@ -81,6 +81,7 @@ static bool tell_suspicion(struct recording *r, const struct ct_suspicion *s)
 	struct ct_verdict v = { 0 };
 	u32 stack_id = ct_session__new_stack_id(r->session);
 
+	record_take_time(-20);
 	if (ct_look__closely(&look, s->pids, s->pid_cnt, false))
 		return false;
 	ct_alarm__recall(r->alarm, &look);
@@ -121,7 +122,7 @@ static void raise_alarm(struct recording *r)
 		return;
 	fflush(NULL);
 	pid = fork();
-	if (pid == 0) /* as urgent as the collector: a tenth of a second of CPU, once */
+	if (pid == 0)
 		_exit(tell_suspicion(r, &s) ? CT_EXIT_FOUND : 0);
 	if (pid > 0) {
 		r->looker = pid;

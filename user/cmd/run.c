@@ -14,7 +14,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,7 +97,7 @@ static int run_recording(struct recording *r)
 	signal(SIGTTOU, SIG_IGN); /* the report may be written when the shell is in front */
 	record_drain_until_end(r);
 	record_stop(r);
-	setpriority(PRIO_PROCESS, 0, 0);
+	record_take_time(0);
 	if (record_give_up_rights(r, 0))
 		return CT_EXIT_FAILED;
 	record_finish_trace(r);

@@ -6,6 +6,7 @@ the status.  Everything a test writes is in one temporary directory, DIR, which 
 process it starts is ended by its pid.  Standard library only.
 """
 import atexit
+import contextlib
 import csv as csv_module
 import glob
 import io
@@ -153,6 +154,19 @@ def environment(**more):
 
 def path(name):
     return os.path.join(DIR, name)
+
+
+@contextlib.contextmanager
+def small_disk(size):
+    """A folder on a disk of its own, of so many bytes (as mount(8) reads them)."""
+    folder = tempfile.mkdtemp(dir=DIR)
+    mounted = run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder])
+    if mounted.returncode:
+        raise Harness(f"cannot mount a small disk: {mounted.stderr}")
+    try:
+        yield folder
+    finally:
+        run(["umount", folder])
 
 
 def text_of(file):

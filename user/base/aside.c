@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Owns a child that closes a descriptor: it shares the table of them. */
 #include <signal.h>
 #include <sched.h>
 #include <sys/syscall.h>

@@ -141,9 +141,9 @@ extern u32 shake_base; /* the first thread: those of two runs have the same dist
 #define SHAKE_THREADS 64
 extern u32 shake_cnt[SHAKE_THREADS]; /* delays thrown so far, by thread */
 extern u64 watch_hits; /* of traced threads, since the start; this side counts */
-extern u64 watch_trial_value; /* what it read then */
 extern u64 watch_direct; /* where the kernel maps all memory; 0: unknown */
 extern u64 watch_guess;	 /* n: try whether that is n - 1 GiB below the recorder's page table */
 extern u32 watch_trial; /* tid of the recorder, while it measures what its hits cost; or 0 */
+extern u64 watch_trial_value; /* what its last hit read */
 
 #endif

@@ -153,6 +153,13 @@ export interface Meta {
 	losses: [since: number, until: number, cpu: number, kind: string, count: number][];
 	sources: Record<string, Source>;
 	// one for each of summary.watch
-	watched: { threads: number[]; spans: [since: number, until: number][]; witness: number[]; racy: number[] }[];
+	watched: {
+		threads: number[];
+		spans: [since: number, until: number][];
+		witness: number[];
+		racy: number[];
+		type: string;
+		words: string;
+	}[];
 	locksets: string[][];
 }

@@ -281,7 +281,9 @@ function groupWaits(data: Data): Int32Array[] {
 export function threadNames(rows: { name: string; tid: number }[]): string[] {
 	const seen = new Map<string, number>();
 	for (const row of rows) seen.set(row.name, (seen.get(row.name) ?? 0) + 1);
-	return rows.map((r) => (r.name && seen.get(r.name) === 1 ? r.name : `${r.name || 'thread'} ${r.tid}`));
+	return rows.map((r) =>
+		r.name.trim() && seen.get(r.name) === 1 ? r.name : `${r.name.trim() || 'thread'} ${r.tid}`,
+	);
 }
 
 function threadTrack(s: Slices, classes: Uint8Array): Track {

@@ -45,6 +45,7 @@ export interface Store {
 	lit: Signal<Lit>;
 	finding: Signal<number>; // -1: none
 	shown: Signal<number>; // how often a finding was shown: the page scrolls each time
+	wanted: Signal<number>; // how often something was to be seen in the timeline: it scrolls if it is out of sight
 	sort: Signal<SortBy>;
 	filter: Signal<string>;
 	onlyLit: Signal<boolean>;
@@ -79,6 +80,7 @@ export function makeStore(model: Model): Store {
 		lit: signal(noLight()),
 		finding: signal(-1),
 		shown: signal(0),
+		wanted: signal(0),
 		sort: signal('start'),
 		filter: signal(''),
 		onlyLit: signal(false),
@@ -252,7 +254,9 @@ export function stepTouch(store: Store, by: number): void {
 
 export function showNextLoss(store: Store): void {
 	const next = nextLoss(store.model.touches, store.touch.value);
-	if (next >= 0) selectTouch(store, next);
+	if (next < 0) return;
+	selectTouch(store, next);
+	store.wanted.value++;
 }
 
 // The accesses that prove what is shown: of a finding about a variable, else none.

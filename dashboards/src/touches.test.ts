@@ -25,6 +25,8 @@ import {
 	touchFacts,
 	touchWords,
 	UPDATE,
+	valueOf,
+	valueText,
 	variableOrder,
 	WRITE,
 	type Touches,
@@ -66,8 +68,8 @@ const META = {
 	threads: [[], []],
 	frames: [[], []],
 	watched: [
-		{ threads: [0, 1], spans: [[0, 400]], witness: [0, 1, 2, 3], racy: [2, 3] },
-		{ threads: [0, 1], spans: [[0, 400]], witness: [], racy: [] },
+		{ threads: [0, 1], spans: [[0, 400]], witness: [0, 1, 2, 3], racy: [2, 3], type: 'signed' },
+		{ threads: [0, 1], spans: [[0, 400]], witness: [], racy: [], type: 'signed' },
 	],
 	locksets: [[], ['m1', 'm2']],
 } as unknown as Meta;
@@ -110,6 +112,15 @@ test('values that wrap around 64 bits', () => {
 	const t = read({ AVAL: [...up, 0, 2, 0, 0, 1, 0], AOLD: [0, 0, 0] });
 	assert.equal(t.value[0], 2n ** 63n - 1n);
 	assert.equal(t.value[2], -(2n ** 63n), 'one more');
+});
+
+test('numbers as their types have them', () => {
+	const t = { ...read(), types: ['signed', 'unsigned'] };
+	const texts = (value: bigint) => [valueText(t, 0, value), valueText(t, 1, value)];
+	assert.deepEqual(texts(-1n), ['-1', '18446744073709551615']);
+	assert.deepEqual(texts(0x7f0123456789n), [String(0x7f0123456789), '0x7f0123456789'], 'a pointer');
+	assert.deepEqual(texts(0x54ffffffffffn), [String(0x54ffffffffff), String(0x54ffffffffff)]);
+	assert.equal(valueOf(t, 2), '6');
 });
 
 test('a page without watched variables has none', () => {

@@ -14,6 +14,7 @@ const LATE_BIT = 32;
 const BLIND_BIT = 64;
 const GAP = 1;
 const PART = 2;
+const VAGUE = 4;
 
 // ---- kinds: what has a mark of its own ----
 export const READ = 0;
@@ -42,6 +43,7 @@ export interface TouchList {
 // Access i is the i-th of the run.
 export interface Touches {
 	n: number;
+	types: string[]; // of the variables: how their values are to be read
 	time: Float64Array;
 	variable: Int32Array;
 	thread: Int32Array;
@@ -188,6 +190,7 @@ function emptyTouches(n: number): Touches {
 	const [i32, u8] = [() => new Int32Array(n), () => new Uint8Array(n)];
 	return {
 		n,
+		types: [],
 		time: new Float64Array(n),
 		variable: i32(),
 		thread: i32(),
@@ -234,6 +237,7 @@ export function readTouches(extra: Extra, meta: Meta): Touches {
 	const { n } = t;
 	checkWatched(meta, n);
 	const variables = meta.watched.length;
+	t.types = meta.watched.map((w) => w.type);
 	const times = new Column(take(extra, 'ATIM'), 'ATIM');
 	for (let i = 0, now = 0; i < n; i++) t.time[i] = now += times.next();
 	times.finish();
@@ -367,13 +371,24 @@ export const variableName = (m: Named, variable: number): string =>
 export const locksHeld = (m: Named, id: number): string =>
 	(m.data.meta.locksets[m.touches.locks[id]] ?? []).join(' and ');
 
+// Where programs, their libraries, heaps and stacks are: what lies there is a pointer (as in user/model/touches.c).
+const [ADDRESS_MIN, ADDRESS_MAX] = [0x550000000000n, 0x7fffffffffffn];
+
+export function valueText(t: Touches, variable: number, value: bigint): string {
+	if (t.types[variable] !== 'unsigned') return String(value);
+	const n = BigInt.asUintN(64, value);
+	return n >= ADDRESS_MIN && n <= ADDRESS_MAX ? `0x${n.toString(16)}` : String(n);
+}
+
+export const valueOf = (t: Touches, id: number): string => valueText(t, t.variable[id], t.value[id]);
+
 export const hasBefore = (t: Touches, id: number): boolean => (t.how[id] & BEFORE_BIT) !== 0;
 
 // "reads 5", "writes 6", "makes it 6": in a row of a table, beside a mark.
 export function doesWhat(t: Touches, id: number): string {
-	if (!isKnown(t.how[id])) return `touches it: ${t.value[id]}`;
+	if (!isKnown(t.how[id])) return `touches it: ${valueOf(t, id)}`;
 	const verb = !isWrite(t.how[id]) ? 'reads' : t.how[id] & READ_BIT ? 'makes it' : 'writes';
-	return `${verb} ${t.value[id]}`;
+	return `${verb} ${valueOf(t, id)}`;
 }
 
 // "writes counter: 5 → 6"
@@ -381,11 +396,11 @@ export function touchWords(m: Named, id: number): string {
 	const t = m.touches;
 	const name = variableName(m, t.variable[id]);
 	const atomic = t.how[id] & ATOMIC_BIT ? ' atomically' : '';
-	if (!isKnown(t.how[id])) return `touches ${name}, how is not known: ${t.value[id]}`;
-	if (!isWrite(t.how[id])) return `reads ${name}${atomic}: ${t.value[id]}`;
+	if (!isKnown(t.how[id])) return `touches ${name}, how is not known: ${valueOf(t, id)}`;
+	if (!isWrite(t.how[id])) return `reads ${name}${atomic}: ${valueOf(t, id)}`;
 	const verb = t.how[id] & READ_BIT ? 'changes' : 'writes';
-	const before = hasBefore(t, id) ? `${t.before[id]} → ` : '';
-	return `${verb} ${name}${atomic}: ${before}${t.value[id]}`;
+	const before = hasBefore(t, id) ? `${valueText(t, t.variable[id], t.before[id])} → ` : '';
+	return `${verb} ${name}${atomic}: ${before}${valueOf(t, id)}`;
 }
 
 export function atomicWords(t: Touches, id: number): string {
@@ -408,14 +423,14 @@ function lossFacts(m: Named, id: number): string[] {
 	if (t.lost[id] >= 0) {
 		const [old, lost] = [t.old[id], t.lost[id]];
 		facts.push(
-			`It follows from ${who(old)}'s reading of ${t.value[old]}, ${formatNs(t.time[id] - t.time[old])} before. ` +
-				`In between ${who(lost)} wrote ${t.value[lost]}: that update is lost.`,
+			`It follows from ${who(old)}'s reading of ${valueOf(t, old)}, ${formatNs(t.time[id] - t.time[old])} before. ` +
+				`In between ${who(lost)} wrote ${valueOf(t, lost)}: that update is lost.`,
 		);
 	}
 	if (t.over[id] >= 0)
 		facts.push(
 			`This update is lost: ${formatNs(t.time[t.over[id]] - t.time[id])} later ${who(t.over[id])} writes ` +
-				`${t.value[t.over[id]]} over it, and has not seen it.`,
+				`${valueOf(t, t.over[id])} over it, and has not seen it.`,
 		);
 	if (t.stale[id] >= 0)
 		facts.push(
@@ -470,7 +485,11 @@ export function touchFacts(m: Named, id: number): string[] {
 		facts.push('Accesses may be missing before it: the variable was out of sight for a while.');
 	if (t.flags[id] & PART) facts.push("It touches only some of the variable's bytes.");
 	if (t.how[id] & LATE_BIT)
-		facts.push('The value was read from memory a moment later: another thread may have been faster.');
+		facts.push(
+			t.flags[id] & VAGUE
+				? 'The value was read from memory a moment later: another thread may have been faster.'
+				: 'The value was read from memory a moment later; no other thread wrote just then.',
+		);
 	if (t.how[id] & BLIND_BIT) facts.push('Its value was not taken: it is what was there before.');
 	return facts;
 }
@@ -483,18 +502,6 @@ export function countWords(c: Counts): string {
 
 // ---- variables ----
 
-export const SHARING_WORDS: Record<string, string> = {
-	untouched: 'not touched',
-	'one-thread': "one thread's own",
-	'handed-on': 'handed on, one thread at a time',
-	'read-only': 'immutable after its start',
-	'one-writer': 'one thread writes, with no lock',
-	atomic: 'atomic',
-	guarded: 'guarded',
-	'guarded-writes': 'writes guarded, some reads not',
-	mixed: 'written in turn, no lock in common',
-	unguarded: 'UNGUARDED',
-};
 const GRAVEST = ['unguarded', 'mixed', 'one-writer', 'guarded-writes', 'guarded', 'atomic'];
 
 // Those that several threads touched first, the unguarded before all.

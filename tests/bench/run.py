@@ -223,18 +223,27 @@ def run_pgbench(all_contenders, rounds):
 
 # ---- the collector, and opening what it wrote ----------------------------------------------------
 
+COLLECTED_S, FROM_S, TO_S = 6, 1, 5     # a recording, and the part of it that is measured
+
+
+def cpu_ns(pid):
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as stat:
+        return int(stat.read().split()[0])
+
+
 def run_collector(directory):
-    """CPU of the collector for each event, attached, so that the work is not its child's."""
+    """CPU of the collector for each event, compression included, once it has started; attached, so
+    that the work is not its child's."""
     trace = os.path.join(directory, "collector.ctrace")
     results = {}
     for futex in ("switch", "calls"):
-        work = subprocess.Popen([os.path.join(directory, "handover"), "2", "100000000"], **QUIET)
+        work = subprocess.Popen([os.path.join(directory, "handover"), "1", "100000000"], **QUIET)
         tracer = subprocess.Popen([CTRACE, "--as-root", "--quiet", "--no-html", f"--futex={futex}",
-                                   "-o", trace, "-d", "6", "-p", str(work.pid)])
-        time.sleep(5)
-        with open(f"/proc/{tracer.pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rsplit(") ", 1)[1].split()
-        cpu_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                                   "-o", trace, "-d", str(COLLECTED_S), "-p", str(work.pid)])
+        time.sleep(FROM_S)
+        begin = cpu_ns(tracer.pid)
+        time.sleep(TO_S - FROM_S)
+        used = cpu_ns(tracer.pid) - begin
         with open(f"/proc/{tracer.pid}/status", encoding="ascii") as status:
             peak = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) / 1024
         tracer.wait()
@@ -242,12 +251,11 @@ def run_collector(directory):
         work.wait()
         export = subprocess.run([CTRACE, "export", trace, "-f", "json", "-o", "-"],
                                 stdout=subprocess.PIPE, check=True)
-        events = json.loads(export.stdout)["run"]["events"] * 5 / 6
-        results[futex] = {"ns_per_event": cpu_s * 1e9 / events, "peak_mib": peak,
-                          "events_per_s": events / 5}
-        print(f"collector, --futex={futex}: {cpu_s * 1e9 / events:.0f} ns of its CPU for each "
-              f"event (start-up included), {events / 5:,.0f} events/s, at most {peak:.0f} MiB",
-              flush=True)
+        per_s = json.loads(export.stdout)["run"]["events"] / COLLECTED_S
+        each = used / (per_s * (TO_S - FROM_S))
+        results[futex] = {"ns_per_event": each, "peak_mib": peak, "events_per_s": per_s}
+        print(f"collector, --futex={futex}: {each:.0f} ns of its CPU for each event, "
+              f"{per_s:,.0f} events/s, at most {peak:.0f} MiB", flush=True)
     return {"collector": results}
 
 

@@ -7,6 +7,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -14,11 +15,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import e2e
 
-e2e.needs_recording()
-probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("probe.ctrace"),
-                 "true"])
-if "debug registers" in probe.stderr:
-    e2e.skip_all(f"no debug registers: {probe.stderr.strip()}")
+e2e.needs_watching()
 
 VISITS = 400
 AT_ONCE = 2     # of programs that are right: so they are however the CPUs are shared
@@ -226,26 +223,63 @@ e2e.equal("C++: what it was", v["pool::Worker::bare"]["last"], int(recording.std
 
 # ---- attached -----------------------------------------------------------------------------------
 
-process = e2e.start([program, "member", "300", "wait"], stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE)
-ctrace = e2e.start([e2e.CTRACE, "-o", e2e.path("attached.ctrace"), "--watch", "stats[2].hits", "-p",
-                    str(process.pid)], stderr=subprocess.PIPE)
-said = b""
-while b"watching" not in said:
-    line = ctrace.stderr.readline()
-    if not line:
-        break
-    said += line
-process.stdin.write(b"\n")
-process.stdin.close()
-count = int(process.stdout.read())
-process.wait(60)
-ctrace.wait(60)
-attached = variables(e2e.Recording(e2e.path("attached.ctrace"), subprocess.CompletedProcess(
-    [], ctrace.returncode, "", "")))["stats[2].hits"]
-e2e.equal("attached: every write was seen", attached["writes"], 900)
-e2e.equal("attached: what it was, and should have been", (attached["last"], attached["expected"]),
-          (count, 900))
+HITS = "stats[2].hits"
+
+
+def start_waiting():
+    return e2e.start([program, "member", "300", "wait"], stdin=subprocess.PIPE,
+                     stdout=subprocess.PIPE)
+
+
+def watch_attached(trace, pid, what):
+    """A ctrace that watches already."""
+    ctrace = e2e.start([e2e.CTRACE, "-o", e2e.path(trace), "--watch", what, "-p", str(pid)],
+                       stderr=subprocess.PIPE)
+    said = b""
+    while b"watching" not in said:
+        line = ctrace.stderr.readline()
+        if not line:
+            break
+        said += line
+    return ctrace
+
+
+def go_on(waiting):
+    """To its end; what it counted."""
+    waiting.stdin.write(b"\n")
+    waiting.stdin.close()
+    hits = int(waiting.stdout.read())
+    waiting.wait(60)
+    return hits
+
+
+def check_attached(name, ctrace, trace, hits):
+    ctrace.wait(60)
+    seen = variables(e2e.Recording(e2e.path(trace), subprocess.CompletedProcess(
+        [], ctrace.returncode, "", "")))[HITS]
+    e2e.equal(f"{name}: every write was seen", seen["writes"], 900)
+    e2e.equal(f"{name}: what it was, and should have been", (seen["last"], seen["expected"]),
+              (hits, 900))
+
+
+process = start_waiting()
+tracer = watch_attached("attached.ctrace", process.pid, HITS)
+check_attached("attached", tracer, "attached.ctrace", go_on(process))
+
+process = start_waiting()
+tracers = [watch_attached(f"both{i}.ctrace", process.pid, HITS) for i in range(2)]
+count = go_on(process)
+for i, tracer in enumerate(tracers):
+    check_attached(f"two at once, {i + 1}", tracer, f"both{i}.ctrace", count)
+
+process = start_waiting()
+ALL_REGISTERS = f"by_m1,by_m2,by_none,{HITS}"
+tracer = watch_attached("killed.ctrace", process.pid, ALL_REGISTERS)
+os.kill(tracer.pid, signal.SIGKILL)
+tracer.wait(60)
+tracer = watch_attached("after.ctrace", process.pid, ALL_REGISTERS)
+check_attached("after one was killed", tracer, "after.ctrace", go_on(process))
+e2e.equal("the program of a killed ctrace: its exit status", process.returncode, 0)
 
 # ---- one clear line -----------------------------------------------------------------------------
 

@@ -11,11 +11,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 import e2e
 
-e2e.needs_recording()
-probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("probe.ctrace"),
-                 "true"])
-if "debug registers" in probe.stderr:
-    e2e.skip_all(f"no debug registers: {probe.stderr.strip()}")
+e2e.needs_watching()
 
 BAD = ("lost-update", "unprotected-sharing")
 HEAP = ("deep", "far", "rwlock")    # the lock is found, and named

@@ -19,6 +19,13 @@ const view = async (page) => {
 	return t ? t.split(',').map(Number) : null;
 };
 
+// px of the timeline that can be seen.
+const inSight = (page) =>
+	page.evaluate(() => {
+		const { top, bottom } = document.querySelector('.lanes').getBoundingClientRect();
+		return Math.min(bottom, window.innerHeight) - Math.max(top, 0);
+	});
+
 const placeOf = async (page, t, y) => {
 	const box = await page.locator('.lanes canvas').boundingBox();
 	const [t0, t1] = await view(page);
@@ -99,6 +106,19 @@ async function card(browser, file) {
 	equal('Escape takes the arrows away', gone, 0);
 	await page.click('.card:first-child .witness tbody tr:nth-child(2) button');
 	await says(page, 'a row of the card selects its access', /ben reads counter: 9/);
+	for (const [what, show] of [
+		['L', () => page.keyboard.press('l')],
+		['a row of the table', () => page.evaluate(() => document.querySelector('[role=tabpanel] tbody button').click())],
+	]) {
+		await page.setViewportSize({ width: 1400, height: 420 });
+		await page.evaluate(() => window.scrollTo(0, 0));
+		await show();
+		const seen = await until(
+			() => inSight(page),
+			(px) => px >= 120,
+		);
+		check(`${what} brings the timeline into sight`, seen >= 120, seen);
+	}
 	equal('no error', page.errors.join('\n'), '');
 	await shut(page);
 }

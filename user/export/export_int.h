@@ -27,6 +27,8 @@ char *ct_utf8_repair(const char *s);
 int ct_json_bytes(const char *bytes, size_t size, void *out);
 
 const char *ct_thread_name(const struct ct_model *m, u32 thread_idx); /* "" when it has none */
+/* How a watched variable is shared; setter: who set it late, if somebody did; free() it. */
+char *ct_watch_words(const struct ct_model *m, const struct ct_shared *v, const char *setter);
 const char *ct_process_name(const struct ct_model *m, u32 process_idx);
 u32 ct_thread_pid(const struct ct_model *m, u32 thread_idx);
 const char *ct_base_name(const char *path); /* what follows the last '/' */

@@ -19,7 +19,8 @@
  * In the JSON part, with one row for each of the summary's "watch":
  *
  *   watched   [{threads: [index] as its threads, spans: [[since_ns, until_ns]] when it was watched,
- *             witness: [access], racy: [access]}]
+ *             witness: [access], racy: [access], type: "signed", "unsigned" or "float",
+ *             words: how it is shared, as the report says it}]
  *   locksets  [[name of a lock]]; 0 is none
  */
 #include "html_int.h"
@@ -106,14 +107,32 @@ static json_t *spans(const struct ct_model *m, const struct ct_watched *w)
 	return list;
 }
 
+static json_t *words(const struct ct_model *m, const struct ct_shared *v)
+{
+	const char *setter =
+		v->set_late == CT_NONE
+			? NULL
+			: ct_thread_name(m, m->touches.at[v->set_late].thread);
+	char *text = ct_watch_words(m, v, setter && !*setter ? "a thread" : setter);
+	json_t *json = ct_html__text(text);
+
+	free(text);
+	return json;
+}
+
 static json_t *variable(const struct ct_model *m, const struct ct_shared *v)
 {
+	static const char *const types[] = { [CT_WATCH_SIGNED] = "signed",
+		[CT_WATCH_UNSIGNED] = "unsigned", [CT_WATCH_FLOAT] = "float" };
+	u32 type = m->watched.at[v->watched].type;
 	json_t *row = json_object();
 
 	json_object_set_new(row, "threads", sharers(v));
 	json_object_set_new(row, "spans", spans(m, &m->watched.at[v->watched]));
 	json_object_set_new(row, "witness", numbers(v->witness, v->witness_cnt));
 	json_object_set_new(row, "racy", numbers(v->racy, v->racy[0] == CT_NONE ? 0 : 2));
+	json_object_set_new(row, "type", json_string(type < CT_COUNT(types) ? types[type] : ""));
+	json_object_set_new(row, "words", words(m, v));
 	return row;
 }
 

@@ -35,7 +35,7 @@ char *ct_report__thread(const struct ct_report *r, u32 thread_idx)
 {
 	const struct ct_thread *t = &r->m->threads.at[thread_idx];
 	const char *raw = ct_thread_name(r->m, thread_idx);
-	if (!*raw)
+	if (!raw[strspn(raw, " ")])
 		return ct_asprintf("thread %" PRIu32, t->tid);
 	char *name = ct_page__safe(&r->page, raw);
 	if (r->name_cnt[t->name] < 2)

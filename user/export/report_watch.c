@@ -25,72 +25,6 @@
 #define LANE_MAX 22u
 #define SHARERS 4u /* named one by one; with -v, all */
 
-static char *name_locks(const struct ct_report *r, u64 locks)
-{
-	char raw[NAME_SIZE];
-	char *text = ct_strdup("");
-
-	for (u32 i = 0; i < CT_WATCH_LOCKS && locks != UINT64_MAX; i++) {
-		if (!(locks >> i & 1))
-			continue;
-		char *longer = ct_asprintf("%s%s%s", text, *text ? " and " : "",
-			ct_watch_lock_name(r->m, i, raw, sizeof(raw)));
-		free(text);
-		text = longer;
-	}
-	return text;
-}
-
-/* What the course's checklist asks: shared? mutable? guarded by what? */
-static char *name_sharing(const struct ct_report *r, const struct ct_shared *v)
-{
-	static const char *const words[CT_SHARINGS] = {
-		[CT_SHARE_UNTOUCHED] = "not touched while it was watched",
-		[CT_SHARE_ONE_THREAD] = "one thread's own",
-		[CT_SHARE_HANDED_ON] = "handed from thread to thread, one at a time",
-		[CT_SHARE_READ_ONLY] = "shared, immutable after its start",
-		[CT_SHARE_ONE_WRITER] = "shared, written by one thread, with no lock",
-		[CT_SHARE_ATOMIC] = "shared, atomic",
-		[CT_SHARE_GUARDED] = "shared, guarded by ",
-		[CT_SHARE_GUARDED_WRITES] = "shared, written under ",
-		[CT_SHARE_MIXED] = "shared, written in turn",
-		[CT_SHARE_UNGUARDED] = "shared, UNGUARDED",
-	};
-	char *locks = name_locks(r, v->guarded_lost ? v->half_locks : v->shown_locks);
-	const char *more = "", *what = "";
-
-	if (v->guarded_lost) {
-		char *halves = ct_asprintf("shared, %s%s at each access, but NOT from the read to "
-					   "the write",
-			*locks ? "guarded by " : "atomic", locks);
-
-		free(locks);
-		return halves;
-	}
-
-	if (v->set_late != CT_NONE) {
-		char *thread = ct_report__thread(r, r->m->touches.at[v->set_late].thread);
-		char *late = ct_asprintf("shared, set %sby %s after the others had begun; read by "
-					 "others with no lock",
-			v->writes == 1 ? "once " : "", thread);
-
-		free(thread);
-		free(locks);
-		return late;
-	}
-	if (v->sharing == CT_SHARE_GUARDED || v->sharing == CT_SHARE_GUARDED_WRITES)
-		what = locks;
-	if (v->sharing == CT_SHARE_GUARDED_WRITES)
-		more = "; some read outside of it, or under its read lock";
-	if (v->sharing == CT_SHARE_MIXED)
-		more = v->unclear ? "; by locks or messages that cannot be seen, if at all"
-				  : ", with no lock in common";
-	char *text = ct_asprintf("%s%s%s", words[v->sharing], what, more);
-
-	free(locks);
-	return text;
-}
-
 static enum ct_ink ink_of(const struct ct_shared *v)
 {
 	return v->sharing == CT_SHARE_UNGUARDED ? CT_INK_WARN
@@ -131,7 +65,10 @@ static void write_variable(struct ct_report *r, const struct ct_shared *v, u32 m
 	const struct ct_watched *w = &r->m->watched.at[v->watched];
 	char raw[NAME_SIZE];
 	char *name = ct_page__safe(&r->page, ct_watched_name(r->m, w, raw, sizeof(raw)));
-	char *sharing = name_sharing(r, v), *text, *safe;
+	char *setter = v->set_late == CT_NONE
+			       ? NULL
+			       : ct_report__thread(r, r->m->touches.at[v->set_late].thread);
+	char *sharing = ct_watch_words(r->m, v, setter), *text, *safe;
 
 	text = ct_asprintf("%s;", sharing);
 	safe = ct_page__safe(&r->page, text);
@@ -151,6 +88,7 @@ static void write_variable(struct ct_report *r, const struct ct_shared *v, u32 m
 	free(text);
 	free(safe);
 	free(sharing);
+	free(setter);
 	free(name);
 }
 

@@ -14,6 +14,7 @@ import {
 	UNKNOWN,
 	UPDATE,
 	type TouchList,
+	valueOf,
 } from '../touches';
 import { barOf, clampX, fit, setFont, xOf, yOf, type Scene } from './overlay';
 
@@ -102,7 +103,7 @@ function drawNote(s: Scene, lane: Lane, id: number, x: number, y: number, room: 
 	const texts =
 		lane.kind === 'variable'
 			? [fit(s, model.threadNames[model.touches.thread[id]], room)]
-			: [doesWhat(model.touches, id), String(model.touches.value[id])];
+			: [doesWhat(model.touches, id), valueOf(model.touches, id)];
 	const text = texts.find((t) => t.length > 1 && g.measureText(t).width <= room) ?? '';
 	g.fillStyle = palette.text;
 	if (text) g.fillText(text, x, y + 0.5);
@@ -155,7 +156,7 @@ function drawBoxes(s: Scene, lane: Lane, list: TouchList, first: number, last: n
 		g.strokeStyle = palette.dim;
 		g.lineWidth = 1;
 		g.strokeRect(x0 + 0.5, y + 0.5, Math.max(0.5, x1 - x0 - 1), high - 1);
-		const text = x1 - x0 > 12 ? fit(s, String(value[list.ids[from]]), x1 - x0 - 8) : '';
+		const text = x1 - x0 > 12 ? fit(s, valueOf(s.model.touches, list.ids[from]), x1 - x0 - 8) : '';
 		g.fillStyle = palette.text;
 		if (text) g.fillText(text, x0 + 5, y + high / 2 + 0.5);
 	};
@@ -170,7 +171,7 @@ function drawBoxes(s: Scene, lane: Lane, list: TouchList, first: number, last: n
 	return null;
 }
 
-type Ends = [first: [x: number, value: number], last: [x: number, value: number]];
+type Ends = [first: [x: number, id: number], last: [x: number, id: number]];
 
 // Zoomed out: a line between the least and the greatest of the columns' last values.
 function drawCurve(s: Scene, lane: Lane, list: TouchList): Ends | null {
@@ -178,12 +179,15 @@ function drawCurve(s: Scene, lane: Lane, list: TouchList): Ends | null {
 	const { touches } = s.model;
 	const columns = Math.max(1, Math.floor(s.width / COLUMN));
 	const points: [x: number, value: number][] = [];
+	const ends: [x: number, id: number][] = [];
 	let [low, high] = [Infinity, -Infinity];
 	for (let x = 0, k = 0; x <= columns; x++) {
 		k = countBefore(touches, list, view.t0 + (x * (view.t1 - view.t0)) / columns, k);
 		if (!k) continue;
-		const value = Number(touches.value[list.ids[k - 1]]);
+		const id = list.ids[k - 1];
+		const value = Number(touches.value[id]);
 		points.push([s.left + (x * s.width) / columns, value]);
+		ends[ends.length ? 1 : 0] = [s.left + (x * s.width) / columns, id];
 		low = Math.min(low, value);
 		high = Math.max(high, value);
 	}
@@ -194,7 +198,7 @@ function drawCurve(s: Scene, lane: Lane, list: TouchList): Ends | null {
 	g.beginPath();
 	points.forEach(([x, value], i) => (i ? g.lineTo(x, yFor(value)) : g.moveTo(x, yFor(value))));
 	g.stroke();
-	return points.length ? [points[0], points[points.length - 1]] : null;
+	return ends.length ? [ends[0], ends[ends.length - 1]] : null;
 }
 
 // The values at both ends of the curve.
@@ -209,8 +213,9 @@ function drawEnds(s: Scene, lane: Lane, [first, last]: Ends): void {
 		g.fillStyle = palette.text;
 		g.fillText(text, x, y + 7);
 	};
-	note(String(first[1]), first[0] + 4);
-	note(String(last[1]), last[0] - g.measureText(String(last[1])).width - 6);
+	const text = valueOf(s.model.touches, last[1]);
+	note(valueOf(s.model.touches, first[1]), first[0] + 4);
+	note(text, last[0] - g.measureText(text).width - 6);
 }
 
 // Where a variable was not watched nothing is known of it.
@@ -355,7 +360,7 @@ function drawTag(s: Scene, id: number, at: Point, next: number): void {
 	g.textBaseline = 'middle';
 	const x = at.x + MARK + 6;
 	const room = Math.min(next - MARK - 6, s.left + s.width) - x - 6;
-	const text = [doesWhat(touches, id), String(touches.value[id])].find((t) => g.measureText(t).width <= room);
+	const text = [doesWhat(touches, id), valueOf(touches, id)].find((t) => g.measureText(t).width <= room);
 	if (!text) return;
 	// what the mark's own note says lies under it, and may be longer
 	const wide = Math.min(room, g.measureText(doesWhat(touches, id)).width) + 6;

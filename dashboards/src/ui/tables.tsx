@@ -6,7 +6,6 @@ import type { ComponentChildren } from 'preact';
 import { noLight, select, selectTouch, touchesOf, type Store } from '../store';
 import { formatCount, formatNs, formatShare } from '../time';
 import { sliceAt } from '../model';
-import { SHARING_WORDS } from '../touches';
 import { stateWords } from '../words';
 
 interface Col<Row> {
@@ -24,6 +23,7 @@ function compare(a: number | string, b: number | string): number {
 }
 
 function Table<Row>(props: {
+	store: Store;
 	caption: string;
 	rows: Row[];
 	cols: Col<Row>[];
@@ -73,7 +73,14 @@ function Table<Row>(props: {
 								const number = typeof c.value(row) === 'number';
 								return k === 0 ? (
 									<th key={k} scope="row">
-										<button type="button" class="link" onClick={() => props.go(row)}>
+										<button
+											type="button"
+											class="link"
+											onClick={() => {
+												props.go(row);
+												props.store.wanted.value++;
+											}}
+										>
 											{text || '(no name)'}
 										</button>
 									</th>
@@ -155,6 +162,7 @@ export function Threads({ store }: { store: Store }) {
 	const life = (t: (typeof rows)[number]) => t.end_ns - t.start_ns;
 	return (
 		<Table
+			store={store}
 			caption="What each thread did with its life"
 			rows={rows}
 			sort={5}
@@ -188,6 +196,7 @@ export function Watched({ store }: { store: Store }) {
 	};
 	return (
 		<Table
+			store={store}
 			caption="Watched variables: who shares what, and what guards it. What was not seen in this run may happen in another"
 			rows={rows}
 			sort={6}
@@ -199,7 +208,7 @@ export function Watched({ store }: { store: Store }) {
 				{ title: 'reads', value: (w) => w.reads, show: (w) => formatCount(w.reads) },
 				{ title: 'writes', value: (w) => w.writes, show: (w) => formatCount(w.writes) },
 				{ title: 'threads', value: (w) => w.threads.length },
-				{ title: 'verdict', value: (w) => SHARING_WORDS[w.sharing] ?? w.sharing },
+				{ title: 'verdict', value: (w) => w.words },
 				{ title: 'lost updates', value: (w) => w.lost_updates, show: (w) => formatCount(w.lost_updates) },
 				{ title: 'guarded by', value: (w) => w.locks.join(', ') },
 				{ title: 'seen', value: (w) => (w.complete ? 'every access' : 'a sample') },
@@ -224,6 +233,7 @@ export function Locks({ store }: { store: Store }) {
 		.filter((l) => l.waits > 0);
 	return (
 		<Table
+			store={store}
 			caption="Locks that threads waited for"
 			rows={rows}
 			sort={3}
@@ -267,6 +277,7 @@ export function Lines({ store }: { store: Store }) {
 		);
 	return (
 		<Table
+			store={store}
 			caption="Lines of the program that waited; a row leads to its longest wait"
 			rows={rows}
 			sort={3}
@@ -299,6 +310,7 @@ export function Wakers({ store }: { store: Store }) {
 		thread < 0 ? 'interrupt or other program' : store.model.threadNames[thread];
 	return (
 		<Table
+			store={store}
 			caption="Who woke whom, and the blocked time that this ended; a row leads to the longest wait"
 			rows={rows}
 			sort={3}

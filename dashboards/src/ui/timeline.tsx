@@ -336,6 +336,8 @@ export function Legend({ colours, lock, marks }: { colours: Palette; lock: boole
 	);
 }
 
+const SEEN = 120; // px of it in sight are enough
+
 export function Timeline({ store, colours }: { store: Store; colours: ReadonlySignal<Palette> }) {
 	const canvas = useRef<HTMLCanvasElement>(null);
 	const box = useRef<HTMLDivElement>(null);
@@ -407,6 +409,11 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 		if (!store.shown.value) return;
 		// when the card has unfolded
 		requestAnimationFrame(() => box.current?.closest('section')?.scrollIntoView({ block: 'start' }));
+	});
+	useSignalEffect(() => {
+		if (!store.wanted.value || !box.current) return;
+		const { top, bottom } = box.current.getBoundingClientRect();
+		if (Math.min(bottom, window.innerHeight) - Math.max(top, 0) < SEEN) box.current.scrollIntoView({ block: 'nearest' });
 	});
 	const height = lanesHeight(lanesOf(store)) + RULER + 2;
 	return (

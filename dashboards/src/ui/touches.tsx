@@ -165,7 +165,14 @@ export function Witness({ store, finding }: { store: Store; finding: number }) {
 					{ids.map((id) => (
 						<tr key={id} class={store.touch.value === id ? 'lit' : ''}>
 							<th scope="row">
-								<button type="button" class="link" onClick={() => selectTouch(store, id)}>
+								<button
+									type="button"
+									class="link"
+									onClick={() => {
+										selectTouch(store, id);
+										store.wanted.value++;
+									}}
+								>
 									{formatNs(t.time[id] - t.time[ids[0]])}
 								</button>
 							</th>

@@ -115,6 +115,14 @@ def needs_recording():
         skip_all(f"ctrace doctor says that this machine cannot record: {' '.join(last)}")
 
 
+def needs_watching():
+    """Skips unless this machine can record, and has debug registers for --watch."""
+    needs_recording()
+    probe = run([CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", path("probe.ctrace"), "true"])
+    if "debug registers" in probe.stderr or "x86-64 alone" in probe.stderr:
+        skip_all(f"no debug registers: {probe.stderr.strip()}")
+
+
 def needs_tools(*names):
     """Skips unless these programs are installed (user/gen/deps.sh installs them)."""
     for name in names:

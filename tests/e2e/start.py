@@ -12,6 +12,9 @@ import e2e
 e2e.needs_recording()
 
 
+DEADLINE = 6    # SCHED_DEADLINE
+
+
 def shell(script, *options, **how):
     return e2e.record(["sh", "-c", script], *options, **how)
 
@@ -100,7 +103,25 @@ def says_what_it_cost():
     e2e.check("and the collector's CPU time", 0 < (cost["collector_ns"] or 0) < running, cost)
 
 
+def priorities():
+    """The collector goes first; program, and ctrace after the recording, as they were called."""
+    marker = e2e.path("running")
+    ctrace = e2e.start(["nice", "-n", "5", e2e.CTRACE, "--quiet", "--no-html", "-d", "1", "-o",
+                        e2e.trace_name(), "sh", "-c", f"nice >{marker}; sleep 3"])
+    e2e.wait_for("the program", lambda: os.path.exists(marker) and e2e.text_of(marker))
+    e2e.equal("the program keeps its niceness", e2e.text_of(marker), "5\n")
+    e2e.equal("the collector goes first", os.getpriority(os.PRIO_PROCESS, ctrace.pid), -20)
+    policy = os.sched_getscheduler(ctrace.pid) & ~os.SCHED_RESET_ON_FORK
+    e2e.check("before all others, where the kernel grants it", policy in (DEADLINE, os.SCHED_OTHER),
+              policy)
+    e2e.wait_for("the recording's end", lambda: os.getpriority(os.PRIO_PROCESS, ctrace.pid) == 5)
+    policy = os.sched_getscheduler(ctrace.pid) & ~os.SCHED_RESET_ON_FORK
+    e2e.equal("then it has no more than before", policy, os.SCHED_OTHER)
+    ctrace.wait(30)
+
+
 first_instruction()
+priorities()
 says_what_it_cost()
 statuses()
 no_such_program()

@@ -5,6 +5,7 @@
 #ifndef CT_RECORD_INT_H
 #define CT_RECORD_INT_H
 
+#include <sched.h>
 #include "capture/alarm.h"
 #include "capture/capture.h"
 #include "capture/watch.h"
@@ -38,6 +39,9 @@ struct recording {
 	bool wrote_badly; /* the trace could not be written to its end */
 	bool judged;	  /* the findings were made */
 	bool failed;	  /* --json=FILE could not be written */
+	bool hurries;	  /* before all others; below: how ctrace was called */
+	int nice, policy;
+	struct sched_param priority;
 	int join_err;	  /* of the two halves that --max-size keeps; not said yet */
 	bool lost;	  /* nothing of the recording is left anywhere */
 	u32 let_go;	  /* programs that got more rights and ran on, unrecorded */
@@ -65,7 +69,8 @@ int record_start_attached(struct recording *r); /* exit code */
 bool record_is_misspelt(const struct ct_opts *opts); /* a command, and no program */
 void record_say_not_started(const struct recording *r, int err);
 int record_exit_code(int err); /* of a program that cannot be started */
-void record_take_time(int nice);
+void record_step_back(const struct recording *r); /* no longer before all, but soon */
+void record_calm_down(struct recording *r);	  /* events do not wait for what comes now */
 int record_give_up_rights(struct recording *r, u32 keep);
 off_t record_stdout_size(void); /* -1: it is no file, and nobody knows */
 

@@ -81,7 +81,6 @@ static bool tell_suspicion(struct recording *r, const struct ct_suspicion *s)
 	struct ct_verdict v = { 0 };
 	u32 stack_id = ct_session__new_stack_id(r->session);
 
-	record_take_time(-20);
 	if (ct_look__closely(&look, s->pids, s->pid_cnt, false))
 		return false;
 	ct_alarm__recall(r->alarm, &look);
@@ -130,11 +129,23 @@ static void raise_alarm(struct recording *r)
 	}
 }
 
+/* Reaping a program of many threads is where one must not come before them (hurry()). */
+static void let_it_pass(struct recording *r)
+{
+	siginfo_t end = { 0 };
+
+	if (r->target.pid > 0 && !r->done &&
+		!waitid(P_PID, (id_t)r->target.pid, &end, WEXITED | WNOHANG | WNOWAIT) &&
+		end.si_pid)
+		record_step_back(r);
+}
+
 static void reap(struct recording *r)
 {
 	int status;
 	pid_t pid;
 
+	let_it_pass(r);
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
 		if (pid == r->looker)
 			settle_suspicion(r, status);

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -228,28 +229,69 @@ int record_exit_code(int err)
 	return err == -ENOENT ? 127 : 126;
 }
 
-/*
- * A late collector loses events.  Niceness alone counts only within the collector's own session
- * (sched_autogroup): a program that was busy on all CPUs kept it waiting for 1.3 s.  So it runs
- * before all that is not real-time, and sleeps most of the time: it takes 1 to 3 % of a CPU, and is
- * held to what sched(7) leaves to real-time threads.  After the fork: the program keeps its own
- * priority.  What is refused, the rings must do.
- */
-static void hurry(void)
-{
-	const struct sched_param first = { .sched_priority = sched_get_priority_min(SCHED_FIFO) };
+/* sched_setattr(2); linux/sched/types.h has it, and so have newer C libraries in sched.h. */
+struct sched_request {
+	u32 size, policy;
+	u64 flags;
+	i32 nice;
+	u32 priority;
+	u64 runtime, deadline, period;
+};
+#define POLICY_DEADLINE 6u
+#define FLAG_RESET_ON_FORK 1u
+#define FLAG_RECLAIM 2u
+#define COLLECTOR_NS 5000000u
+#define PERIOD_NS 10000000u
 
+/*
+ * A late collector loses events.  Niceness alone counts only within its own session
+ * (sched_autogroup): beside a busy one of somebody else it got no CPU for up to 1.3 s.  So it may
+ * have half a CPU in each 10 ms before all others (SCHED_DEADLINE; GRUB gives it what is left over,
+ * too), of which it takes 1 to 3 %.  After the fork: the program keeps its own priority.  Where
+ * that is refused (a caller that is bound to some CPUs, a container), niceness must do, and the
+ * rings.
+ *
+ * Not SCHED_FIFO: in a third of the runs of a program with 1,000 threads such a collector took
+ * 950 ms of CPU, all that sched(7) leaves to real-time.  When it reaped the program, the kernel
+ * walked its entries in /proc again and again until whoever held one let go, and that was kept from
+ * the CPU by the collector itself (d_walk() below release_task(), 6.18).
+ */
+static void hurry(struct recording *r)
+{
+	const struct sched_request first = { .size = sizeof(first), .policy = POLICY_DEADLINE,
+		.flags = FLAG_RESET_ON_FORK | FLAG_RECLAIM, .runtime = COLLECTOR_NS,
+		.deadline = PERIOD_NS, .period = PERIOD_NS };
+
+	r->nice = getpriority(PRIO_PROCESS, 0);
+	r->policy = sched_getscheduler(0);
+	sched_getparam(0, &r->priority);
+	if (r->priority.sched_priority)
+		return; /* real-time: the caller has seen to it */
+	r->hurries = true;
 	setpriority(PRIO_PROCESS, 0, -20);
-	sched_setscheduler(0, SCHED_FIFO, &first);
+	syscall(SYS_sched_setattr, 0, &first, 0);
 }
 
-/* Before work that events do not wait for. */
-void record_take_time(int nice)
+/* The flag cannot be taken back without rights, and then does no harm. */
+static void set_policy(int policy, const struct sched_param *priority)
 {
-	const struct sched_param none = { 0 };
+	if (sched_setscheduler(0, policy, priority))
+		sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, priority);
+}
 
-	sched_setscheduler(0, SCHED_OTHER, &none);
-	setpriority(PRIO_PROCESS, 0, nice);
+void record_step_back(const struct recording *r)
+{
+	if (r->hurries)
+		set_policy(SCHED_OTHER, &(struct sched_param){ 0 });
+}
+
+void record_calm_down(struct recording *r)
+{
+	if (!r->hurries)
+		return;
+	set_policy(r->policy, &r->priority);
+	setpriority(PRIO_PROCESS, 0, r->nice);
+	r->hurries = false;
 }
 
 /* How much is in the file that standard output is; -1: it is none, and nobody knows. */
@@ -370,7 +412,7 @@ int record_start_program(struct recording *r)
 		ct_error("cannot fork: %s", strerror(-err));
 		return CT_EXIT_FAILED;
 	}
-	hurry();
+	hurry(r);
 	r->run.pid = r->target.pid;
 	ct_session__follow_images(r->session, r->run.pid);
 	err = ct_snapshot__adopt_root(r->session, r->run.pid);
@@ -434,7 +476,7 @@ int record_start_attached(struct recording *r)
 	if (record_start_writer(r))
 		return CT_EXIT_FAILED;
 	ct_session__sink(r->session, r->writer, r->sym); /* threads attached first may be busy */
-	hurry();
+	hurry(r);
 	if (record_give_up_rights(r, CT_KEEP_PTRACE | CT_KEEP_MAP_FILES))
 		return CT_EXIT_FAILED;
 	for (i = 0; i < r->opts->pid_cnt; i++) {

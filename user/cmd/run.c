@@ -90,14 +90,16 @@ static int run_recording(struct recording *r)
 	r->from_ns = record_clock_ns(CLOCK_MONOTONIC);
 	ct_session__cost_from_here(r->session);
 	ct_flight__begin(&r->flight, r->opts->max_size, r->run.start_ns);
-	if (code || r->listed)
+	if (code || r->listed) {
+		record_calm_down(r);
 		return code;
+	}
 	ct_session__sink(r->session, r->writer, r->sym);
 	signal(SIGPIPE, SIG_IGN); /* only now: the program keeps what it was given */
 	signal(SIGTTOU, SIG_IGN); /* the report may be written when the shell is in front */
 	record_drain_until_end(r);
 	record_stop(r);
-	record_take_time(0);
+	record_calm_down(r);
 	if (record_give_up_rights(r, 0))
 		return CT_EXIT_FAILED;
 	record_finish_trace(r);

@@ -4,7 +4,7 @@
 // One object; what can be worked out from it is not in it.
 import { signal, type Signal } from '@preact/signals';
 import { makeLanes, type Lane, type SortBy } from './layout';
-import type { MergedLanes, Model } from './model';
+import { sliceAt, type MergedLanes, type Model } from './model';
 import { proofOf, type Range } from './sums';
 import { around, clampView, type View } from './time_scale';
 import { followTouch, neighbour, nextLoss, spanOf, touchWords, type Counts, type Touches } from './touches';
@@ -229,7 +229,10 @@ export function step(store: Store, by: number): void {
 	const at = store.selected.value;
 	if (!at) {
 		const first = lanesOf(store).find((l) => l.kind === 'thread');
-		if (first) select(store, { thread: first.index, slice: 0 });
+		const { t0, t1 } = store.view.value;
+		const cursor = store.cursor.value;
+		const t = cursor !== null && cursor >= t0 && cursor <= t1 ? cursor : (t0 + t1) / 2;
+		if (first) select(store, { thread: first.index, slice: Math.max(0, sliceAt(store.model, first.index, t)) });
 		return;
 	}
 	const slice = at.slice + by;

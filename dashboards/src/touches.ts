@@ -488,7 +488,7 @@ export function touchFacts(m: Named, id: number): string[] {
 		facts.push(
 			t.flags[id] & VAGUE
 				? 'The value was read from memory a moment later: another thread may have been faster.'
-				: 'The value was read from memory a moment later; no other thread wrote just then.',
+				: 'The value was read from memory a moment later; no other thread was seen to write just then.',
 		);
 	if (t.how[id] & BLIND_BIT) facts.push('Its value was not taken: it is what was there before.');
 	return facts;

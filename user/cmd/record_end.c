@@ -216,7 +216,7 @@ static void join_and_name(struct recording *r)
 	finish_file(r);
 }
 
-/* Only when it is certain that the newer one has something. */
+/* Only when it is certain that it stays so: fall_back(). */
 static void say_not_joined(const struct recording *r)
 {
 	if (r->join_err)
@@ -254,8 +254,10 @@ void record_finish_trace(struct recording *r)
 		return;
 	}
 	source = read_whole(r);
-	if (!source)
+	if (!source) {
+		say_not_joined(r);
 		return;
+	}
 	if (!is_asked_for(r)) {
 		say_not_joined(r);
 		warn_of_let_go(r);

@@ -175,7 +175,12 @@ int ct_cmd_view(const struct ct_opts *opts)
 	const struct ct_export_in in = { .facts = &l.facts, .source = l.source };
 	path = opts->output ? ct_strdup(opts->output)
 			    : ct_export__default_path(opts->trace, e->suffix);
-	err = ct_export__file(e, &in, path, opts->trace, !opts->output);
+	if (!opts->output && !ct_view__may_replace(path)) {
+		ct_error("'%s' is there and not by ctrace: name another place with -o FILE", path);
+		err = -EEXIST;
+	} else {
+		err = ct_export__file(e, &in, path, opts->trace, !opts->output);
+	}
 	ct_study__close(&l);
 	if (!err)
 		show(opts, path);

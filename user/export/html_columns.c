@@ -110,8 +110,9 @@ static void put_path(struct ct_pack *p, const struct ct_facts *facts, struct ct_
 	static const char tags[5][5] = { "PDUR", "PTHR", "PSTA", "PLCK", "PFRM" };
 	const struct ct_critical_path *path = &facts->path;
 	struct ct_buf b[5] = { 0 };
+	u32 cnt = facts->m->threads.cnt ? path->segments.cnt : 0; /* else it is nobody's */
 
-	for (u32 i = 0; i < path->segments.cnt; i++) {
+	for (u32 i = 0; i < cnt; i++) {
 		const struct ct_path_segment *s = &path->segments.at[i];
 		ct_html__number(&b[0], s->end_ns - s->start_ns);
 		ct_html__number(&b[1], s->thread);
@@ -120,8 +121,7 @@ static void put_path(struct ct_pack *p, const struct ct_facts *facts, struct ct_
 		ct_html__number(&b[4], s->frame);
 	}
 	ct_html__number(first,
-		path->segments.cnt ? ct_html__since_start(facts->m, path->segments.at[0].start_ns)
-				   : 0);
+		cnt ? ct_html__since_start(facts->m, path->segments.at[0].start_ns) : 0);
 	ct_html__emit(p, "PFST", first);
 	for (u32 i = 0; i < 5; i++) {
 		ct_html__emit(p, tags[i], &b[i]);

@@ -55,6 +55,26 @@ json_t *ct_html__text(const char *s)
 	return value;
 }
 
+/* The same for what was made for other readers. */
+static void drop_all_directions(json_t *at)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(at) && strchr(json_string_value(at), 0xe2)) {
+		char *text = ct_strdup(json_string_value(at));
+
+		drop_directions(text);
+		json_string_set(at, text);
+		free(text);
+	}
+	json_object_foreach (at, key, value)
+		drop_all_directions(value);
+	json_array_foreach (at, i, value)
+		drop_all_directions(value);
+}
+
 static void add_number(json_t *array, u64 n)
 {
 	json_array_append_new(array, json_integer(n > INT64_MAX ? INT64_MAX : (json_int_t)n));
@@ -272,6 +292,7 @@ json_t *ct_html__meta(const struct ct_export_in *in)
 	json_t *meta = json_object();
 
 	json_object_set_new(meta, "summary", ct_json__summary(in));
+	drop_all_directions(meta);
 	json_object_set_new(meta, "states", states());
 	json_object_set_new(meta, "strings", strings(names));
 	json_object_set_new(meta, "frames", frames(names));

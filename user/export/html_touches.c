@@ -23,6 +23,9 @@
  *             words: how it is shared, as the report says it}]
  *   locksets  [[name of a lock]]; 0 is none
  */
+#include <inttypes.h>
+#include <string.h>
+
 #include "html_int.h"
 
 #define NAME_SIZE 512
@@ -107,16 +110,30 @@ static json_t *spans(const struct ct_model *m, const struct ct_watched *w)
 	return list;
 }
 
+/* As the page calls it: with its tid when its name is that of others, too. */
+static char *name_thread(const struct ct_model *m, u32 thread)
+{
+	const char *name = ct_thread_name(m, thread);
+	u32 cnt = 0;
+
+	for (u32 i = 0; i < m->threads.cnt; i++)
+		cnt += !strcmp(ct_thread_name(m, i), name);
+	if (!name[strspn(name, " ")])
+		return ct_asprintf("thread %" PRIu32, m->threads.at[thread].tid);
+	return cnt < 2 ? ct_strdup(name)
+		       : ct_asprintf("%s %" PRIu32, name, m->threads.at[thread].tid);
+}
+
 static json_t *words(const struct ct_model *m, const struct ct_shared *v)
 {
-	const char *setter =
-		v->set_late == CT_NONE
-			? NULL
-			: ct_thread_name(m, m->touches.at[v->set_late].thread);
-	char *text = ct_watch_words(m, v, setter && !*setter ? "a thread" : setter);
+	char *setter = v->set_late == CT_NONE
+			       ? NULL
+			       : name_thread(m, m->touches.at[v->set_late].thread);
+	char *text = ct_watch_words(m, v, setter);
 	json_t *json = ct_html__text(text);
 
 	free(text);
+	free(setter);
 	return json;
 }
 

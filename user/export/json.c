@@ -20,7 +20,9 @@
  *                migrations kind; cpu_ns switches_before kernel_switches switches_agree
  *                runnable_max_ns wakeups found ended exit_status cut lossy
  *   locks        id name address kind waits wait_ns max_wait_ns max_waiters sites blocked_by; pid
- *                runnable_ns wakes wakes_of_none timeouts refused holders_ns holds
+ *                runnable_ns wakes wakes_of_none timeouts refused holders_ns holds;
+ *                blocked_by_rest (pairs waits wait_ns: of those beyond the first 1,000 in
+ *                blocked_by, whose number may grow with the square of the threads)
  *   parallelism  mean_running running_ns; wait_cpu_ns alone_ns alone_waiting_ns
  *                alone_threads
  *   work         kind of the whole program, what fits it, and the thread time this rests on
@@ -54,6 +56,7 @@
 
 #define SCHEMA 1
 #define NAME_SIZE 512
+#define BLAMES_MOST 1000u
 #define REAL_DIGITS 6
 #define NS_PER_S 1000000000u
 #define S_PER_DAY 86400u
@@ -346,7 +349,7 @@ static json_t *lock_sites(const struct ct_model *m, const struct ct_contention *
 static json_t *lock_blames(const struct ct_model *m, const struct ct_contention *c)
 {
 	json_t *blames = json_array();
-	for (u32 i = 0; i < c->blamed.cnt; i++) {
+	for (u32 i = 0; i < c->blamed.cnt && i < BLAMES_MOST; i++) {
 		const struct ct_blame *b = &c->blamed.at[i];
 		json_t *o = json_object();
 		set(o, "waiter", tid_or_null(m, b->waiter));
@@ -356,6 +359,20 @@ static json_t *lock_blames(const struct ct_model *m, const struct ct_contention 
 		json_array_append_new(blames, o);
 	}
 	return blames;
+}
+
+static json_t *rest_of_blames(const struct ct_contention *c)
+{
+	u64 waits = 0, wait_ns = 0;
+	for (u32 i = BLAMES_MOST; i < c->blamed.cnt; i++) {
+		waits += c->blamed.at[i].waits;
+		wait_ns += c->blamed.at[i].wait_ns;
+	}
+	json_t *o = json_object();
+	set(o, "pairs", integer(c->blamed.cnt - BLAMES_MOST));
+	set(o, "waits", integer(waits));
+	set(o, "wait_ns", integer(wait_ns));
+	return o;
 }
 
 static json_t *lock_holds(const struct ct_lock *lock)
@@ -385,6 +402,8 @@ static json_t *lock_object(const struct ct_model *m, const struct ct_contention 
 	set(o, "max_waiters", integer(lock->max_waiters));
 	set(o, "sites", lock_sites(m, c));
 	set(o, "blocked_by", lock_blames(m, c));
+	if (c->blamed.cnt > BLAMES_MOST)
+		set(o, "blocked_by_rest", rest_of_blames(c));
 	set(o, "pid", integer(pid));
 	set(o, "runnable_ns", integer(lock->runnable_ns));
 	set(o, "wakes", integer(lock->wake_cnt));

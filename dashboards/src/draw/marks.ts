@@ -185,7 +185,7 @@ function drawCurve(s: Scene, lane: Lane, list: TouchList): Ends | null {
 		k = countBefore(touches, list, view.t0 + (x * (view.t1 - view.t0)) / columns, k);
 		if (!k) continue;
 		const id = list.ids[k - 1];
-		const value = Number(touches.value[id]);
+		const value = Number(valueOf(touches, id));
 		points.push([s.left + (x * s.width) / columns, value]);
 		ends[ends.length ? 1 : 0] = [s.left + (x * s.width) / columns, id];
 		low = Math.min(low, value);

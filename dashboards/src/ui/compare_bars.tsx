@@ -216,13 +216,18 @@ export function Changes({ c }: { c: Compared }) {
 
 // ---- findings ----
 
+// What it is called in the run that is drawn of a side; '': it is not in that one.
+function titleIn(c: Compared, side: (typeof SIDES)[number], id: string): string {
+	const drawn = c.runs.value?.[side];
+	const at = findingIn(c, side, id);
+	return drawn && typeof drawn !== 'string' && at >= 0 ? drawn.store.model.data.meta.summary.findings[at].title : '';
+}
+
 function FindingCard({ c, finding }: { c: Compared; finding: FindingChange }) {
 	const side = SIDES.find((s) => findingIn(c, s, finding.id) >= 0);
-	const drawn = side && c.runs.value?.[side];
-	const title =
-		drawn && typeof drawn !== 'string'
-			? drawn.store.model.data.meta.summary.findings[findingIn(c, side, finding.id)].title
-			: finding.id;
+	const titles = SIDES.map((s) => titleIn(c, s, finding.id));
+	const title = titles.find((words) => words) ?? finding.id;
+	const other = titles[1] && titles[1] !== title ? titles[1] : '';
 	const severity = (finding.b_severity ?? finding.a_severity) || 'info';
 	const { a, b } = c.comparison;
 	const several = a.runs.length + b.runs.length > 2;
@@ -240,6 +245,7 @@ function FindingCard({ c, finding }: { c: Compared; finding: FindingChange }) {
 		<>
 			<span class="severity">{severity === 'info' ? 'note' : severity}</span>
 			<strong>{title}</strong>
+			{other && <span>in B: {other}</span>}
 			{title !== finding.id && <code>{finding.id}</code>}
 			{parts.length > 0 && <span class="cost">{parts.join('; ')}</span>}
 		</>

@@ -45,10 +45,16 @@ export function copyWithNotes(original: Original, notes: string): Blob {
 	return new Blob(parts, { type: 'text/html' });
 }
 
+// A name that any file system takes.
+function programOf(store: Store): string {
+	const [program = ''] = store.model.data.meta.summary.run.argv;
+	return program.replace(/^.*\//, '').replace(/[^\w.+-]+/g, '_') || 'ctrace';
+}
+
 function save(store: Store, original: Original): void {
 	const link = document.createElement('a');
 	link.href = URL.createObjectURL(copyWithNotes(original, store.notes.value));
-	link.download = 'ctrace-with-notes.html';
+	link.download = `${programOf(store)}-with-notes.html`;
 	link.click();
 	setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

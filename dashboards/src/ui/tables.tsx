@@ -160,6 +160,7 @@ function mostly(t: { blocked_ns: Record<string, number> }): string {
 export function Threads({ store }: { store: Store }) {
 	const rows = store.model.data.meta.summary.threads.map((t, i) => ({ ...t, i }));
 	const life = (t: (typeof rows)[number]) => t.end_ns - t.start_ns;
+	const part = (ns: number, t: (typeof rows)[number]) => `${formatNs(ns)}, ${formatShare(ns, life(t))}`;
 	return (
 		<Table
 			store={store}
@@ -172,9 +173,9 @@ export function Threads({ store }: { store: Store }) {
 				{ title: 'Thread', value: (t) => store.model.threadNames[t.i] },
 				{ title: 'tid', value: (t) => t.tid },
 				{ title: 'lived', value: life, show: (t) => formatNs(life(t)) },
-				{ title: 'running', value: (t) => t.running_ns, show: (t) => formatShare(t.running_ns, life(t)) },
-				{ title: 'no CPU', value: (t) => t.runnable_ns, show: (t) => formatShare(t.runnable_ns, life(t)) },
-				{ title: 'waiting', value: blocked, show: (t) => formatShare(blocked(t), life(t)) },
+				{ title: 'running', value: (t) => t.running_ns, show: (t) => part(t.running_ns, t) },
+				{ title: 'no CPU', value: (t) => t.runnable_ns, show: (t) => part(t.runnable_ns, t) },
+				{ title: 'waiting', value: blocked, show: (t) => part(blocked(t), t) },
 				{ title: 'mostly', value: mostly },
 				{ title: 'switches', value: (t) => t.switches.voluntary + t.switches.involuntary },
 				{ title: 'moves', value: (t) => t.migrations },

@@ -336,6 +336,13 @@ export function Legend({ colours, lock, marks }: { colours: Palette; lock: boole
 	);
 }
 
+// After a click on a card or a row Enter is to go on along the chain, and not to click once more.  Who uses the
+// keyboard stays where he is.
+function takeFocus(canvas: HTMLCanvasElement | null): void {
+	const here = document.activeElement;
+	if (here instanceof HTMLButtonElement && !here.matches(':focus-visible')) canvas?.focus({ preventScroll: true });
+}
+
 const SEEN = 120; // px of it in sight are enough
 
 export function Timeline({ store, colours }: { store: Store; colours: ReadonlySignal<Palette> }) {
@@ -407,13 +414,19 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 	});
 	useSignalEffect(() => {
 		if (!store.shown.value) return;
-		// when the card has unfolded
-		requestAnimationFrame(() => box.current?.closest('section')?.scrollIntoView({ block: 'start' }));
+		const hangs = store.model.data.meta.findings[store.finding.peek()]?.hang;
+		// when the card has unfolded, which stays in sight as far as there is room; of a hang the graph tells most
+		requestAnimationFrame(() => {
+			box.current?.scrollIntoView({ block: 'nearest' });
+			if (hangs) document.querySelector('[role=tabpanel]')?.scrollIntoView({ block: 'nearest' });
+			takeFocus(canvas.current);
+		});
 	});
 	useSignalEffect(() => {
 		if (!store.wanted.value || !box.current) return;
 		const { top, bottom } = box.current.getBoundingClientRect();
 		if (Math.min(bottom, window.innerHeight) - Math.max(top, 0) < SEEN) box.current.scrollIntoView({ block: 'nearest' });
+		takeFocus(canvas.current);
 	});
 	const height = lanesHeight(lanesOf(store)) + RULER + 2;
 	return (

@@ -20,6 +20,17 @@ e2e.equal(f"{THREADS} threads: so many, and main", len(recording.threads), THREA
 waited = sum(1 for t in recording.threads if "barrier" in t["blocked_ns"])
 e2e.check(f"{THREADS} threads: they wait at the barrier", waited >= THREADS - 1, waited)
 
+# pairs of waiter and owner grow with the square of the threads: only so many are listed
+QUEUE, TURNS, LISTED = 400, 10, 1000
+queue = e2e.compile_c("queue.c", "queue", "-O1", "-g")
+recording = e2e.record([queue, str(QUEUE), str(TURNS)])
+lock = max(recording.json["locks"], key=lambda lock: lock["waits"])
+rest = lock.get("blocked_by_rest", {"pairs": 0, "wait_ns": 0})
+e2e.check("a queue of threads: the pairs beyond the first are summed up",
+          len(lock["blocked_by"]) == LISTED and rest["pairs"] > 0, (len(lock["blocked_by"]), rest))
+e2e.check("a queue of threads: none of the rest is more than a listed one", rest["wait_ns"]
+          <= rest["pairs"] * min(pair["wait_ns"] for pair in lock["blocked_by"]), rest)
+
 script = f"i=0; while [ $i -lt {PROCESSES} ]; do /bin/true; i=$((i + 1)); done"
 recording = e2e.record(["sh", "-c", script])
 e2e.check_sound(f"{PROCESSES} processes", recording, min_threads=PROCESSES + 1)

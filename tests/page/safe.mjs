@@ -13,7 +13,7 @@ addr 100 0x5000 kind=global symbol="<svg onload=window.hacked=1>"
 frame 1 function="std::map<int, </script>>::f\\xff()" file="/src/<b>p\\xc3.c" line=11 module="/src/p" offset=0x100
 stack 1 1
 0 0 task_new 101 tgid=100 flags=found prio=120
-0 0 task_name 101 name="</script><b>x"
+0 0 task_name 101 name="\\xe2\\x80\\xae</script><b>x"
 0 0 task_new 102 tgid=100 flags=found prio=120
 0 0 task_name 102 name="<img src=x>\\xf0"
 0 0 switch 0 next=101
@@ -21,6 +21,10 @@ stack 1 1
 5_000_000 1 block 102 state=S nr=202 arg0=0x5000 arg1=0x80 arg2=2 owner=101 stack=1
 45_000_000 0 waking 102 waker=101 nr=202
 45_010_000 1 switch 0 next=102
+end
+`;
+
+const NOBODY = `run argv="./prog" pid=100 start=1000 end=1_000_000 cpus=2
 end
 `;
 
@@ -44,7 +48,17 @@ async function hostileNames(browser) {
 		await page.locator('main b:text-is("x"), main img, main svg[onload]').count(),
 		0,
 	);
+	check('and none turns the direction of what follows', !/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(all));
 	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+// What was recorded of nobody.
+async function nobody(browser) {
+	const page = await open(browser, makePage(writeTrace('nobody', NOBODY)));
+	equal('a trace without threads makes a page', await page.locator('.broken').count(), 0);
+	check('which says so', (await page.textContent('header')).includes('prog'));
+	equal('no error of it', page.errors.join('\n'), '');
 	await shut(page);
 }
 
@@ -150,6 +164,7 @@ async function marksOf(page) {
 await run(async (browser) => {
 	const file = makePage('find_contention');
 	await hostileNames(browser);
+	await nobody(browser);
 	await nothingLeaves(browser, file);
 	await damaged(browser, file);
 	const odd = await open(browser, makePage(path.join(ROOT, 'tests/format/format1.1-watch.ctrace')));

@@ -59,6 +59,19 @@ async function byPointer(browser, file) {
 		(v) => v && v[1] - v[0] < 60e6,
 	)) ?? [0, 0];
 	check('and shows it: 5 to 20 ms are in view', t0 < 5e6 && t1 > 20e6 && t1 - t0 < 60e6, `${t0}..${t1}`);
+	const [card, lanes] = await page.evaluate(() =>
+		['.card', '.lanes'].map((what) => {
+			const { top, bottom } = document.querySelector(what).getBoundingClientRect();
+			return Math.min(bottom, window.innerHeight) - Math.max(top, 0);
+		}),
+	);
+	check('card and timeline are in sight', card >= 100 && lanes >= 100, `${card} and ${lanes} px`);
+	await page.keyboard.press('Enter');
+	const next = await until(
+		() => details(page),
+		(t) => !t.includes('bob waits for a lock'),
+	);
+	check('Enter goes on from there', !next.includes('bob waits for a lock'), next);
 	await page.click('#tab-locks');
 	check('and lights up its lock', (await page.locator('#panel tr.lit').count()) === 1);
 	await page.click('#tab-threads');

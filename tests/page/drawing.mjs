@@ -77,8 +77,9 @@ async function isAll(page, name, t, y, colour, { w = 9, h = 2, of, by } = {}) {
 }
 
 async function hasInk(page, name, t, y, w, h, { least, what = isDark, of }) {
-	const n = await counted(page, t, y, w, h, what, (got) => got >= least, of);
-	check(name, n >= least, `${n} pixels of at least ${least}`);
+	const drawn = (n) => n >= least && n < w * h; // a canvas without anything is black
+	const n = await counted(page, t, y, w, h, what, drawn, of);
+	check(name, drawn(n), `${n} pixels of at least ${least}`);
 }
 
 // Once something that is drawn with it has been waited for.
@@ -264,7 +265,7 @@ async function losses(browser) {
 async function cuts(browser) {
 	const page = await openAt(browser, makePage('attach'), 0, 3950);
 	const notch = { least: 12 }; // three, of about 6 by 4 px
-	const edge = (at, side, t) => [t + (side * 2 * at.view[1]) / at.room, threadY(0) + 3, 4, 16];
+	const edge = (at, side, t) => [t + (side * 2.5 * at.view[1]) / at.room, threadY(0) + 3, 4, 16];
 	await hasInk(page, 'attached: a jagged edge where it began', ...edge(page, 1, 0), notch);
 	await hasInk(page, 'and where the recording ended', ...edge(page, -1, 3950), notch);
 	await shut(page);

@@ -1,0 +1,307 @@
+#!/usr/bin/env node
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The timeline is drawn: pixels of the canvases at places worked out from what the traces say.  Each function
+// that draws has a check here that fails when nothing is drawn by it.
+/*
+# time limit: 300
+*/
+import { check, equal, makePage, open, run, shut, until, writeTrace } from './lib/page.mjs';
+
+const GUTTER = 168;
+const RULER = 24;
+const HEAD = 20;
+const LANE = 22;
+const MS = 1e6;
+
+// Light theme (draw/colours.ts).  A pattern's darker pixels are 0.62 of its colour.
+const RUNNING = [0, 158, 115];
+const RUNNING_2 = [92, 195, 164]; // on a CPU: another thread
+const RUNNABLE = [230, 159, 0];
+const LOCK = [213, 94, 0];
+const SLEEP = [217, 222, 228];
+const IO = [86, 180, 233];
+const HELD = [86, 180, 233];
+const FREE = [244, 246, 248];
+const WHITE = [255, 255, 255];
+const PATTERN = 0.62;
+const mix = (colour, over, part) => colour.map((c, i) => c * (1 - part) + over[i] * part);
+
+const near = (px, colour, by = 3) => colour.every((c, i) => Math.abs(px[i] - c) <= by);
+const isOf = (colour, by) => (px) => near(px, colour, by) || near(px, mix(colour, [0, 0, 0], 1 - PATTERN), by);
+// Darker than every colour and its pattern: what is written or drawn in black.
+const isDark = (px) => Math.max(...px) < 110;
+
+// Pixels of a canvas, [r, g, b] each, row by row; x, y are px of the element.
+const pixels = (page, x, y, w, h, of = '.lanes') =>
+	page.evaluate(
+		({ x, y, w, h, of }) => {
+			const found = document.querySelector(of);
+			const canvas = found.matches('canvas') ? found : found.querySelector('canvas');
+			const { data } = canvas.getContext('2d').getImageData(Math.round(x), Math.round(y), w, h);
+			return Array.from({ length: w * h }, (_, i) => [...data.subarray(4 * i, 4 * i + 3)]);
+		},
+		{ x, y, w, h, of },
+	);
+
+// A page of which the part in view is known.
+async function openAt(browser, file, t0, t1, more = '') {
+	const page = await open(browser, file, { hash: `#t=${t0},${t1}${more}` });
+	page.view = [t0, t1];
+	page.room = (await page.evaluate(() => document.querySelector('.lanes canvas').clientWidth)) - GUTTER;
+	return page;
+}
+
+async function look(page, t0, t1) {
+	await page.evaluate((to) => {
+		location.hash = to;
+	}, `#t=${t0},${t1}`);
+	page.view = [t0, t1];
+}
+
+const xOf = (page, t) => GUTTER + ((t - page.view[0]) / (page.view[1] - page.view[0])) * page.room;
+
+// How many of the pixels in a box with its middle at time t are `what`; waits for `fits`.
+function counted(page, t, y, w, h, what, fits, of) {
+	return until(
+		async () => (await pixels(page, xOf(page, t) - (w - 1) / 2, y, w, h, of)).filter(what).length,
+		fits,
+	);
+}
+
+async function isAll(page, name, t, y, colour, { w = 9, h = 2, of, by } = {}) {
+	const n = await counted(page, t, y, w, h, isOf(colour, by), (got) => got === w * h, of);
+	if (n === w * h) return check(name, true);
+	const [seen] = await pixels(page, xOf(page, t), y, 1, 1, of);
+	return check(name, false, `${n} of ${w * h} pixels, one is ${seen}`);
+}
+
+async function hasInk(page, name, t, y, w, h, { least, what = isDark, of }) {
+	const drawn = (n) => n >= least && n < w * h; // a canvas without anything is black
+	const n = await counted(page, t, y, w, h, what, drawn, of);
+	check(name, drawn(n), `${n} pixels of at least ${least}`);
+}
+
+// Once something that is drawn with it has been waited for.
+async function hasNone(page, name, t, y, w, h, { what = isDark, of } = {}) {
+	const n = await counted(page, t, y, w, h, what, (got) => got === 0, of);
+	equal(name, n, 0);
+}
+
+// y of the n-th lane of threads, when all of them are of one process; rows 2 and 3 of a lane are above its names.
+const threadY = (n) => RULER + HEAD + n * LANE;
+const BARE = 2;
+
+// ---- tests/traces/find_contention.ctt: ann and bob, big_lock, two CPUs ----
+
+const ANN = threadY(0);
+const BOB = threadY(1);
+const BIG_LOCK = threadY(2) + HEAD;
+const CPU0 = BIG_LOCK + LANE + HEAD;
+const CPU1 = CPU0 + 20;
+
+async function lanes(browser, file) {
+	const page = await openAt(browser, file, 0, 120 * MS);
+	await isAll(page, "ann's lane: runs at 12 ms", 12 * MS, ANN + BARE, RUNNING);
+	await isAll(page, 'has the lock waited for at 29 ms', 29 * MS, ANN + BARE, LOCK);
+	await isAll(page, 'and runs at 44 ms', 44 * MS, ANN + BARE, RUNNING);
+	await isAll(page, "bob's lane: runs at 2 ms", 2 * MS, BOB + BARE, RUNNING);
+	await isAll(page, 'waits for the lock at 12 ms', 12 * MS, BOB + BARE, LOCK);
+	await isAll(page, 'runs at 29 ms', 29 * MS, BOB + BARE, RUNNING);
+	await isAll(page, "the lock's lane: nobody known to hold it at 2 ms", 2 * MS, BIG_LOCK + BARE, FREE);
+	await isAll(page, 'held while another wants it at 12 ms', 12 * MS, BIG_LOCK + BARE, LOCK);
+	await isAll(page, 'CPU 0 is taken at 12 ms', 12 * MS, CPU0 + BARE, RUNNING);
+	await isAll(page, 'and idle at 29 ms', 29 * MS, CPU0 + BARE, FREE);
+	await isAll(page, 'CPU 1 is idle at 12 ms', 12 * MS, CPU1 + BARE, FREE);
+	await isAll(page, 'and taken at 29 ms', 29 * MS, CPU1 + BARE, RUNNING_2);
+	await look(page, 19.99 * MS, 20.02 * MS);
+	await isAll(page, 'zoomed in: bob has no CPU for 10 us', 20.005 * MS, BOB + BARE, RUNNABLE);
+	await isAll(page, 'before that he waits for the lock', 19.995 * MS, BOB + BARE, LOCK);
+	await isAll(page, 'after that he runs', 20.015 * MS, BOB + BARE, RUNNING);
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
+// From the lock's release on it is bob's, and nobody wants it until ann comes 3 ms later.
+async function held(browser, file) {
+	const page = await openAt(browser, file, 19 * MS, 25 * MS);
+	await isAll(page, "the lock's lane: held at 22 ms", 22 * MS, BIG_LOCK + BARE, HELD);
+	await isAll(page, 'held while another wants it at 24 ms', 24 * MS, BIG_LOCK + BARE, LOCK);
+	await shut(page);
+}
+
+async function names(browser, file) {
+	const page = await openAt(browser, file, 0, 40 * MS);
+	const label = [42, 10, { least: 15 }]; // w, h
+	const at = (ms) => ms * MS + (24 / page.room) * 40 * MS; // the names begin at the slices' left edges
+	await hasInk(page, "a name in bob's wait", at(5), BOB + 6, ...label);
+	await hasInk(page, "one in the lock's lane", at(5), BIG_LOCK + 6, ...label);
+	await hasInk(page, 'one on a CPU', at(0), CPU0 + 5, 36, 10, { least: 15 });
+	await hasNone(page, 'and none at the end of the wait', 19 * MS, BOB + 6, 20, 10);
+	await look(page, 0, 120 * MS);
+	await isAll(page, 'nor of what is not wide enough', 20 * MS, ANN + BARE, RUNNING);
+	const sep = await openAt(browser, file, 0, 40 * MS);
+	await hasInk(sep, 'a line between two slices', 5 * MS, BOB + 3, 3, 2, { least: 2, what: (px) => Math.min(...px) > 120 });
+	await shut(sep);
+	await shut(page);
+}
+
+async function strips(browser, file) {
+	const page = await openAt(browser, file, 0, 120 * MS);
+	// the minimap's columns are no whole px wide: paper shines through between them
+	const [strip, map] = [{ w: 6, of: '.strip' }, { w: 6, of: '.map', by: 15 }];
+	await isAll(page, 'parallelism: two run at 2 ms, at the top', 2 * MS, 8, RUNNING, strip);
+	await isAll(page, 'and at the bottom', 2 * MS, 50, RUNNING, strip);
+	await isAll(page, 'at 12 ms one runs', 12 * MS, 36, RUNNING, strip);
+	await isAll(page, 'over it one waits', 12 * MS, 26, SLEEP, strip);
+	await isAll(page, 'minimap: two run at 2 ms', 2 * MS, 5, RUNNING, map);
+	await isAll(page, 'at 12 ms one runs', 12 * MS, 15, RUNNING, map);
+	await isAll(page, 'over it one waits', 12 * MS, 7, SLEEP, map);
+	await look(page, 19.99 * MS, 20.02 * MS);
+	await isAll(page, 'parallelism, zoomed in: one has no CPU', 20.005 * MS, 26, RUNNABLE, strip);
+	await isAll(page, 'and the other runs', 20.005 * MS, 36, RUNNING, strip);
+	await look(page, 40 * MS, 80 * MS);
+	page.view = [0, 120 * MS]; // which the minimap shows
+	await isAll(page, 'minimap: what is not in view is pale', 12 * MS, 15, mix(RUNNING, WHITE, 0.65), map);
+	await isAll(page, 'what is in view is not', 60 * MS, 15, RUNNING, map);
+	for (const ms of [40, 80])
+		await hasInk(page, `and has a frame, at ${ms} ms`, ms * MS, 6, 5, 12, { least: 12, of: '.map' });
+	await shut(page);
+}
+
+// Half a column is half a column: 4000 times 10 us of running and 10 us of waiting.
+async function shares(browser) {
+	const lines = ['run argv=./p pid=100 start=0 end=80_000_000 cpus=1 futex=switch', 'syscall 230 clock_nanosleep'];
+	lines.push('0 0 task_new 101 tgid=100 flags=found prio=120', '0 0 task_name 101 name=ann', '0 0 switch 0 next=101');
+	for (let t = 10_000; t < 80_000_000; t += 20_000) {
+		lines.push(`${t} 0 block 101 state=S nr=clock_nanosleep`);
+		lines.push(`${t + 9_990} 0 waking 101 flags=hardirq`, `${t + 10_000} 0 switch 0 next=101`);
+	}
+	const file = makePage(writeTrace('halves', [...lines, 'end', ''].join('\n')));
+	const page = await openAt(browser, file, 0, 80 * MS);
+	for (const t of [10, 40, 70]) {
+		// of a lane's 20 px 10 are green, from the ground up
+		await isAll(page, `zoomed out, at ${t} ms: the lower half runs`, t * MS, ANN + 13, RUNNING, { h: 7 });
+		await isAll(page, 'the upper one sleeps', t * MS, ANN + 2, SLEEP, { h: 7 });
+		const green = await counted(page, t * MS, ANN + 1, 5, 20, isOf(RUNNING), (n) => n > 40);
+		check('in equal parts', Math.abs(green - 50) <= 10, `${green} of 100`);
+	}
+	await shut(page);
+}
+
+// Bob's wait ends at 20 ms: ann wakes him.  At 35 ms he wakes her.
+async function arrows(browser, file) {
+	const page = await openAt(browser, file, 10 * MS, 50 * MS);
+	const gap = [BOB - 1, 5, 2]; // between the lanes, where nothing else is drawn
+	await isAll(page, 'the lanes are there', 12 * MS, ANN + BARE, RUNNING);
+	await hasNone(page, 'nothing selected: no arrow', 20 * MS, ...gap);
+	await page.evaluate(() => {
+		location.hash = `${location.hash}&s=1,1`;
+	});
+	await hasInk(page, 'bob selected: an arrow from ann to him', 20 * MS, ...gap, { least: 2 });
+	for (const side of [-2.5, 2.5])
+		await hasInk(page, 'with a head', 20 * MS + (side * 40 * MS) / page.room, BOB, 2, 4, { least: 1 });
+	await hasInk(page, 'and one to her that is paler', 35 * MS, ...gap, { least: 2, what: (px) => px[0] > 110 && px[0] < 215 });
+	await hasNone(page, 'and none elsewhere', 28 * MS, ...gap);
+	await page.keyboard.press('Escape');
+	await hasNone(page, 'Escape takes it away', 20 * MS, ...gap);
+	await shut(page);
+}
+
+async function selection(browser, file) {
+	const page = await openAt(browser, file, 0, 40 * MS);
+	const edge = (t) => [t * MS, BOB, 15, 3];
+	await isAll(page, 'the lanes are there', 12 * MS, ANN + BARE, RUNNING);
+	await hasNone(page, 'nothing selected: no frame', ...edge(12));
+	await page.evaluate(() => {
+		location.hash = `${location.hash}&s=1,2`;
+	});
+	await hasInk(page, "bob's wait selected: a frame, above", ...edge(10), { least: 30 });
+	await hasInk(page, 'below', 10 * MS, BOB + LANE - 2, 15, 3, { least: 15 });
+	for (const t of [5, 20]) await hasInk(page, `at ${t} ms`, t * MS, BOB + 3, 7, 16, { least: 28 });
+	await hasNone(page, 'and not around what is beside it', ...edge(28));
+	await page.keyboard.press('Escape');
+	await hasNone(page, 'Escape takes it away', ...edge(10));
+	await shut(page);
+}
+
+// ---- other traces ----
+
+// tests/traces/path_fork_join.ctt: the path goes from 101 to 103 at 1500 ns, and back at 11000 ns.
+async function criticalPath(browser) {
+	const page = await openAt(browser, makePage('path_fork_join'), 0, 12000);
+	const foot = (lane) => [threadY(lane) + LANE - 4, 9, 4];
+	const on = { least: 18 }; // a line of 2 px
+	await isAll(page, 'the lanes are there', 700, threadY(0) + BARE, RUNNING);
+	await hasNone(page, 'no critical path at first', 8000, ...foot(2));
+	await page.keyboard.press('c');
+	await hasInk(page, 'C: the path begins in the first thread', 700, ...foot(0), on);
+	await hasInk(page, 'goes through the third', 4000, ...foot(2), on);
+	await hasInk(page, 'to its end', 10500, ...foot(2), on);
+	await hasInk(page, 'and ends in the first', 11500, ...foot(0), on);
+	await hasNone(page, 'which it has left meanwhile', 5000, ...foot(0));
+	await hasNone(page, 'never in the second', 4000, ...foot(1));
+	for (const t of [1500, 11000])
+		await hasInk(page, `a line leads across it at ${t} ns`, t, threadY(1) + 2, 5, 18, { least: 30 });
+	await page.keyboard.press('c');
+	await hasNone(page, 'C again takes it away', 8000, ...foot(2));
+	await shut(page);
+}
+
+// tests/traces/find_loss.ctt: 100 events are lost from 25 to 30 ms.
+async function losses(browser) {
+	const page = await openAt(browser, makePage('find_loss'), 0, 40 * MS);
+	const shade = (colour) => mix(colour, [0, 0, 0], 0.22);
+	await isAll(page, 'before the loss the lane is as ever', 24 * MS, ANN + BARE, RUNNING);
+	await isAll(page, 'while events are lost it is darker', 27 * MS, ANN + BARE, shade(RUNNING));
+	await isAll(page, 'in every lane', 27 * MS, BOB + BARE, shade(RUNNING));
+	await isAll(page, 'and not after it', 31 * MS, ANN + BARE, RUNNING);
+	const height = await page.evaluate(() => document.querySelector('.lanes canvas').clientHeight);
+	await hasInk(page, 'how many were lost is written at its foot', 27 * MS, height - 16, 90, 12, { least: 60 });
+	await shut(page);
+}
+
+// tests/traces/attach.ctt: threads are cut at both ends.  In states.ctt the program begins and ends.
+async function cuts(browser) {
+	const page = await openAt(browser, makePage('attach'), 0, 3950);
+	const notch = { least: 12 }; // three, of about 6 by 4 px
+	const edge = (at, side, t) => [t + (side * 2.5 * at.view[1]) / at.room, threadY(0) + 3, 4, 16];
+	await hasInk(page, 'attached: a jagged edge where it began', ...edge(page, 1, 0), notch);
+	await hasInk(page, 'and where the recording ended', ...edge(page, -1, 3950), notch);
+	await shut(page);
+	const whole = await openAt(browser, makePage('states'), 0, 1000);
+	await isAll(whole, 'a whole run is there', 100, threadY(0) + BARE, RUNNING);
+	await hasNone(whole, 'with no jagged edge where it began', ...edge(whole, 1, 0));
+	await hasNone(whole, 'nor where it ended', ...edge(whole, -1, 950));
+	await shut(whole);
+}
+
+// tests/traces/find_loop.ctt: the card of its loop is about the first of three threads.
+async function lit(browser) {
+	const page = await openAt(browser, makePage('find_loop'), 0, 14 * MS);
+	const [loop, other] = [threadY(0) + BARE, threadY(1) + BARE];
+	await isAll(page, 'nothing lit: the loop sleeps at 6 ms', 6 * MS, loop, SLEEP);
+	await isAll(page, 'another thread, too', 6 * MS, other, IO);
+	await page.click('.card .show');
+	await look(page, 0, 14 * MS);
+	await isAll(page, 'a card clicked: what it is not about is pale', 6 * MS, other, mix(IO, WHITE, 0.62));
+	await isAll(page, 'what it is about is not', 6 * MS, loop + 3, SLEEP);
+	await page.keyboard.press('Escape');
+	await isAll(page, 'Escape puts the light out', 6 * MS, other, IO);
+	await shut(page);
+}
+
+await run(async (browser) => {
+	const file = makePage('find_contention');
+	await lanes(browser, file);
+	await held(browser, file);
+	await names(browser, file);
+	await strips(browser, file);
+	await shares(browser);
+	await arrows(browser, file);
+	await selection(browser, file);
+	await criticalPath(browser);
+	await losses(browser);
+	await cuts(browser);
+	await lit(browser);
+});

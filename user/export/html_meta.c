@@ -58,10 +58,6 @@ json_t *ct_html__text(const char *s)
 /* The same for what was made for other readers. */
 static void drop_all_directions(json_t *at)
 {
-	const char *key;
-	json_t *value;
-	size_t i;
-
 	if (json_is_string(at) && strchr(json_string_value(at), 0xe2)) {
 		char *text = ct_strdup(json_string_value(at));
 
@@ -69,10 +65,10 @@ static void drop_all_directions(json_t *at)
 		json_string_set(at, text);
 		free(text);
 	}
-	json_object_foreach (at, key, value)
-		drop_all_directions(value);
-	json_array_foreach (at, i, value)
-		drop_all_directions(value);
+	for (void *i = json_object_iter(at); i; i = json_object_iter_next(at, i))
+		drop_all_directions(json_object_iter_value(i));
+	for (size_t i = 0; i < json_array_size(at); i++)
+		drop_all_directions(json_array_get(at, i));
 }
 
 static void add_number(json_t *array, u64 n)

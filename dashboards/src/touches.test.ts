@@ -13,6 +13,7 @@ import {
 	doesWhat,
 	eachBin,
 	followTouch,
+	heightOf,
 	locksHeld,
 	LOSES,
 	nearest,
@@ -121,6 +122,7 @@ test('numbers as their types have them', () => {
 	assert.deepEqual(texts(0x7f0123456789n), [String(0x7f0123456789), '0x7f0123456789'], 'a pointer');
 	assert.deepEqual(texts(0x54ffffffffffn), [String(0x54ffffffffff), String(0x54ffffffffff)]);
 	assert.equal(valueOf(t, 2), '6');
+	assert.deepEqual([heightOf(t, 2), heightOf(t, 5)], [6, 2 ** 64], 'and on a curve');
 });
 
 test('a page without watched variables has none', () => {

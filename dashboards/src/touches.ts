@@ -374,11 +374,17 @@ export const locksHeld = (m: Named, id: number): string =>
 // Where programs, their libraries, heaps and stacks are: what lies there is a pointer (as in user/model/touches.c).
 const [ADDRESS_MIN, ADDRESS_MAX] = [0x550000000000n, 0x7fffffffffffn];
 
+const isUnsigned = (t: Touches, variable: number): boolean => t.types[variable] === 'unsigned';
+
 export function valueText(t: Touches, variable: number, value: bigint): string {
-	if (t.types[variable] !== 'unsigned') return String(value);
+	if (!isUnsigned(t, variable)) return String(value);
 	const n = BigInt.asUintN(64, value);
 	return n >= ADDRESS_MIN && n <= ADDRESS_MAX ? `0x${n.toString(16)}` : String(n);
 }
+
+// To be drawn to scale.
+export const heightOf = (t: Touches, id: number): number =>
+	Number(isUnsigned(t, t.variable[id]) ? BigInt.asUintN(64, t.value[id]) : t.value[id]);
 
 export const valueOf = (t: Touches, id: number): string => valueText(t, t.variable[id], t.value[id]);
 

@@ -285,10 +285,10 @@ json_t *ct_html__meta(const struct ct_export_in *in)
 	const struct ct_model *m = in->facts->m;
 	struct ct_names *none = m->names ? NULL : ct_names__new();
 	const struct ct_names *names = none ? none : m->names;
-	json_t *meta = json_object();
+	json_t *meta = json_object(), *summary = ct_json__summary(in);
 
-	json_object_set_new(meta, "summary", ct_json__summary(in));
-	drop_all_directions(meta);
+	drop_all_directions(summary);
+	json_object_set_new(meta, "summary", summary);
 	json_object_set_new(meta, "states", states());
 	json_object_set_new(meta, "strings", strings(names));
 	json_object_set_new(meta, "frames", frames(names));

@@ -8,6 +8,7 @@ import {
 	countBefore,
 	doesWhat,
 	eachBin,
+	heightOf,
 	LOSES,
 	nearest,
 	READ,
@@ -171,23 +172,22 @@ function drawBoxes(s: Scene, lane: Lane, list: TouchList, first: number, last: n
 	return null;
 }
 
-type Ends = [first: [x: number, id: number], last: [x: number, id: number]];
+type CurvePoint = [x: number, value: number, id: number];
+type Ends = [first: CurvePoint, last: CurvePoint];
 
 // Zoomed out: a line between the least and the greatest of the columns' last values.
 function drawCurve(s: Scene, lane: Lane, list: TouchList): Ends | null {
 	const { g, palette, view } = s;
 	const { touches } = s.model;
 	const columns = Math.max(1, Math.floor(s.width / COLUMN));
-	const points: [x: number, value: number][] = [];
-	const ends: [x: number, id: number][] = [];
+	const points: CurvePoint[] = [];
 	let [low, high] = [Infinity, -Infinity];
 	for (let x = 0, k = 0; x <= columns; x++) {
 		k = countBefore(touches, list, view.t0 + (x * (view.t1 - view.t0)) / columns, k);
 		if (!k) continue;
 		const id = list.ids[k - 1];
-		const value = Number(valueOf(touches, id));
-		points.push([s.left + (x * s.width) / columns, value]);
-		ends[ends.length ? 1 : 0] = [s.left + (x * s.width) / columns, id];
+		const value = heightOf(touches, id);
+		points.push([s.left + (x * s.width) / columns, value, id]);
 		low = Math.min(low, value);
 		high = Math.max(high, value);
 	}
@@ -198,7 +198,7 @@ function drawCurve(s: Scene, lane: Lane, list: TouchList): Ends | null {
 	g.beginPath();
 	points.forEach(([x, value], i) => (i ? g.lineTo(x, yFor(value)) : g.moveTo(x, yFor(value))));
 	g.stroke();
-	return ends.length ? [ends[0], ends[ends.length - 1]] : null;
+	return points.length ? [points[0], points[points.length - 1]] : null;
 }
 
 // The values at both ends of the curve.
@@ -213,8 +213,8 @@ function drawEnds(s: Scene, lane: Lane, [first, last]: Ends): void {
 		g.fillStyle = palette.text;
 		g.fillText(text, x, y + 7);
 	};
-	const text = valueOf(s.model.touches, last[1]);
-	note(valueOf(s.model.touches, first[1]), first[0] + 4);
+	const text = valueOf(s.model.touches, last[2]);
+	note(valueOf(s.model.touches, first[2]), first[0] + 4);
 	note(text, last[0] - g.measureText(text).width - 6);
 }
 

@@ -47,8 +47,9 @@ if [ "$(cat first.status)" -eq 0 ]; then
 		sleep 0.05; done; wait'
 	# off when recording begins: the rings have no place for what happens on it
 	echo 0 >/sys/devices/system/cpu/cpu1/online
+	# the shell ends where there is a ring: the end of a thread says what the kernel counted for it
 	record plug -- sh -c 'race mutex & echo 1 >/sys/devices/system/cpu/cpu1/online
-		for i in 1 2 3 4 5; do taskset 2 sleep 0.02; done; wait'
+		for i in 1 2 3 4 5; do taskset 2 sleep 0.02; done; wait; taskset -p 1 $$'
 	cat /sys/devices/system/cpu/online >cpus
 	sh -c 'while :; do sleep 0.01; done' &
 	echo $! >attach.pid

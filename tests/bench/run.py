@@ -11,6 +11,7 @@ it.  How to read it: README.md here.
 """
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -28,6 +29,8 @@ BUILD = os.environ.get("B", os.path.join(TOP, "build"))
 CTRACE = os.path.join(BUILD, "ctrace")
 KEPT = os.path.join(HERE, "ratios.json")
 WORSE = 1.2              # a ratio that has grown by more is printed
+PGBENCH_S = 3
+EVERYWHERE = os.sched_getaffinity(0)
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 OFF_CPU = "tracepoint:sched:sched_switch { @start[args->prev_pid] = nsecs; " \
           "if (@start[args->next_pid]) { @off[args->next_comm, ustack] = " \
@@ -84,7 +87,9 @@ class Beside:
                 pid = self._sleeper()
             command.append(str(pid))
         if command:
-            self.process = subprocess.Popen(command, start_new_session=True, **QUIET)
+            self.process = subprocess.Popen(
+                command, start_new_session=True, **QUIET,
+                preexec_fn=lambda: os.sched_setaffinity(0, EVERYWHERE))
             time.sleep(3 if contender.wrap is None else 1)     # until it is armed
 
     def _sleeper(self):
@@ -201,24 +206,75 @@ def run_neighbour(directory, all_contenders, rounds):
     return results
 
 
+def crossings():
+    """Interrupts from CPU to CPU so far; 0 where the kernel has other names for them."""
+    with open("/proc/interrupts", encoding="ascii") as table:
+        rows = [line.split() for line in table]
+    return sum(int(n) for row in rows if row and row[0] in ("RES:", "CAL:")
+               for n in row[1:] if n.isdigit())
+
+
+def measure_pgbench(server, contender):
+    """ms a transaction, and interrupts between CPUs for each."""
+    beside = Beside(contender, server.process.pid)
+    before = crossings()
+    tps = figure(server.client("pgbench", "-c", "4", "-j", "2", "-T", str(PGBENCH_S), "postgres"),
+                 r"tps = ([0-9.]+)", cwd=server.home)
+    sent = crossings() - before
+    beside.stop()
+    return (1e3 / tps, sent / (tps * PGBENCH_S)) if tps else (None, None)
+
+
+def crossings():
+    """Interrupts that CPUs have sent each other; 0 where the kernel has other names for them."""
+    with open("/proc/interrupts", encoding="ascii") as table:
+        rows = [line.split() for line in table]
+    return sum(int(n) for row in rows if row and row[0] in ("RES:", "CAL:")
+               for n in row[1:] if n.isdigit())
+
+
+def measure_pgbench(server, contender):
+    """ms a transaction, and interrupts from CPU to CPU for each."""
+    beside = Beside(contender, server.process.pid)
+    before = crossings()
+    tps = figure(server.client("pgbench", "-c", "4", "-j", "2", "-T", str(PGBENCH_S), "postgres"),
+                 r"tps = ([0-9.]+)", cwd=server.home)
+    crossed = crossings() - before
+    beside.stop()
+    return (1e3 / tps, crossed / (tps * PGBENCH_S)) if tps else (None, None)
+
+
 def run_pgbench(all_contenders, rounds):
+    """On all CPUs, where luck decides how often a client and its server are on the same one; and
+    with clients and servers on one CPU, where what tracing costs is left.  The tracer is free."""
     import postgres     # the tests' server
     if not postgres.binaries():
         return {}
     server = postgres.Server()
-    values = {c.name: [] for c in all_contenders}
-    for _ in range(rounds):
-        for c in all_contenders:
-            if c.beside is None or c.name == "strace -f":
-                continue
-            beside = Beside(c, server.process.pid)
-            tps = figure(server.client("pgbench", "-c", "4", "-j", "2", "-T", "3", "postgres"),
-                         r"tps = ([0-9.]+)", cwd=server.home)
-            beside.stop()
-            if tps:
-                values[c.name].append(1e3 / tps)
-    print_table("(g) pgbench, 4 clients, the server attached to", "ms a transaction", values, {})
-    return {"g": summary(values, {})}
+    able = [c for c in all_contenders if c.beside is not None and c.name != "strace -f"]
+    results = {}
+    for key, cpus, where in (("g", EVERYWHERE, "on all CPUs"),
+                             ("g1", {min(EVERYWHERE)}, "on one CPU")):
+        for pid in (server.process.pid, 0):     # their children, too
+            os.sched_setaffinity(pid, cpus)
+        values = {c.name: [] for c in all_contenders}
+        crossed = {c.name: [] for c in all_contenders}
+        for _ in range(rounds):
+            for c in random.sample(able, len(able)):    # no place in the turn is better
+                ms, each = measure_pgbench(server, c)
+                if ms is not None:
+                    values[c.name].append(ms)
+                    crossed[c.name].append(each)
+        os.sched_setaffinity(0, EVERYWHERE)
+        print_table(f"({key}) pgbench, 4 clients, {where}, the server attached to",
+                    "ms a transaction", values, {})
+        print("  interrupts from CPU to CPU, a transaction:", flush=True)
+        crossed = {name: statistics.median(row) for name, row in crossed.items() if row}
+        for name, each in crossed.items():
+            print(f"  {name:38} {each:10.2f}")
+        results[key] = summary(values, {name: {"crossings": each}
+                                        for name, each in crossed.items()})
+    return results
 
 
 # ---- the collector, and opening what it wrote ----------------------------------------------------
@@ -315,10 +371,11 @@ def targets(results):
         mine = added(results, "a", name)
         if perf and mine is not None:
             rows.append((f"added on (a) by {name}, over perf sched record's", mine / perf, most))
-    for key in ("d", "g"):
-        row = results.get(key, {}).get("ctrace" if key == "d" else "ctrace --futex=switch")
+    for key, name in (("d", "ctrace"), ("g", "ctrace --futex=switch"),
+                      ("g1", "ctrace --futex=switch"), ("g1", "ctrace")):
+        row = results.get(key, {}).get(name)
         if row:
-            rows.append((f"slow-down on ({key})", row["ratio"], 1.05))
+            rows.append((f"slow-down on ({key}), {name}", row["ratio"], 1.05))
     for what in ("getpid", "switch"):
         row = results.get(f"h {what}", {})
         if row.get("ctrace --futex=switch"):

@@ -298,7 +298,9 @@ struct ct_shared {
 	u32 witness[4];	 /* touches, by time: the shortest interleaving seen */
 	u32 witness_cnt; /* 3: what the other thread had read was not seen; 0: nothing is lost */
 	u32 witness_rank;
-	bool complete;	 /* every access was seen: the three below are exact */
+	bool complete;	 /* every access was seen: the three below are exact; else, of a variable
+			  * that is_short, the first and the expected one may be less far on than
+			  * they were */
 	i64 first, last; /* values */
 	i64 expected;	 /* the last value, had every thread's change counted: of a counter */
 	bool counter;	 /* all changes are sums (analysis/counting.c): `expected` has a meaning */

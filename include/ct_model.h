@@ -288,6 +288,9 @@ char *ct_watch_lock_name(const struct ct_model *m, u32 slot, char *buf, size_t s
  * rest takes such values: as a number; `value` with the change from one to another; as text. */
 i64 ct_watched_value(const struct ct_watched *w, u64 value);
 double ct_watched_number(const struct ct_watched *w, i64 value);
+/* How many writes of others, that come after touch number `at` of the variable, may have been in
+ * memory when its value was read there (CT_TOUCH_VAGUE).  O(1). */
+u32 ct_watched_ahead(const struct ct_model *m, const struct ct_watched *w, u32 at);
 i64 ct_watched_changed(const struct ct_watched *w, i64 value, i64 from, i64 to);
 #define CT_WATCHED_LEN 40
 char *ct_watched_text(const struct ct_watched *w, i64 value, char buf[CT_WATCHED_LEN]);

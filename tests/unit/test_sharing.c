@@ -239,6 +239,38 @@ static void test_unprotected(void **state)
 	unload(&l);
 }
 
+/* The first value may have had others' updates in it: nobody is accused of that, and what is lost
+ * later is found all the same. */
+static void test_began_vague(void **state)
+{
+	static const struct {
+		const char *name;
+		i64 first, last, expected;
+		u32 lost;
+		bool complete, is_short;
+	} rows[] = {
+		{ "tickets", 0, 4, 4, 0, true, false },
+		{ "left", 10, 6, 6, 0, true, false },
+		{ "hits", 0, 6, 7, 1, false, true },
+	};
+	struct loaded l = load("watch_began");
+	struct ct_sharings s;
+
+	(void)state;
+	ct_sharing__compute(&s, l.m);
+	for (u32 i = 0; i < CT_COUNT(rows); i++) {
+		const struct ct_shared *v = variable(l.m, &s, rows[i].name);
+		if (v->first != rows[i].first || v->last != rows[i].last ||
+			v->expected != rows[i].expected || v->lost != rows[i].lost ||
+			v->complete != rows[i].complete || v->is_short != rows[i].is_short)
+			fail_msg("%s: from %d to %d, expected %d, lost %u, complete %d, short %d",
+				rows[i].name, (int)v->first, (int)v->last, (int)v->expected,
+				v->lost, v->complete, v->is_short);
+	}
+	ct_sharing__clear(&s);
+	unload(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_not_lost),
 		cmocka_unit_test(test_halves),
 		cmocka_unit_test(test_swapped_end),
+		cmocka_unit_test(test_began_vague),
 		cmocka_unit_test(test_unproved),
 		cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_unprotected),

@@ -105,22 +105,25 @@ static void say_missing(struct ct_search *s, struct ct_finding *f, const struct 
 {
 	const struct ct_watched *w = &s->m->watched.at[v->watched];
 	const char *name = ct_say_watched(s, v->watched);
+	const char *least = v->complete ? "" : "at least ";
 
 	for (u32 i = 0; i < v->users.cnt; i++)
 		if (v->users.at[i].writes)
 			ct_found__thread(f, v->users.at[i].thread);
-	f->title = v->undone ? ct_asprintf("updates of %s are lost: %s of %s are missing", name,
-				       ct_say_count(s, v->undone), ct_say_count(s, v->writes))
+	f->title = v->undone ? ct_asprintf("updates of %s are lost: %s%s of %s are missing", name,
+				       least, ct_say_count(s, v->undone),
+				       ct_say_count(s, v->writes))
 			     : ct_asprintf("updates of %s are lost: its sum is short", name);
 	f->evidence = ct_asprintf(
 		"Every access was seen, and each of the %s writes left what its thread had found "
-		"there %s. From %s that makes %s, and it ended as %s. None of the losses was "
+		"there %s. From %s%s that makes %s%s, and it ended as %s. None of the losses was "
 		"caught as it happened.",
 		ct_say_count(s, v->writes),
 		v->delta > 0   ? "plus the same number"
 		: v->delta < 0 ? "minus the same number"
 			       : "and some more or less",
-		say_value(s, w, v->first), say_value(s, w, v->expected), say_value(s, w, v->last));
+		v->delta < 0 ? ""  : least, say_value(s, w, v->first), v->delta < 0 ? "" : least,
+		say_value(s, w, v->expected), say_value(s, w, v->last));
 }
 
 static void say_caught(struct ct_search *s, struct ct_finding *f, const struct ct_shared *v)

@@ -22,6 +22,7 @@
  * Cost: O(accesses x threads of the variable); for pairs of writes that look bad, O(wakings in
  * between), at most PAIRS_MAX of them.
  */
+#include <math.h>
 #include <string.h>
 
 #include "ct_findings.h"
@@ -76,6 +77,11 @@ struct study {
 	struct ct_counting counting;
 	u32 set_touch; /* the newest plain write of all; CT_NONE */
 	bool vague;    /* a value that counts may be another one than memory had then */
+	/* the first update's value was read when others may have added to it: the beginning, and
+	 * with it the sum, may be too far on by so many changes */
+	bool began_vague;
+	double too_far;
+	bool plain_updates; /* of all writes, also before it is shared */
 };
 
 static const struct ct_touch *touch_at(const struct study *s, u32 seq)
@@ -447,6 +453,41 @@ static void find_lost(struct study *s, const struct ct_touch *t, u32 seq)
 
 /* ---- what the value should have been ---- */
 
+#define BEGINNING 256u /* touches: later ones have more losses before them, and tell less */
+
+/* What was in memory at this touch, and what others may have put there early, against the sum of
+ * all changes until then: losses make the value smaller, so that the least difference is the most
+ * that the sum can be wrong from its beginning. */
+static void look_how_far(struct study *s, const struct ct_touch *t, u32 seq)
+{
+	double by = s->counting.delta, changes;
+
+	if (!s->began_vague || seq >= BEGINNING || by == 0)
+		return;
+	changes = (ct_watched_number(s->w, s->expected) -
+			  ct_watched_number(s->w, ct_watched_value(s->w, t->after))) /
+		  by;
+	if (t->flags & CT_TOUCH_VAGUE)
+		changes += ct_watched_ahead(s->m, s->w, seq);
+	if (changes < s->too_far)
+		s->too_far = changes > 0 ? changes : 0;
+}
+
+/* Takes back what the sum may have counted twice; returns whether the beginning is certain now. */
+static bool settle_beginning(struct study *s)
+{
+	struct ct_shared *o = s->out;
+	i64 by = (i64)(s->too_far * s->counting.delta);
+
+	if (!s->began_vague || !s->counting.counter)
+		return true;
+	if (s->counting.delta == 0 || s->w->type == CT_WATCH_FLOAT)
+		return false;
+	o->first = ct_watched_changed(s->w, o->first, by, 0);
+	s->expected = ct_watched_changed(s->w, s->expected, by, 0);
+	return !by || !s->plain_updates; /* an atomic update loses nothing */
+}
+
 /* An update that did not find what was there after the access before it; a write after a reading
  * that is not certain. */
 static bool is_vague(const struct study *s, const struct ct_touch *t, u32 seq)
@@ -480,6 +521,8 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 			ct_watched_value(s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
 		s->out->first = s->expected;
 		s->summed = true;
+		s->began_vague = reads(t) && writes(t) && (t->flags & CT_TOUCH_VAGUE);
+		s->too_far = INFINITY;
 		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))
 			return;
 	}
@@ -496,6 +539,7 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 			ct_watched_value(s->w, touch_at(s, u->seq)->after), after);
 	else
 		s->expected = after; /* it was set */
+	look_how_far(s, t, seq);
 }
 
 /* ---- one variable ---- */
@@ -536,6 +580,7 @@ static void step(struct study *s, u32 seq)
 	step_state(s, t, touch);
 	find_lost(s, t, seq);
 	add_up(s, t, seq);
+	s->plain_updates |= is_plain_write(t);
 	if (writes(t))
 		s->set_touch = is_plain_write(t) ? touch : CT_NONE;
 	u->last_ns = t->ts;
@@ -563,7 +608,7 @@ static ct_ns when_learnt(const struct study *s)
 /* By how much the sum is short, where that is certain: of a counter whose end is known, and whose
  * changes all go one way. Accesses that were not seen would make the value too large, not too
  * small; small numbers wrap, and would hide that. */
-static void find_missing(struct study *s)
+static void find_missing(struct study *s, bool seen)
 {
 	const struct ct_counting *c = &s->counting;
 	struct ct_shared *o = s->out;
@@ -571,7 +616,7 @@ static void find_missing(struct study *s)
 
 	o->counter = c->counter;
 	o->delta = c->delta;
-	if (!o->complete || !o->counter || o->users.cnt < 2 || o->expected == o->last ||
+	if (!seen || !o->counter || o->users.cnt < 2 || o->expected == o->last ||
 		c->up == c->down || s->w->size < 4 || !ct_counting__is_settled(s->m, s->w))
 		return;
 	missing = ct_watched_number(s->w, o->expected) - ct_watched_number(s->w, o->last);
@@ -593,6 +638,7 @@ static void study_variable(struct study *s)
 {
 	struct ct_shared *o = s->out;
 	u32 cnt = s->w->touches.cnt;
+	bool seen;
 
 	o->racy[0] = o->racy[1] = s->doubt[0] = s->doubt[1] = CT_NONE;
 	o->locks = o->write_locks = UINT64_MAX;
@@ -606,11 +652,12 @@ static void study_variable(struct study *s)
 	for (u32 i = 0; i < s->threads.cnt; i++)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
-	o->complete = !s->w->gaps && cnt && !o->unknown && !s->vague;
+	seen = !s->w->gaps && cnt && !o->unknown && !s->vague;
+	o->complete = settle_beginning(s) && seen;
 	o->expected = s->expected;
 	if (cnt)
 		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
-	find_missing(s);
+	find_missing(s, seen);
 	/* a lost update shows that nothing keeps them apart, whatever they use; and so does this */
 	if (o->racy[0] == CT_NONE && s->together_cnt >= TOGETHER_MIN)
 		memcpy(o->racy, s->together, sizeof(o->racy));

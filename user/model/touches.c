@@ -212,6 +212,21 @@ static bool is_vague(const struct ct_model *m, const struct ct_watched *w, u32 a
 	return false;
 }
 
+u32 ct_watched_ahead(const struct ct_model *m, const struct ct_watched *w, u32 at)
+{
+	const struct ct_touch *t = &m->touches.at[w->touches.at[at]];
+	u32 others = 0, ahead = 0;
+
+	for (u32 i = at + 1; i < w->touches.cnt && i - at <= NEIGHBOURS; i++) {
+		const struct ct_touch *other = &m->touches.at[w->touches.at[i]];
+
+		others += other->thread != t->thread && (other->how & CT_ACCESS_WRITE);
+		if (may_be_of(t, other))
+			ahead = others;
+	}
+	return ahead;
+}
+
 static void mark_vague(struct ct_model *m, const struct ct_watched *w)
 {
 	bool early = m->run->arch && !strcmp(m->run->arch, "aarch64");

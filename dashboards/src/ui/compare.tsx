@@ -30,6 +30,7 @@ import { paletteOf } from './dark';
 import { Help } from './help';
 import { listenKeys } from './keys';
 import { keepComparedLink } from './link';
+import { Prose } from './long';
 import { readNotes, type Original } from './notes';
 import { Search } from './search';
 
@@ -171,13 +172,13 @@ function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> })
 		<div class="compare">
 			<Head c={c} />
 			<h1 id="verdict" class="verdict">
-				{unbroken(c.comparison.sentence)}
+				<Prose text={unbroken(c.comparison.sentence)} />
 			</h1>
 			<Durations c={c} />
 			<Changes c={c} />
 			<FindingChanges c={c} />
 			<BothRuns c={c} colours={colours} />
-			<SideTables c={c} />
+			<SideTables c={c} colours={colours} />
 			<p id="said" class="hidden" role="status" aria-live="polite">
 				{c.said.value}
 			</p>

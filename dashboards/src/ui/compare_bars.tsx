@@ -12,6 +12,7 @@ import {
 	type Group,
 	type Spread,
 } from '../comparison';
+import { Long, Prose } from './long';
 import { findingIn, showFigure, showFindingOf, SIDES, type Compared, type SideName } from './compare';
 
 const ROOM = 1.06; // to the right of the longest bar, for the noise around it
@@ -128,7 +129,7 @@ function Row({ c, group, figure }: { c: Compared; group: Group; figure: Figure }
 		<tr class={c.chosen.value === figure ? 'lit' : ''}>
 			<th scope="row">
 				<button type="button" class="link" onClick={() => showFigure(c, figure)}>
-					{figure.label}
+					<Long text={figure.label} />
 				</button>
 			</th>
 			<td class="pair">
@@ -244,8 +245,14 @@ function FindingCard({ c, finding }: { c: Compared; finding: FindingChange }) {
 	const inside = (
 		<>
 			<span class="severity">{severity === 'info' ? 'note' : severity}</span>
-			<strong>{title}</strong>
-			{other && <span>in B: {other}</span>}
+			<strong>
+				<Prose text={title} />
+			</strong>
+			{other && (
+				<span>
+					in B: <Prose text={other} />
+				</span>
+			)}
 			{title !== finding.id && <code>{finding.id}</code>}
 			{parts.length > 0 && <span class="cost">{parts.join('; ')}</span>}
 		</>

@@ -10,6 +10,7 @@ import { Details, isNothing } from './details';
 import { Strips } from './strip';
 import { Legend, Timeline } from './timeline';
 import { MoveTools } from './tools';
+import { Trust } from './trust';
 
 // Which row it is about that is lit up: the table has been scrolled away.
 function About({ c }: { c: Compared }) {
@@ -113,7 +114,7 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 }
 
 // Tables, flame graphs and the rest of the run that has the focus.
-export function SideTables({ c }: { c: Compared }) {
+export function SideTables({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> }) {
 	const drawn = SIDES.filter((side) => drawnOf(c, side));
 	const side = drawn.includes(c.active.value) ? c.active.value : drawn[0];
 	const store = side && drawnOf(c, side)?.store;
@@ -129,7 +130,8 @@ export function SideTables({ c }: { c: Compared }) {
 				))}
 				<kbd>X</kbd>
 			</div>
-			<Tabs key={side} store={store} original={c.original} />
+			<Tabs key={side} store={store} colours={colours} original={c.original} />
+			<Trust store={store} />
 		</div>
 	);
 }

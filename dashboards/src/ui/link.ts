@@ -7,7 +7,7 @@ import { effect } from '@preact/signals';
 import { select, selectTouch, setView, showFinding, type Store, type Tab } from '../store';
 import { drawnOf, showFigure, showFindingOf, SIDES, type Compared } from './compare';
 
-const TABS: Tab[] = ['threads', 'watched', 'locks', 'lines', 'wakers', 'offcpu', 'oncpu', 'graph', 'whatif', 'notes'];
+const TABS = 'threads watched locks lines wakers offcpu oncpu graph path parallel whatif notes'.split(' ') as Tab[];
 
 const numbers = (text: string | null): number[] => (text ?? '').split(',').map(Number);
 

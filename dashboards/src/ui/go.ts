@@ -46,13 +46,16 @@ export function lightThread(store: Store, thread: number): void {
 	select(store, { thread, slice: Math.max(0, at) });
 }
 
-// One that never waited leads to its start.
+// One that never waited leads to its longest slice.
 export function goToThread(store: Store, thread: number): void {
 	const { waits, slices } = store.model.data;
+	const { n, start } = slices[thread];
 	store.lit.value = { ...noLight(), threads: new Set([thread]) };
 	const w = longestWait(store, (i) => waits.thread[i] === thread);
+	let slice = 0;
+	for (let i = 1; i < n; i++) if (start[i + 1] - start[i] > start[slice + 1] - start[slice]) slice = i;
 	if (w >= 0) goToWait(store, w);
-	else if (slices[thread].n) select(store, { thread, slice: 0 });
+	else if (n) select(store, { thread, slice });
 }
 
 // To the access that tells most about a watched variable.

@@ -60,7 +60,9 @@ export function Search({ store, of = '' }: { store: Store; of?: string }) {
 	const text = useSignal('');
 	const input = useRef<HTMLInputElement>(null);
 	useLayoutEffect(() => {
-		if (store.search.value) input.current?.focus();
+		if (!store.search.value) return;
+		input.current?.focus();
+		input.current?.select(); // what was looked for last
 	}, [store.search.value]);
 	if (!store.search.value) return null;
 	const hits = text.value.trim() ? findHits(store, text.value.trim()) : [];

@@ -7,9 +7,8 @@
  *     AVAR  variable          ATIM  ns since the one before (first: since the start)
  *     ATHR  thread            ACPU  CPU
  *     AHOW  CT_ACCESS_*, a byte               AFLG  CT_TOUCH_*, a byte
- *     AVAL  value read or left there, signed; of floating-point ones the bits of a double: zz to that
- *     AVAL  value read or left there, signed (floating-point: the bits of a double): zz to that of
- *           the variable's access before
+ *     AVAL  value read or left there, signed (floating-point: bits of a double): zz to that of the
+ *           variable's access before
  *     AOLD  of writes with CT_ACCESS_BEFORE only: what was there, zz to the same
  *     ALCK  locks held: index into "locksets"
  *     AFRM  frame             ASTK  stack

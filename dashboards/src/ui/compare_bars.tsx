@@ -38,7 +38,7 @@ function Bar({ side, spread, scale }: { side: SideName; spread: Spread; scale: n
 // ---- durations ----
 
 function RunRows({ c, side, scale }: { c: Compared; side: SideName; scale: number }) {
-	const { runs, shown, duration_words, least_words, most_words } = c.comparison[side];
+	const { runs, duration_words, least_words, most_words } = c.comparison[side];
 	const duration = c.comparison.figures.find((f) => f.group === 'run' && f.what === 'duration');
 	return (
 		<tbody>
@@ -47,7 +47,7 @@ function RunRows({ c, side, scale }: { c: Compared; side: SideName; scale: numbe
 					<th scope="row">
 						<b class={`badge ${side}`}>{side.toUpperCase()}</b>{' '}
 						{runs.length > 1 ? run.trace : run.command}
-						{runs.length > 1 && i === shown && <span class="dim"> (drawn below)</span>}
+						{runs.length > 1 && i === c.picked.value[side] && <span class="dim"> (drawn below)</span>}
 					</th>
 					<td class="pair">
 						{duration && <Noise figure={duration} scale={scale} />}

@@ -37,6 +37,11 @@ test('then the middle: beginning and line stay', () => {
 	assert.equal(shortName(name, 10), '…e.c:1234)');
 });
 
+test('a name that was cut when it was recorded has no end of its list', () => {
+	assert.equal(shortName(`Cache<${MAP}, std::pair<int, std::... (a.cc:13)`, 40), 'Cache<… (a.cc:13)');
+	assert.equal(shortName(`Cache<${MAP}, std::pair<int, std::...`, 40), 'Cache<…');
+});
+
 test('in a sentence only long lists are folded', () => {
 	assert.equal(foldNames(`Everyone queues for Guard<${MAP}>::lock: up to 5 ms`), 'Everyone queues for Guard<…>::lock: up to 5 ms');
 	assert.equal(foldNames('std::vector<int> waits'), 'std::vector<int> waits');

@@ -5,6 +5,7 @@
 
 const LIST_LEAST = 4; // characters between the brackets; a shorter list says as much as the mark for one
 const IN_PROSE = 24;
+const CUT = /\.\.\.(?= \(|$)/; // where a name was too long to be recorded whole
 const FILE = /^\(\S+(:\d+|\+0x[\da-f]+)\)$/;
 
 // Where the bracket at `from` is closed, or -1.  "->" and "=>" close nothing.
@@ -22,7 +23,11 @@ function foldLists(text: string, least: number): string {
 	for (let i = 0; i < text.length; i++) {
 		const opens = text[i] === '<' && /\w$/.test(out) && !/\boperator$/.test(out);
 		const end = opens ? closing(text, i) : -1;
-		if (end - i - 1 < least) out += text[i];
+		const cut = opens && end < 0 ? text.slice(i).search(CUT) : -1;
+		if (cut > 0) {
+			out += '<…';
+			i += cut + 2;
+		} else if (end - i - 1 < least) out += text[i];
 		else {
 			out += '<…>';
 			i = end;

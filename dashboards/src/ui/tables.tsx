@@ -137,8 +137,8 @@ export function Locks({ store }: { store: Store }) {
 				{ title: 'queue', value: (l) => l.ns / end, show: (l) => (l.ns / end).toFixed(2) },
 				{ title: 'at most', value: (l) => l.queue },
 				{ title: 'waits most at', value: (l) => l.at, show: (l) => <Long text={l.at} /> },
-				{ title: 'held by', value: (l) => l.by },
-				{ title: 'which meanwhile', value: (l) => l.did },
+				{ title: 'mostly held by', value: (l) => l.by },
+				{ title: 'holders meanwhile', value: (l) => l.did },
 				{ title: 'address', value: (l) => l.address },
 			]}
 		/>

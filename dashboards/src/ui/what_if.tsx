@@ -71,7 +71,9 @@ function gainWords(store: Store, change: WhatIf): string {
 	const saved = run.duration_ns - change.duration_ns;
 	const saves =
 		saved > 0 ? `: saves ${tilde}${formatNs(saved)}, ${tilde}${formatShare(saved, run.duration_ns)}` : '';
-	return `${tilde}${change.speedup.toFixed(2)} times as fast${saves}; if ${change.assumes}`;
+	const times = change.speedup.toFixed(2);
+	const gain = times === '1.00' ? 'about as fast as it was' : `${tilde}${times} times as fast${saves}`;
+	return `${gain}; if ${change.assumes}`;
 }
 
 export function WhatIfBars({ store }: { store: Store }) {

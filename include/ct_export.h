@@ -52,10 +52,15 @@ struct ct_diff_in {
 int ct_diff__write(const struct ct_diff_in *in, const struct ct_report_opts *opts, FILE *out);
 int ct_diff__write_json(const struct ct_diff_in *in, FILE *out);
 /* As a page, in this order: the comparison, which says of which run of each side (an index) the
- * timeline follows; those of A and of B; the end.  0 or -errno; what is left out is said. */
+ * timeline is shown first; those of A and of B; other runs that can be chosen in its place, as far
+ * as there is room for their slices; the end.  0 or -errno; what is left out is said. */
 int ct_diff_html__begin(const struct ct_diff_in *in, FILE *out);
 u32 ct_diff_html__shown(const struct ct_diff *d, const struct ct_diff_side *side);
 int ct_diff_html__run(const struct ct_export_in *run, char side, FILE *out); /* 'a', then 'b' */
+/* `idx`: in the side.  Takes its slices off `room`; 1: there is no room. */
+int ct_diff_html__other(
+	const struct ct_export_in *run, char side, u32 idx, u64 *room, FILE *out);
+#define CT_DIFF_HTML_ROOM 1500000u /* slices of all other runs: some 5 MB of page */
 int ct_diff_html__end(FILE *out);
 
 /* A series of runs of one program (-r). */

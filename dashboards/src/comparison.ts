@@ -22,7 +22,7 @@ export interface Run {
 
 export interface Side {
 	runs: Run[];
-	shown: number; // whose timeline is in the page
+	shown: number; // whose timeline is drawn first
 	duration_words: string; // median
 	least_words: string;
 	most_words: string;

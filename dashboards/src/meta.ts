@@ -5,6 +5,11 @@
 
 export type Times = Record<string, number>;
 
+export interface Switches {
+	voluntary: number;
+	involuntary: number;
+}
+
 export interface ThreadRow {
 	tid: number;
 	pid: number;
@@ -14,7 +19,10 @@ export interface ThreadRow {
 	running_ns: number;
 	runnable_ns: number;
 	blocked_ns: Times;
-	switches: { voluntary: number; involuntary: number };
+	switches: Switches;
+	kernel_switches: Switches | null;
+	switches_agree: boolean | null;
+	cpu_ns: number | null; // as the kernel counts it
 	migrations: number;
 	kind: string;
 	runnable_max_ns: number;
@@ -47,6 +55,8 @@ export interface LockSummary {
 		wait_ns: number;
 		waits: number;
 	}[];
+	blocked_by: { waiter: number | null; owner: number | null; waits: number; wait_ns: number }[];
+	holders_ns: Times;
 }
 
 export interface WhatIf {
@@ -90,11 +100,20 @@ export interface Summary {
 		attached: boolean;
 		cpu_samples_hz: number;
 		events: number;
+		futex: string;
+		cost: { probes_ns: number | null; collector_ns: number | null };
 	};
-	loss: { events: number; by_kind: Record<string, number>; damage: string | null };
+	loss: { events: number; by_kind: Record<string, number>; damage: string | null; anomalies: number };
 	threads: ThreadRow[];
 	locks: LockSummary[];
-	parallelism: { mean_running: number; running_ns: number[]; wait_cpu_ns: number; alone_ns: number };
+	parallelism: {
+		mean_running: number;
+		running_ns: number[]; // by how many
+		wait_cpu_ns: number;
+		alone_ns: number;
+		alone_waiting_ns: Times;
+		alone_threads: { tid: number | null; ns: number }[];
+	};
 	lines: {
 		function: string | null;
 		file: string | null;
@@ -108,8 +127,7 @@ export interface Summary {
 	wakers: { waker: number | null; wakee: number | null; wakes: number; ended_ns: number }[];
 	work: { kind: string; fits: string };
 	what_if: WhatIf[];
-	what_if_replay: { duration_ns: number; error: number; usable: boolean };
-	critical_path: { tid: number | null; reason: string; lock: string | null; ns: number; share: number }[];
+	what_if_replay: { duration_ns: number; error: number; cpus: number; usable: boolean };
 	findings: FindingRow[];
 	watch?: WatchRow[]; // with --watch
 }

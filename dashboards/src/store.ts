@@ -11,7 +11,18 @@ import { followTouch, neighbour, nextLoss, spanOf, touchWords, type Counts, type
 import { describeSlice, follow, type Ref } from './words';
 
 export type Tab =
-	'threads' | 'watched' | 'locks' | 'lines' | 'wakers' | 'offcpu' | 'oncpu' | 'graph' | 'whatif' | 'notes';
+	| 'threads'
+	| 'watched'
+	| 'locks'
+	| 'lines'
+	| 'wakers'
+	| 'offcpu'
+	| 'oncpu'
+	| 'graph'
+	| 'path'
+	| 'parallel'
+	| 'whatif'
+	| 'notes';
 
 export interface Lit {
 	threads: Set<number>;

@@ -21,6 +21,7 @@ import {
 	nextLoss,
 	READ,
 	readTouches,
+	realText,
 	spanOf,
 	Steps,
 	touchFacts,
@@ -287,4 +288,60 @@ test('no changed byte leads to anything but a message or accesses', () => {
 					assert.ok(error instanceof DataError, `${tag} ${at} = ${value}: ${String(error)}`);
 				}
 			}
+});
+
+// ---- floating point ----
+
+// LEB128 of a zigzagged difference between the bits of two doubles.
+function bitSteps(values: number[]): number[] {
+	const view = new DataView(new ArrayBuffer(8));
+	const out: number[] = [];
+	let before = 0n;
+	for (const value of values) {
+		view.setFloat64(0, value);
+		const bits = view.getBigInt64(0);
+		const step = BigInt.asIntN(64, bits - before);
+		before = bits;
+		let zigzag = BigInt.asUintN(64, (step << 1n) ^ (step >> 63n));
+		for (; zigzag > 127n; zigzag >>= 7n) out.push(Number(zigzag & 127n) | 128);
+		out.push(Number(zigzag));
+	}
+	return out;
+}
+
+test('floating-point values are read to the last bit, and shown as the report shows them', () => {
+	const values = [0.1, -2.5, 1e300, -1e300, Infinity, NaN, 1 / 3];
+	const n = values.length;
+	const all = (value: number) => new Array(n).fill(value);
+	const meta = {
+		...META,
+		summary: { watch: [{ ...watch('ratio', 'unguarded', 2, 0), size: 8 }] },
+		watched: [{ ...META.watched[0], witness: [], racy: [], type: 'float' }],
+	} as unknown as Meta;
+	const columns = { AVAR: all(0), ATIM: all(10), ATHR: all(0), ACPU: all(0), AHOW: all(R | B), AFLG: all(0) };
+	const rest = { AVAL: bitSteps(values), AOLD: [], ALCK: all(0), AFRM: all(1), ASTK: all(0) };
+	const none = { XCNT: [0], XWRI: [], XFOR: [], XREA: [] };
+	const t = readTouches(sections({ ...columns, ...rest, ...none }), meta);
+	assert.deepEqual(
+		values.map((_, i) => valueOf(t, i)),
+		['0.1', '-2.5', '1e+300', '-1e+300', 'inf', 'nan', '0.333333333333333'],
+	);
+	assert.deepEqual(
+		values.map((_, i) => heightOf(t, i)),
+		[0.1, -2.5, 1e300, -1e300, 0, 0, 1 / 3],
+	);
+});
+
+// What printf("%.7g") and printf("%.15g") print.
+test('numbers as C prints them', () => {
+	const of7 = ['0', '-0', '0.0001', '1e-05', '123456.7', '1234568', '1.234568e+07', '100000', '1e+07', '-0.333'];
+	assert.deepEqual(
+		[0, -0, 1e-4, 1e-5, 123456.7, 1234567.8, 12345678, 100000, 1e7, -0.333].map((x) => realText(x, 7)),
+		of7,
+	);
+	assert.equal(realText(Math.fround(0.1), 7), '0.1');
+	assert.equal(realText(0.1 + 0.2, 15), '0.3');
+	assert.equal(realText(1e15, 15), '1e+15');
+	assert.equal(realText(9.999999e-5, 7), '9.999999e-05');
+	assert.equal(realText(123456789012345, 15), '123456789012345');
 });

@@ -44,6 +44,7 @@ export interface TouchList {
 export interface Touches {
 	n: number;
 	types: string[]; // of the variables: how their values are to be read
+	digits: number[]; // of floating-point variables: as many are shown
 	time: Float64Array;
 	variable: Int32Array;
 	thread: Int32Array;
@@ -191,6 +192,7 @@ function emptyTouches(n: number): Touches {
 	return {
 		n,
 		types: [],
+		digits: [],
 		time: new Float64Array(n),
 		variable: i32(),
 		thread: i32(),
@@ -238,6 +240,7 @@ export function readTouches(extra: Extra, meta: Meta): Touches {
 	checkWatched(meta, n);
 	const variables = meta.watched.length;
 	t.types = meta.watched.map((w) => w.type);
+	t.digits = (meta.summary.watch ?? []).map((w) => (w.size === 4 ? 7 : 15));
 	const times = new Column(take(extra, 'ATIM'), 'ATIM');
 	for (let i = 0, now = 0; i < n; i++) t.time[i] = now += times.next();
 	times.finish();
@@ -376,15 +379,42 @@ const [ADDRESS_MIN, ADDRESS_MAX] = [0x550000000000n, 0x7fffffffffffn];
 
 const isUnsigned = (t: Touches, variable: number): boolean => t.types[variable] === 'unsigned';
 
+const isFloat = (t: Touches, variable: number): boolean => t.types[variable] === 'float';
+
+const BITS = new DataView(new ArrayBuffer(8));
+
+// A floating-point value is there as the bits of a double.
+function numberOf(bits: bigint): number {
+	BITS.setBigInt64(0, bits);
+	return BITS.getFloat64(0);
+}
+
+// As C prints a number by "%.*g".
+export function realText(value: number, digits: number): string {
+	if (Number.isNaN(value)) return 'nan';
+	if (!Number.isFinite(value)) return value < 0 ? '-inf' : 'inf';
+	if (value === 0) return Object.is(value, -0) ? '-0' : '0';
+	const trim = (text: string) => (text.includes('.') ? text.replace(/\.?0+$/, '') : text);
+	const [mantissa, power] = value.toExponential(digits - 1).split('e');
+	const exponent = Number(power);
+	if (exponent >= -4 && exponent < digits) return trim(value.toFixed(digits - 1 - exponent));
+	return `${trim(mantissa)}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`;
+}
+
 export function valueText(t: Touches, variable: number, value: bigint): string {
+	if (isFloat(t, variable)) return realText(numberOf(value), t.digits[variable]);
 	if (!isUnsigned(t, variable)) return String(value);
 	const n = BigInt.asUintN(64, value);
 	return n >= ADDRESS_MIN && n <= ADDRESS_MAX ? `0x${n.toString(16)}` : String(n);
 }
 
-// To be drawn to scale.
-export const heightOf = (t: Touches, id: number): number =>
-	Number(isUnsigned(t, t.variable[id]) ? BigInt.asUintN(64, t.value[id]) : t.value[id]);
+// To be drawn to scale; infinity and what is no number have no height.
+export function heightOf(t: Touches, id: number): number {
+	const [variable, value] = [t.variable[id], t.value[id]];
+	if (!isFloat(t, variable)) return Number(isUnsigned(t, variable) ? BigInt.asUintN(64, value) : value);
+	const number = numberOf(value);
+	return Number.isFinite(number) ? number : 0;
+}
 
 export const valueOf = (t: Touches, id: number): string => valueText(t, t.variable[id], t.value[id]);
 

@@ -53,6 +53,9 @@ const STATE_WORDS: Record<string, string> = {
 };
 
 export const stateWords = (state: string): string => STATE_WORDS[state] ?? state;
+// Where it stands beside others.
+export const stateBriefly = (state: string): string =>
+	state === 'runnable' ? 'waits for a CPU' : stateWords(state);
 
 export interface Place {
 	fn: string;

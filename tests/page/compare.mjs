@@ -417,8 +417,12 @@ async function several(browser) {
 		'a 110 ms exit status 0; a 100 ms exit status 0; a 100 ms exit status 0; sum 100 ms 100 ms to 110 ms; ' +
 			'b 50.0 ms exit status 0; b 50.0 ms exit status 0; b 50.0 ms exit status 0; sum 50.0 ms 50.0 ms to 50.0 ms',
 	);
-	const drawn = await page.textContent('.side.a h3');
-	check('the run nearest to the median is drawn', /100 ms.*run 2 of 3/.test(drawn), drawn);
+	const drawn = await page.textContent('.side.a');
+	check(
+		'the run nearest to the median is drawn',
+		/100 ms/.test(await page.textContent('.side.a h3')) && /run 2 of 3: 100 ms, the nearest to their median/.test(drawn),
+		drawn,
+	);
 	const whisker = await page.evaluate(() => {
 		const row = document.querySelector('.pairs .group tr:nth-child(2)');
 		const [bar, line] = ['.bar.a i', '.bar.a s'].map((s) => row.querySelector(s).getBoundingClientRect());
@@ -432,6 +436,77 @@ async function several(browser) {
 	const counts = await page.textContent('.fates .gone .card:first-child');
 	check('in how many runs a finding was made', /3 of 3 runs of A, 0 of 3 of B/.test(counts), counts);
 	await shut(page);
+}
+
+// Another run can be drawn in its place: of A the long one, in which worker-1 is called worker-9.
+async function choice(browser) {
+	const at = (name) => path.join(cwd, `lock.${name}.ctt`);
+	const read = (name) => fs.readFileSync(at(name), 'latin1');
+	const other = read('a').replaceAll('100_000_000', '110_000_000').replaceAll('name=worker-1', 'name=worker-9');
+	const file = makeComparison('choice', `${writeTrace('other', other)},${at('a')},${at('a')}`, [at('b'), at('b')].join());
+	const page = await open(browser, file);
+	const picked = () => page.$eval('.side.a select', (s) => s.selectedOptions[0].textContent);
+	equal('all runs of a side are there to be chosen', await page.locator('.side.a option').count(), 3);
+	equal('first the nearest to the median', await picked(), 'run 2 of 3: 100 ms, the nearest to their median');
+	await page.click('.pairs .link:text-is("worker-*, lock")');
+	await until(
+		() => chosen(page, 'a'),
+		(t) => t !== '',
+	);
+	await page.locator('.side.a select').focus();
+	await page.keyboard.press('ArrowUp');
+	const moved = await until(
+		() => chosen(page, 'a'),
+		(t) => /worker-9/.test(t),
+	);
+	check('by the keyboard another one is drawn, with the row that was chosen', /^worker-9 waits for a lock/.test(moved), moved);
+	check('which its heading says', /110 ms/.test(await page.textContent('.side.a h3')));
+	check('and the bars', /drawn below/.test(await page.textContent('.durations tr.a:first-child')));
+	check('the choice keeps the focus', await page.evaluate(() => document.activeElement.matches('.side.a select')));
+	check('its tables follow', /worker-9/.test(await page.textContent('.of-side table')));
+	const hash = await until(
+		() => hashOf(page),
+		(h) => /ra=0/.test(h),
+	);
+	check('the address says so', /ra=0/.test(hash) && !/rb=/.test(hash), hash);
+	await page.locator('.side.b .lanes canvas').focus();
+	const before = (await page.locator('.side.a .lanes canvas').screenshot()).toString('base64');
+	await page.keyboard.press('0');
+	const after = await until(
+		async () => (await page.locator('.side.a .lanes canvas').screenshot()).toString('base64'),
+		(p) => p !== before,
+	);
+	check('both are moved together as before', after !== before);
+	equal('no error', page.errors.join('\n'), '');
+	await page.click('#tab-notes');
+	const [download] = await Promise.all([page.waitForEvent('download'), page.click('.notes button')]);
+	const copy = path.join(DIR, 'choice.copy.html');
+	await download.saveAs(copy);
+	await shut(page);
+	const again = await open(browser, copy, { hash });
+	const there = await until(
+		() => chosen(again, 'a'),
+		(t) => /worker-9/.test(t),
+	);
+	check('a link leads to the run and the place, in a copy with notes, too', /worker-9 waits/.test(there), there);
+	await again.selectOption('.side.a select', '1');
+	check('and back', /worker-1 /.test(await until(() => chosen(again, 'a'), (t) => /worker-1 /.test(t))), await chosen(again, 'a'));
+	equal('no error there', again.errors.join('\n'), '');
+	await shut(again);
+	for (const odd of ['#ra=7', '#ra=-1', '#ra=x&rb=1e9']) {
+		const calm = await open(browser, file, { hash: odd });
+		check(`a link to no run is ignored: ${odd}`, /run 2 of 3/.test(await calm.textContent('.side.a select option:checked')) && !calm.errors.length);
+		await shut(calm);
+	}
+	// as ctrace writes it where a run is too long
+	const html = fs.readFileSync(file, 'utf8');
+	const from = html.indexOf('<div class="ct-part" data-part="a0"');
+	const short = path.join(DIR, 'short.html');
+	fs.writeFileSync(short, html.slice(0, from) + html.slice(html.indexOf('</div>', from) + 7));
+	const less = await open(browser, short);
+	check('what is too long is left out', /1 of the runs is too long/.test(await less.textContent('.side.a .choice')));
+	equal('and cannot be chosen', await less.locator('.side.a option').count(), 2);
+	await shut(less);
 }
 
 // ---- what anyone can read ----
@@ -578,6 +653,7 @@ await run(async (browser) => {
 	await links(browser, lock);
 	await tables(browser, lock);
 	await several(browser);
+	await choice(browser);
 	await watched(browser);
 	await accessible(browser, lock);
 	await hostile(browser);

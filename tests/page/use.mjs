@@ -23,6 +23,8 @@ const PANELS = [
 	['offcpu', /waits for a lock/],
 	['oncpu', /no CPU samples|samples/],
 	['graph', /At .*(waits for|no thread waits)/],
+	['path', /runs, holding big_lock.*75 %/],
+	['parallel', /2 threads.*27 %/],
 	['whatif', /as recorded|No change/],
 	['notes', /Save a copy/],
 ];

@@ -236,15 +236,23 @@ const ODD = `run argv=./p pid=100 start=0 end=1_000_000 cpus=2 futex=switch libc
 addr 100 0x6000 kind=global symbol=idle
 addr 100 0x6008 kind=global symbol=wide
 addr 100 0x6010 kind=global symbol=byte
+addr 100 0x6018 kind=global symbol=ratio
+addr 100 0x6020 kind=global symbol=single
 0 0 task_new 101 tgid=100 flags=found prio=120
 0 0 task_name 101 name=ann
 0 0 switch 0 next=101 next_prio=120
 1_000 1 watch 0 var=1 tgid=100 addr=0x6000 size=8 on=on
 1_000 1 watch 0 var=2 tgid=100 addr=0x6008 size=8 on=on
 1_000 1 watch 0 var=3 tgid=100 addr=0x6010 size=1 on=on
+1_000 1 watch 0 var=4 tgid=100 addr=0x6018 size=8 on=on
+1_000 1 watch_type 0 var=4 type=float
+1_000 1 watch 0 var=5 tgid=100 addr=0x6020 size=4 on=on
+1_000 1 watch_type 0 var=5 type=float
 2_000 0 access 101 var=2 size=8 ip=0x1010 value=0x8000000000000001 stack=77
 3_000 0 access 101 var=3 how=read|write|before size=1 ip=0x1010 value=255 before=0
 4_000 0 access 101 var=3 how=read|write|before|atomic size=1 ip=0x1010 value=0 before=255
+5_000 0 access 101 var=4 how=write|before size=8 ip=0x1010 value=0xc004000000000000 before=0x3fb999999999999a
+6_000 0 access 101 var=5 how=read size=4 ip=0x1010 value=0x3dcccccd
 end
 `;
 
@@ -264,6 +272,11 @@ async function others(browser, file) {
 	await says(odd, 'signed', /ann changes byte: 0 → -1/);
 	await odd.keyboard.press('.');
 	await says(odd, 'atomic', /ann changes byte atomically: -1 → 0/);
+	await odd.keyboard.press('.');
+	await says(odd, 'floating point', /ann writes ratio: 0\.1 → -2\.5/);
+	await odd.keyboard.press('.');
+	await soon(odd, /single/);
+	equal('of four bytes', await odd.textContent('.details h2'), 'ann reads single: 0.1');
 	equal('and no error', odd.errors.join('\n'), '');
 	await shut(odd);
 	for (const scheme of ['light', 'dark']) {

@@ -101,6 +101,36 @@ static void test_stacks(void **state)
 	unload(&l);
 }
 
+/* What tells a long C++ name apart is its end. */
+static void test_long_names(void **state)
+{
+	static const char list[] = "std::map<std::string, std::vector<std::pair<int, long> > >";
+	struct ct_names *names = ct_names__new();
+	char buf[1024], *lists = ct_asprintf("%s, %s, %s, %s, %s", list, list, list, list, list);
+	struct {
+		char *name;
+		const char *shown;
+	} cases[] = {
+		{ ct_asprintf("Cache<%s>::find<%s>(int)", lists, list),
+			"Cache<...>::find<...> (a.cc:5)" },
+		{ ct_asprintf("Cache<%s>::operator<(int)", lists),
+			"Cache<...>::operator< (a.cc:5)" },
+		{ ct_asprintf("f<decltype(p->next), %s>(int)", lists), "f<...> (a.cc:5)" },
+		{ ct_strdup("Cache<int>::find(int)"), "Cache<int>::find (a.cc:5)" },
+	};
+
+	for (u32 i = 0; i < CT_COUNT(cases); i++) {
+		*ct_vec_push(&names->frames) = (struct ct_frame){
+			.function = ct_strtab__add(names->strings, cases[i].name),
+			.file = ct_strtab__add(names->strings, "/src/a.cc"), .line = 5 };
+		assert_string_equal(ct_frame_name(names, names->frames.cnt - 1, buf, sizeof(buf)),
+			cases[i].shown);
+		free(cases[i].name);
+	}
+	free(lists);
+	ct_names__free(names);
+}
+
 static void test_rwlock_readers(void **state)
 {
 	static const struct expect e[] = {
@@ -174,6 +204,7 @@ int main(void)
 		cmocka_unit_test(test_primitives),
 		cmocka_unit_test(test_musl),
 		cmocka_unit_test(test_stacks),
+		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_rwlock_readers),
 		cmocka_unit_test(test_runtimes),
 		cmocka_unit_test(test_syscalls),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where the comparison of `ctrace diff` goes, and in which form: a table of forms, and the page,
- * for which a run of each side is read once more.
+ * for which runs of each side are read once more.
  */
 #include <errno.h>
 #include <string.h>
@@ -35,13 +35,39 @@ static int write_run(const char *path, char side, FILE *out)
 	return err;
 }
 
+/* The side's runs but the one that is shown, as long as there is room. */
+static int write_others(const struct ct_compared *c, char side, u64 *room, FILE *out)
+{
+	const struct ct_diff *d = c->in.diff;
+	const struct ct_diff_side *of = side == 'a' ? &d->a : &d->b;
+	const char *const *names = side == 'a' ? c->in.a_names : c->in.b_names;
+	u32 shown = ct_diff_html__shown(d, of);
+	int err = 0;
+
+	for (u32 i = 0; i < of->cnt && err >= 0; i++) {
+		struct ct_study study;
+
+		if (i == shown)
+			continue;
+		if (ct_study__open_again(&study, names[i]))
+			return -ECANCELED;
+		const struct ct_export_in in = { .facts = &study.facts, .source = study.source };
+		err = ct_diff_html__other(&in, side, i, room, out);
+		ct_study__close(&study);
+	}
+	return err < 0 ? err : 0;
+}
+
 static int write_page(const struct ct_compared *c, FILE *out)
 {
 	const struct ct_diff *d = c->in.diff;
+	u64 room = CT_DIFF_HTML_ROOM;
 	int err = ct_diff_html__begin(&c->in, out);
 
 	err = err ? err : write_run(c->in.a_names[ct_diff_html__shown(d, &d->a)], 'a', out);
 	err = err ? err : write_run(c->in.b_names[ct_diff_html__shown(d, &d->b)], 'b', out);
+	err = err ? err : write_others(c, 'a', &room, out);
+	err = err ? err : write_others(c, 'b', &room, out);
 	return err ? err : ct_diff_html__end(out);
 }
 

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two sides of runs as a page: the viewer (html.c) with three streams of data instead of one, each
- * in an element of its own:
+ * Two sides of runs as a page: the viewer (html.c) with several streams of data instead of one,
+ * each in an element of its own:
  *
  *     <div class="ct-part" data-part="comparison" hidden>   section "DIFF"
  *     <div class="ct-part" data-part="a" hidden>            what a page of that run alone has, and
  *     <div class="ct-part" data-part="b" hidden>            section "NAME"; empty: left out
+ *     <div class="ct-part" data-part="a0" hidden>           the same of A's first run, and so on,
+ *                                                           of those that are short
  *
  * DIFF is the JSON of `ctrace diff --json` (diff_json.c), so that all three forms say the same, and
  * the words that the text form has for it (diff_words.c):
  *
  *   sentence          the headline as it is printed
- *   a, b              shown: the run whose timeline follows, an index into runs; the side's
+ *   a, b              shown: the run that is part a or b, an index into runs; the side's
  *                     duration_words, least_words, most_words; each run: duration_words, outcome
  *   figures           title (of the group), label, a_words, b_words, change (these three with a ~
  *                     where lost events could have changed them), better (null: neither side is),
@@ -22,6 +24,7 @@
  * finds its place in the timeline: threads [role], locks [name], lines [[frame, state, name]].
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -195,11 +198,20 @@ int ct_diff_html__begin(const struct ct_diff_in *in, FILE *out)
 	return close_part(&p, ct_html__json(&p, "DIFF", comparison(in)), out);
 }
 
+static int write_part(const struct ct_export_in *run, FILE *out)
+{
+	struct ct_pack p;
+	int err;
+
+	ct_pack__begin(&p, out);
+	err = ct_html__json(&p, "NAME", names(run->facts));
+	err = err ? err : ct_html__run(&p, run);
+	return close_part(&p, err, out);
+}
+
 int ct_diff_html__run(const struct ct_export_in *run, char side, FILE *out)
 {
 	const char name[2] = { side, '\0' };
-	struct ct_pack p;
-	int err;
 
 	open_part(name, out);
 	if (ct_html__slice_cnt(run->facts->m) > SLICES_MAX) {
@@ -209,10 +221,21 @@ int ct_diff_html__run(const struct ct_export_in *run, char side, FILE *out)
 		fputs("</div>\n", out);
 		return 0;
 	}
-	ct_pack__begin(&p, out);
-	err = ct_html__json(&p, "NAME", names(run->facts));
-	err = err ? err : ct_html__run(&p, run);
-	return close_part(&p, err, out);
+	return write_part(run, out);
+}
+
+int ct_diff_html__other(
+	const struct ct_export_in *run, char side, u32 idx, u64 *room, FILE *out)
+{
+	u64 slices = ct_html__slice_cnt(run->facts->m);
+	char name[16];
+
+	if (slices > *room)
+		return 1;
+	*room -= slices;
+	snprintf(name, sizeof(name), "%c%" PRIu32, side, idx);
+	open_part(name, out);
+	return write_part(run, out);
 }
 
 int ct_diff_html__end(FILE *out)

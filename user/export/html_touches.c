@@ -7,7 +7,8 @@
  *     AVAR  variable          ATIM  ns since the one before (first: since the start)
  *     ATHR  thread            ACPU  CPU
  *     AHOW  CT_ACCESS_*, a byte               AFLG  CT_TOUCH_*, a byte
- *     AVAL  value read or left there, signed: zz to that of the variable's access before
+ *     AVAL  value read or left there, signed (floating-point: bits of a double): zz to that of the
+ *           variable's access before
  *     AOLD  of writes with CT_ACCESS_BEFORE only: what was there, zz to the same
  *     ALCK  locks held: index into "locksets"
  *     AFRM  frame             ASTK  stack
@@ -174,26 +175,15 @@ enum column { AVAR, ATIM, ATHR, ACPU, AHOW, AFLG, AVAL, AOLD, ALCK, AFRM, ASTK, 
 static const char tags[COLUMNS][5] = { "AVAR", "ATIM", "ATHR", "ACPU", "AHOW", "AFLG", "AVAL",
 	"AOLD", "ALCK", "AFRM", "ASTK" };
 
-/* The page's lanes are of whole numbers. */
-static i64 whole(const struct ct_watched *w, u64 raw)
-{
-	i64 value = ct_watched_value(w, raw);
-	double number = ct_watched_number(w, value);
-
-	if (w->type != CT_WATCH_FLOAT)
-		return value;
-	return number > -9e18 && number < 9e18 ? (i64)number : 0;
-}
-
 static void put_values(
 	struct ct_buf b[COLUMNS], const struct ct_model *m, const struct ct_touch *t, i64 *last)
 {
 	const struct ct_watched *w = &m->watched.at[t->watched];
-	i64 value = whole(w, t->after);
+	i64 value = ct_watched_value(w, t->after);
 
 	ct_html__number(&b[AVAL], zigzag((u64)value, (u64)*last));
 	if ((t->how & CT_ACCESS_WRITE) && (t->how & CT_ACCESS_BEFORE))
-		ct_html__number(&b[AOLD], zigzag((u64)whole(w, t->before), (u64)*last));
+		ct_html__number(&b[AOLD], zigzag((u64)ct_watched_value(w, t->before), (u64)*last));
 	*last = value;
 }
 

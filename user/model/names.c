@@ -102,6 +102,34 @@ static size_t without_parameters(const char *name, size_t len)
 	return at;
 }
 
+/* A name that has no room loses what is in its lists of template arguments, rather than its end,
+ * which says most: `Cache<...>::find` of `Cache<std::map<...>, ...>::find`.  `operator<` and its
+ * like open no list. */
+static void put_name(char *buf, size_t size, const char *before, const char *name, size_t len)
+{
+	static const char op[] = "operator";
+	size_t at = (size_t)snprintf(buf, size, "%s", before), depth = 0;
+
+	if (at + len < size) {
+		snprintf(buf + at, size - at, "%.*s", (int)len, name);
+		return;
+	}
+	for (size_t i = 0; i < len && at + 1 < size; i++) {
+		bool opens = name[i] == '<' && i;
+
+		if (opens && i >= sizeof(op) - 1 &&
+			!strncmp(name + i - (sizeof(op) - 1), op, sizeof(op) - 1))
+			opens = false;
+		if (opens && !depth++)
+			at += (size_t)snprintf(buf + at, size - at, "<...>");
+		if (!depth)
+			buf[at++] = name[i];
+		if (depth && name[i] == '>' && name[i - 1] != '-')
+			depth--;
+	}
+	buf[at < size ? at : size - 1] = '\0';
+}
+
 /* "lambda in main" of `main::{lambda(int)#1}::operator()(int) const`, whichever of main's it is:
  * the line tells.  The parameters of other functions go. */
 static void plain_function(const char *whole, char *buf, size_t size)
@@ -111,10 +139,10 @@ static void plain_function(const char *whole, char *buf, size_t size)
 	if (!lambda)
 		lambda = strstr(whole, "::$_"); /* clang's */
 	if (lambda && lambda > whole && strstr(lambda, "::operator()"))
-		snprintf(buf, size, "lambda in %.*s",
-			(int)without_parameters(whole, (size_t)(lambda - whole)), whole);
+		put_name(buf, size, "lambda in ", whole,
+			without_parameters(whole, (size_t)(lambda - whole)));
 	else
-		snprintf(buf, size, "%.*s", (int)without_parameters(whole, strlen(whole)), whole);
+		put_name(buf, size, "", whole, without_parameters(whole, strlen(whole)));
 }
 
 char *ct_frame_name(const struct ct_names *names, u32 frame, char *buf, size_t size)

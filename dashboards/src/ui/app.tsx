@@ -14,10 +14,13 @@ import { FlameGraph } from './flame';
 import { WaitGraph } from './graph';
 import { Help } from './help';
 import { Notes, type Original } from './notes';
+import { Parallelism } from './parallel';
+import { PathShares } from './path';
 import { Search } from './search';
 import { Strips } from './strip';
 import { Lines, Locks, Threads, Wakers, Watched } from './tables';
 import { Legend, Timeline } from './timeline';
+import { Trust } from './trust';
 import { MoveTools } from './tools';
 import { WhatIfBars } from './what_if';
 
@@ -30,6 +33,8 @@ const TABS: [Tab, string][] = [
 	['offcpu', 'Off CPU'],
 	['oncpu', 'On CPU'],
 	['graph', 'Who waits for whom'],
+	['path', 'Critical path'],
+	['parallel', 'Parallelism'],
 	['whatif', 'What if'],
 	['notes', 'Notes'],
 ];
@@ -117,7 +122,13 @@ function Tools({ store }: { store: Store }) {
 	);
 }
 
-function Panel({ store, tab, original }: { store: Store; tab: Tab; original: Original }): ComponentChildren {
+interface PanelsOf {
+	store: Store;
+	colours: ReadonlySignal<Palette>;
+	original: Original;
+}
+
+function Panel({ store, tab, colours, original }: PanelsOf & { tab: Tab }): ComponentChildren {
 	switch (tab) {
 		case 'threads':
 			return <Threads store={store} />;
@@ -135,6 +146,10 @@ function Panel({ store, tab, original }: { store: Store; tab: Tab; original: Ori
 			return <FlameGraph key="on" store={store} kind="on" />;
 		case 'graph':
 			return <WaitGraph store={store} />;
+		case 'path':
+			return <PathShares store={store} colours={colours} />;
+		case 'parallel':
+			return <Parallelism store={store} colours={colours} />;
 		case 'whatif':
 			return <WhatIfBars store={store} />;
 		case 'notes':
@@ -142,7 +157,7 @@ function Panel({ store, tab, original }: { store: Store; tab: Tab; original: Ori
 	}
 }
 
-export function Tabs({ store, original }: { store: Store; original: Original }) {
+export function Tabs({ store, colours, original }: PanelsOf) {
 	const tabs = store.model.data.meta.summary.watch ? TABS : TABS.filter(([id]) => id !== 'watched');
 	// of two runs the other one may have watched variables
 	const chosen = tabs.some(([id]) => id === store.tab.value) ? store.tab.value : 'threads';
@@ -178,21 +193,13 @@ export function Tabs({ store, original }: { store: Store; original: Original }) 
 				})}
 			</div>
 			<div role="tabpanel" id="panel" aria-labelledby={`tab-${chosen}`}>
-				<Panel store={store} tab={chosen} original={original} />
+				<Panel store={store} tab={chosen} colours={colours} original={original} />
 			</div>
 		</section>
 	);
 }
 
-export function App({
-	store,
-	colours,
-	original,
-}: {
-	store: Store;
-	colours: ReadonlySignal<Palette>;
-	original: Original;
-}) {
+export function App({ store, colours, original }: PanelsOf) {
 	const said = selectedWords(store) || store.said.value;
 	return (
 		<>
@@ -212,7 +219,8 @@ export function App({
 				{said}
 			</p>
 			<Details store={store} />
-			<Tabs store={store} original={original} />
+			<Tabs store={store} colours={colours} original={original} />
+			<Trust store={store} />
 			<Search store={store} />
 			<Help store={store} />
 		</>

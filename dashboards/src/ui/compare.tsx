@@ -30,6 +30,7 @@ import { paletteOf } from './dark';
 import { Help } from './help';
 import { listenKeys } from './keys';
 import { keepComparedLink } from './link';
+import { Prose } from './long';
 import { readNotes, type Original } from './notes';
 import { Search } from './search';
 
@@ -42,6 +43,8 @@ export interface Drawn {
 }
 export interface Compared {
 	comparison: Comparison;
+	picked: Signal<Record<SideName, number>>; // which runs those are
+	settled: number; // how often two were put beside each other: their elements are made anew each time
 	runs: Signal<Record<SideName, Drawn | string> | null>; // null: not read yet
 	active: Signal<SideName>; // whose the keys are
 	noiseToo: Signal<boolean>; // the table has all rows
@@ -57,10 +60,18 @@ export interface Compared {
 
 export const SIDES: SideName[] = ['a', 'b'];
 
-export const runOf = (c: Compared, side: SideName): Run => {
-	const { runs, shown } = c.comparison[side];
-	return runs[shown];
-};
+export const runOf = (c: Compared, side: SideName): Run => c.comparison[side].runs[c.picked.value[side]];
+
+// Where a run's data are: the one that is shown first has the side's name.
+const partName = (c: Compared, side: SideName, run: number): string =>
+	run === c.comparison[side].shown ? side : `${side}${run}`;
+
+const textsOf = (c: Compared, part: string): string[] | undefined =>
+	c.original.parts.find(({ name }) => name === part)?.texts;
+
+// Whether the run can be drawn in place of the one that is.
+export const isThere = (c: Compared, side: SideName, run: number): boolean =>
+	run === c.comparison[side].shown || textsOf(c, partName(c, side, run)) !== undefined;
 
 export function drawnOf(c: Compared, side: SideName): Drawn | null {
 	const run = c.runs.value?.[side];
@@ -171,17 +182,17 @@ function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> })
 		<div class="compare">
 			<Head c={c} />
 			<h1 id="verdict" class="verdict">
-				{unbroken(c.comparison.sentence)}
+				<Prose text={unbroken(c.comparison.sentence)} />
 			</h1>
 			<Durations c={c} />
 			<Changes c={c} />
 			<FindingChanges c={c} />
 			<BothRuns c={c} colours={colours} />
-			<SideTables c={c} />
+			<SideTables c={c} colours={colours} />
 			<p id="said" class="hidden" role="status" aria-live="polite">
 				{c.said.value}
 			</p>
-			{active && <Search key={side} store={active.store} of={`.side.${side}`} />}
+			{active && <Search key={`${side}${c.settled}`} store={active.store} of={`.side.${side}`} />}
 			{active && <Help store={active.store} two />}
 		</div>
 	);
@@ -191,13 +202,11 @@ function Page({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> })
 
 const partOf = (name: string): Element | null => document.querySelector(`.ct-part[data-part="${name}"]`);
 
-async function readRun(side: SideName, original: Original): Promise<[Reading, Names] | string> {
-	const part = partOf(side);
+async function readRun(part: Element | null): Promise<[Reading, Names] | string> {
 	if (!part?.firstElementChild)
 		return 'It is too long for a page that has two; ctrace view TRACE shows it alone.';
 	try {
 		const reading = await readModel(part);
-		original.parts.push({ name: side, texts: reading.texts });
 		return [reading, readNames(reading.model.data.extra.get('NAME'))];
 	} catch (error) {
 		if (error instanceof DataError) return error.message;
@@ -206,19 +215,44 @@ async function readRun(side: SideName, original: Original): Promise<[Reading, Na
 	}
 }
 
-function take(c: Compared, read: Record<SideName, [Reading, Names] | string>): void {
-	const runs = {} as Record<SideName, Drawn | string>;
-	for (const side of SIDES) {
-		const run = read[side];
-		runs[side] = typeof run === 'string' ? run : { store: makeStore(run[0].model), names: run[1] };
-	}
+// Both are one in what is in view, and to one scale.
+function settle(c: Compared, runs: Record<SideName, Drawn | string>): void {
 	const stores = SIDES.map((side) => runs[side]).flatMap((r) => (typeof r === 'string' ? [] : [r.store]));
 	if (stores.length === 2) pairStores(stores[0], stores[1]);
 	// the strips have one height
 	const most = Math.max(0, ...stores.map((s) => s.model.overview.most));
 	const { theme, help, tab, notes } = c;
 	for (const store of stores) Object.assign(store, { theme, help, tab, notes, mostAlive: most });
+	c.settled++;
 	c.runs.value = runs;
+}
+
+const drawnFrom = (read: [Reading, Names] | string): Drawn | string =>
+	typeof read === 'string' ? read : { store: makeStore(read[0].model), names: read[1] };
+
+// The data elements of a part that was read or put aside, once more.
+function elementOf(texts: string[]): Element {
+	const part = document.createElement('div');
+	for (const text of texts) {
+		const element = document.createElement('script');
+		element.type = 'application/octet-stream';
+		element.className = 'ct-data';
+		element.textContent = text;
+		part.append(element);
+	}
+	return part;
+}
+
+// Draws another run of the side.
+export async function pickRun(c: Compared, side: SideName, run: number): Promise<void> {
+	if (!isThere(c, side, run) || run === c.picked.value[side]) return;
+	c.picked.value = { ...c.picked.value, [side]: run };
+	const read = await readRun(elementOf(textsOf(c, partName(c, side, run)) ?? []));
+	if (!c.runs.value || c.picked.value[side] !== run) return; // another one was chosen meanwhile
+	settle(c, { ...c.runs.value, [side]: drawnFrom(read) });
+	if (c.chosen.value) showFigure(c, c.chosen.value);
+	c.said.value = `Drawn of ${side.toUpperCase()}: run ${run + 1}, ${runOf(c, side).duration_words}`;
+	await takeLanes(c, side, read);
 }
 
 // The lanes of locks and CPUs, which are put together last.
@@ -251,14 +285,29 @@ function keysOf(c: Compared): void {
 	});
 }
 
+// Runs that may be asked for later.
+function putOthersAside(original: Original): void {
+	for (const part of document.querySelectorAll<HTMLElement>('.ct-part')) {
+		const name = part.dataset.part ?? '';
+		if (!/^[ab]\d+$/.test(name)) continue;
+		const scripts = [...part.querySelectorAll('script.ct-data')];
+		original.parts.push({ name, texts: scripts.map((s) => s.textContent ?? '') });
+		part.remove();
+	}
+}
+
 export async function startComparison(app: HTMLElement, original: Original): Promise<void> {
 	const { dataset } = document.documentElement;
 	const now = () => String(Math.round(performance.now()));
 	await whole(document);
 	const { bytes, texts } = await inflate(partOf('comparison') ?? document);
 	original.parts.push({ name: 'comparison', texts });
+	putOthersAside(original);
+	const comparison = readComparison(bytes);
 	const c: Compared = {
-		comparison: readComparison(bytes),
+		comparison,
+		picked: signal({ a: comparison.a.shown, b: comparison.b.shown }),
+		settled: 0,
 		runs: signal(null),
 		active: signal('a'),
 		noiseToo: signal(false),
@@ -275,8 +324,11 @@ export async function startComparison(app: HTMLElement, original: Original): Pro
 	app.textContent = '';
 	keysOf(c);
 	render(<Page c={c} colours={paletteOf(c.theme)} />, app);
-	const [a, b] = await Promise.all(SIDES.map((side) => readRun(side, original)));
-	take(c, { a, b });
+	const [a, b] = await Promise.all(SIDES.map((side) => readRun(partOf(side))));
+	[a, b].forEach((read, i) => {
+		if (typeof read !== 'string') original.parts.push({ name: SIDES[i], texts: read[0].texts });
+	});
+	settle(c, { a: drawnFrom(a), b: drawnFrom(b) });
 	keepComparedLink(c);
 	dataset.ready = now();
 	await Promise.all([takeLanes(c, 'a', a), takeLanes(c, 'b', b)]);

@@ -12,6 +12,7 @@ import {
 	type Group,
 	type Spread,
 } from '../comparison';
+import { Long, Prose } from './long';
 import { findingIn, showFigure, showFindingOf, SIDES, type Compared, type SideName } from './compare';
 
 const ROOM = 1.06; // to the right of the longest bar, for the noise around it
@@ -37,7 +38,7 @@ function Bar({ side, spread, scale }: { side: SideName; spread: Spread; scale: n
 // ---- durations ----
 
 function RunRows({ c, side, scale }: { c: Compared; side: SideName; scale: number }) {
-	const { runs, shown, duration_words, least_words, most_words } = c.comparison[side];
+	const { runs, duration_words, least_words, most_words } = c.comparison[side];
 	const duration = c.comparison.figures.find((f) => f.group === 'run' && f.what === 'duration');
 	return (
 		<tbody>
@@ -46,7 +47,7 @@ function RunRows({ c, side, scale }: { c: Compared; side: SideName; scale: numbe
 					<th scope="row">
 						<b class={`badge ${side}`}>{side.toUpperCase()}</b>{' '}
 						{runs.length > 1 ? run.trace : run.command}
-						{runs.length > 1 && i === shown && <span class="dim"> (drawn below)</span>}
+						{runs.length > 1 && i === c.picked.value[side] && <span class="dim"> (drawn below)</span>}
 					</th>
 					<td class="pair">
 						{duration && <Noise figure={duration} scale={scale} />}
@@ -128,7 +129,7 @@ function Row({ c, group, figure }: { c: Compared; group: Group; figure: Figure }
 		<tr class={c.chosen.value === figure ? 'lit' : ''}>
 			<th scope="row">
 				<button type="button" class="link" onClick={() => showFigure(c, figure)}>
-					{figure.label}
+					<Long text={figure.label} />
 				</button>
 			</th>
 			<td class="pair">
@@ -244,8 +245,14 @@ function FindingCard({ c, finding }: { c: Compared; finding: FindingChange }) {
 	const inside = (
 		<>
 			<span class="severity">{severity === 'info' ? 'note' : severity}</span>
-			<strong>{title}</strong>
-			{other && <span>in B: {other}</span>}
+			<strong>
+				<Prose text={title} />
+			</strong>
+			{other && (
+				<span>
+					in B: <Prose text={other} />
+				</span>
+			)}
 			{title !== finding.id && <code>{finding.id}</code>}
 			{parts.length > 0 && <span class="cost">{parts.join('; ')}</span>}
 		</>

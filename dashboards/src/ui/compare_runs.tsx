@@ -5,11 +5,12 @@ import type { ReadonlySignal } from '@preact/signals';
 import type { Palette } from '../draw/colours';
 import type { Store } from '../store';
 import { Tabs } from './app';
-import { drawnOf, runOf, SIDES, type Compared, type SideName } from './compare';
+import { drawnOf, isThere, pickRun, runOf, SIDES, type Compared, type SideName } from './compare';
 import { Details, isNothing } from './details';
 import { Strips } from './strip';
 import { Legend, Timeline } from './timeline';
 import { MoveTools } from './tools';
+import { Trust } from './trust';
 
 // Which row it is about that is lit up: the table has been scrolled away.
 function About({ c }: { c: Compared }) {
@@ -29,9 +30,40 @@ function About({ c }: { c: Compared }) {
 	);
 }
 
+// Which run of a side is drawn, and a choice where others are in the page.
+function Choice({ c, side }: { c: Compared; side: SideName }) {
+	const { runs, shown } = c.comparison[side];
+	const picked = c.picked.value[side];
+	const there = runs.map((_, i) => i).filter((i) => isThere(c, side, i));
+	const middle = (i: number) => (i === shown ? ', the nearest to their median' : '');
+	if (runs.length < 2) return null;
+	const left = runs.length - there.length;
+	return (
+		<p class="choice dim">
+			{there.length > 1 ? (
+				<label>
+					Drawn:{' '}
+					<select
+						value={String(picked)}
+						onChange={(e) => void pickRun(c, side, Number(e.currentTarget.value))}
+					>
+						{there.map((i) => (
+							<option key={i} value={String(i)}>
+								{`run ${i + 1} of ${runs.length}: ${runs[i].duration_words}${middle(i)}`}
+							</option>
+						))}
+					</select>
+				</label>
+			) : (
+				`Drawn: run ${picked + 1} of ${runs.length}${middle(picked)}.`
+			)}
+			{left > 0 && ` ${left} of the runs ${left === 1 ? 'is' : 'are'} too long to be in this page, too; ctrace view TRACE shows one alone.`}
+		</p>
+	);
+}
+
 function SideInTime({ c, side, colours }: { c: Compared; side: SideName; colours: ReadonlySignal<Palette> }) {
 	const run = c.runs.value?.[side];
-	const { runs, shown } = c.comparison[side];
 	const about = runOf(c, side);
 	const use = () => (c.active.value = side);
 	return (
@@ -44,11 +76,9 @@ function SideInTime({ c, side, colours }: { c: Compared; side: SideName; colours
 		>
 			<h3>
 				<b class={`badge ${side}`}>{side.toUpperCase()}</b> {about.command}, {about.duration_words}{' '}
-				<span class="dim">
-					{about.trace}
-					{runs.length > 1 && ` (run ${shown + 1} of ${runs.length}, the nearest to their median)`}
-				</span>
+				<span class="dim">{about.trace}</span>
 			</h3>
+			<Choice c={c} side={side} />
 			{!run && <p role="status">Reading the run.</p>}
 			{typeof run === 'string' && (
 				<p class="warning" role="alert">
@@ -56,10 +86,10 @@ function SideInTime({ c, side, colours }: { c: Compared; side: SideName; colours
 				</p>
 			)}
 			{run && typeof run !== 'string' && (
-				<>
+				<div key={c.settled}>
 					<Strips store={run.store} colours={colours} />
 					<Timeline store={run.store} colours={colours} />
-				</>
+				</div>
 			)}
 		</div>
 	);
@@ -113,7 +143,7 @@ export function BothRuns({ c, colours }: { c: Compared; colours: ReadonlySignal<
 }
 
 // Tables, flame graphs and the rest of the run that has the focus.
-export function SideTables({ c }: { c: Compared }) {
+export function SideTables({ c, colours }: { c: Compared; colours: ReadonlySignal<Palette> }) {
 	const drawn = SIDES.filter((side) => drawnOf(c, side));
 	const side = drawn.includes(c.active.value) ? c.active.value : drawn[0];
 	const store = side && drawnOf(c, side)?.store;
@@ -129,7 +159,8 @@ export function SideTables({ c }: { c: Compared }) {
 				))}
 				<kbd>X</kbd>
 			</div>
-			<Tabs key={side} store={store} original={c.original} />
+			<Tabs key={`${side}${c.settled}`} store={store} colours={colours} original={c.original} />
+			<Trust store={store} />
 		</div>
 	);
 }

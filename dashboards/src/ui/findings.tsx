@@ -4,6 +4,7 @@
 import { showFinding, type Store } from '../store';
 import { formatNs, formatShare } from '../time';
 import { about, lineNumber, placeOf, sentenceOf, unbroken } from '../words';
+import { Long, Prose } from './long';
 import { Witness } from './touches';
 
 // The verdict in one sentence, as the report has it.
@@ -27,7 +28,7 @@ export function SourcePiece({ store, frame }: { store: Store; frame: number }) {
 	return (
 		<figure class="source">
 			<figcaption>
-				{place.text}
+				<Long text={place.text} />
 				{source?.newer && piece >= 0 && <em> (the file was changed after the recording)</em>}
 			</figcaption>
 			{piece >= 0 && (
@@ -72,7 +73,9 @@ function Card({ store, index }: { store: Store; index: number }) {
 		<li class={`card ${f.severity} ${open ? 'open' : ''}`}>
 			<button type="button" class="show" aria-expanded={open} onClick={() => showFinding(store, index)}>
 				<span class="severity">{f.severity === 'info' ? 'note' : f.severity}</span>
-				<strong>{f.title}</strong>
+				<strong>
+					<Prose text={f.title} />
+				</strong>
 				<span class="cost">
 					{f.severity === 'info' || !f.cost_ns ? '' : `${about(store.model)}${formatNs(f.cost_ns)}, ${about(store.model)}${formatShare(f.cost_ns, end)} of the run`}
 					{f.certainty === 'inferred' ? ' (inferred)' : ''}
@@ -85,7 +88,9 @@ function Card({ store, index }: { store: Store; index: number }) {
 				<div class={frames.length ? 'body two' : 'body'}>
 					<Witness store={store} finding={index} />
 					<div>
-						<p>{f.evidence}</p>
+						<p>
+							<Prose text={f.evidence} />
+						</p>
 						{f.lesson && (
 							<p>
 								<b>Idea:</b> {f.lesson}
@@ -113,7 +118,7 @@ export function Findings({ store }: { store: Store }) {
 	return (
 		<section aria-labelledby="verdict">
 			<h1 id="verdict" class="verdict">
-				{unbroken(verdictOf(store))}
+				<Prose text={unbroken(verdictOf(store))} />
 			</h1>
 			<ol class="cards">
 				{findings.map((f, i) => (

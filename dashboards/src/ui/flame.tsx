@@ -3,6 +3,7 @@
 // Flame graphs of the range that is marked or in view, and of the threads that are lit: a box is as wide
 // as its share of the time; a click makes a box the whole.
 import { useSignal } from '@preact/signals';
+import { shortName } from '../names';
 import { chosenRange, type Store } from '../store';
 import { offCpuFlame, onCpuFlame, type Flame } from '../sums';
 import { formatNs, formatShare } from '../time';
@@ -96,7 +97,7 @@ export function FlameGraph({ store, kind }: { store: Store; kind: 'off' | 'on' }
 							style={{ left: `${100 * b.x}%`, width: `${100 * b.width}%`, top: `${b.depth * ROW}px` }}
 							onClick={() => (zoom.value = b.path)}
 						>
-							{name}
+							{shortName(name, 72)}
 						</button>
 					);
 				})}

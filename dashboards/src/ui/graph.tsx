@@ -3,6 +3,7 @@
 // Who waits for whom at the cursor: threads as boxes, an arrow from who waits to who has the lock.  A ring
 // is a deadlock, and drawn as one.
 import { layOutGraph, type Shape } from '../graph_layout';
+import { shortName } from '../names';
 import { select, type Store } from '../store';
 import { inRing, waitEdges, type WaitEdge } from '../sums';
 import { formatNs } from '../time';
@@ -12,7 +13,9 @@ import { lockName } from '../words';
 const CHAR = 7.4; // px of the font
 const MOST = 60; // threads drawn; the others are in the table of threads
 
-const labelOf = (store: Store, edge: WaitEdge): string => (edge.lock < 0 ? 'joins' : lockName(store.model, edge.lock));
+// The words below have the whole name.
+const labelOf = (store: Store, edge: WaitEdge): string =>
+	edge.lock < 0 ? 'joins' : shortName(lockName(store.model, edge.lock), 40);
 
 function layOut(store: Store, edges: WaitEdge[]): Shape {
 	const { threadNames } = store.model;

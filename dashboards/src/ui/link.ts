@@ -2,12 +2,12 @@
 //
 // The address says what is shown: #t=from,to&s=thread,slice&a=access&f=finding&tab=locks, so that a place can be
 // sent to somebody who has the same file.  Of two runs: #t=from,to&row=figure&f=finding's id&on=b&tab=locks, and what
-// is selected in each, sa and sb, aa and ab.
+// is selected in each, sa and sb, aa and ab; which runs are drawn, ra and rb, if others than those shown first.
 import { effect } from '@preact/signals';
 import { select, selectTouch, setView, showFinding, type Store, type Tab } from '../store';
-import { drawnOf, showFigure, showFindingOf, SIDES, type Compared } from './compare';
+import { drawnOf, pickRun, showFigure, showFindingOf, SIDES, type Compared } from './compare';
 
-const TABS: Tab[] = ['threads', 'watched', 'locks', 'lines', 'wakers', 'offcpu', 'oncpu', 'graph', 'whatif', 'notes'];
+const TABS = 'threads watched locks lines wakers offcpu oncpu graph path parallel whatif notes'.split(' ') as Tab[];
 
 const numbers = (text: string | null): number[] => (text ?? '').split(',').map(Number);
 
@@ -95,8 +95,12 @@ export const keepLink = (store: Store): void =>
 
 // ---- two runs ----
 
-function readComparedLink(c: Compared, hash: string): void {
+const isNumber = (text: string | null): boolean => /^\d+$/.test(text ?? '');
+
+async function readComparedLink(c: Compared, hash: string): Promise<void> {
 	const link = paramsOf(hash);
+	for (const side of SIDES)
+		if (isNumber(link.get(`r${side}`))) await pickRun(c, side, Number(link.get(`r${side}`)));
 	const [row] = numbers(link.get('row'));
 	const figure = link.has('row') ? c.comparison.figures[row] : undefined;
 	const finding = c.comparison.findings.find((f) => f.id === link.get('f'));
@@ -126,6 +130,9 @@ function writeComparedLink(c: Compared): string[] {
 		...viewWords(first.store),
 		...(row >= 0 ? [`row=${row}`] : []),
 		...(shown ? [`f=${shown.model.data.meta.summary.findings[shown.finding.value].id}`] : []),
+		...SIDES.filter((side) => c.picked.value[side] !== c.comparison[side].shown).map(
+			(side) => `r${side}=${c.picked.value[side]}`,
+		),
 		...drawn.flatMap(({ side, store }) => selectedWords(store, side)),
 		...(c.active.value === 'a' ? [] : [`on=${c.active.value}`]),
 		...tabWords(first.store),
@@ -134,6 +141,6 @@ function writeComparedLink(c: Compared): string[] {
 
 export const keepComparedLink = (c: Compared): void =>
 	keep(
-		(hash) => readComparedLink(c, hash),
+		(hash) => void readComparedLink(c, hash),
 		() => writeComparedLink(c),
 	);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Search: threads, watched variables, locks, lines and findings by a part of their name.
+// Search: threads, watched variables, locks, lines and findings by a part of their name.  A hit leads to the longest
+// wait of what it is.
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { noLight, select, selectTouch, showFinding, type Store } from '../store';
-import { sliceAt } from '../model';
+import { noLight, showFinding, type Store } from '../store';
 import { placeOf } from '../words';
+import { goToLongest, goToThread, goToVariable, lightLock } from './go';
+import { Long } from './long';
 
 interface Hit {
 	kind: string;
@@ -15,16 +17,6 @@ interface Hit {
 
 const MOST = 30;
 
-function firstWait(store: Store, fits: (w: number) => boolean): void {
-	const { waits } = store.model.data;
-	for (let w = 0; w < waits.n; w++) {
-		if (!fits(w) || waits.thread[w] < 0) continue;
-		const slice = sliceAt(store.model, waits.thread[w], waits.start[w]);
-		if (slice >= 0) select(store, { thread: waits.thread[w], slice });
-		return;
-	}
-}
-
 export function findHits(store: Store, text: string): Hit[] {
 	const { model } = store;
 	const { meta, waits } = model.data;
@@ -33,34 +25,33 @@ export function findHits(store: Store, text: string): Hit[] {
 	const add = (kind: string, name: string, go: () => void) => {
 		if (hits.length < MOST && name.toLowerCase().includes(wanted)) hits.push({ kind, name, go });
 	};
+	// the timeline comes into sight, as from the rows of tables
+	const lead = (go: () => void) => () => {
+		go();
+		store.wanted.value++;
+	};
 	meta.summary.findings.forEach((f, i) =>
 		add('finding', `${f.title} (${f.id})`, () => showFinding(store, i)),
 	);
 	meta.summary.threads.forEach((t, i) =>
-		add('thread', `${model.threadNames[i]} (tid ${t.tid})`, () => {
-			store.lit.value = { ...noLight(), threads: new Set([i]) };
-			select(store, { thread: i, slice: 0 });
-		}),
+		add('thread', `${model.threadNames[i]} (tid ${t.tid})`, lead(() => goToThread(store, i))),
 	);
-	meta.summary.watch?.forEach((w, i) =>
-		add('variable', w.name, () => {
-			store.lit.value = { ...noLight(), threads: new Set(meta.watched[i].threads), variables: new Set([i]) };
-			const first = model.touches.byVariable[i].ids[0];
-			if (first !== undefined) selectTouch(store, first);
-		}),
-	);
-	meta.locks.forEach((l, i) =>
-		add('lock', `${l[1]} (${l[2]})`, () => {
-			store.lit.value = { ...noLight(), locks: new Set([i]) };
-			firstWait(store, (w) => waits.kinds.lock[waits.kind[w]] === i);
-		}),
-	);
-	const seen = new Set<number>();
+	meta.summary.watch?.forEach((w, i) => add('variable', w.name, lead(() => goToVariable(store, i))));
+	meta.locks.forEach((l, i) => add('lock', `${l[1]} (${l[2]})`, lead(() => lightLock(store, i))));
+	const lines = new Map<string, Set<number>>(); // a line may have several places in the program
 	for (const frame of waits.kinds.frame) {
-		if (seen.has(frame) || !frame) continue;
-		seen.add(frame);
-		add('line', placeOf(model, frame).text, () => firstWait(store, (w) => waits.kinds.frame[waits.kind[w]] === frame));
+		const { text: line } = placeOf(model, frame);
+		if (line) lines.set(line, (lines.get(line) ?? new Set()).add(frame));
 	}
+	for (const [line, frames] of lines)
+		add(
+			'line',
+			line,
+			lead(() => {
+				store.lit.value = { ...noLight(), frames };
+				goToLongest(store, (w) => frames.has(waits.at('frame', w)));
+			}),
+		);
 	return hits;
 }
 
@@ -69,7 +60,9 @@ export function Search({ store, of = '' }: { store: Store; of?: string }) {
 	const text = useSignal('');
 	const input = useRef<HTMLInputElement>(null);
 	useLayoutEffect(() => {
-		if (store.search.value) input.current?.focus();
+		if (!store.search.value) return;
+		input.current?.focus();
+		input.current?.select(); // what was looked for last
 	}, [store.search.value]);
 	if (!store.search.value) return null;
 	const hits = text.value.trim() ? findHits(store, text.value.trim()) : [];
@@ -105,7 +98,7 @@ export function Search({ store, of = '' }: { store: Store; of?: string }) {
 				{hits.map((hit, i) => (
 					<li key={i}>
 						<button type="button" class="link" onClick={() => take(hit)}>
-							<span class="severity">{hit.kind}</span> {hit.name}
+							<span class="severity">{hit.kind}</span> <Long text={hit.name} />
 						</button>
 					</li>
 				))}

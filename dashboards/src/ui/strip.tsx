@@ -159,7 +159,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 		let drawn = -1; // of store.lanesRead
 		let sum: StripSum | null = null;
 		const goOn = () => {
-			if (!sum) return;
+			if (!sum || !a.isConnected) return;
 			if (sum.add(performance.now() + SLOW_MS)) {
 				drawMain(store, colours.value, a, sum);
 				sum = null;
@@ -169,6 +169,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 			}
 		};
 		const begin = () => {
+			if (!a.isConnected) return;
 			const idle = !sum;
 			slow = false;
 			sum = beginStrip(store, a);
@@ -178,6 +179,7 @@ export function Strips({ store, colours }: { store: Store; colours: ReadonlySign
 			if (asked) return;
 			asked = requestAnimationFrame(() => {
 				asked = 0;
+				if (!a.isConnected) return; // another run is in its place
 				drawMap(store, colours.value, b, kept);
 				clearTimeout(timer);
 				// the first time with new data the timeline has enough to do in this frame

@@ -1,153 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Threads, locks, lines and wakers as tables: sortable, and each row leads into the timeline.
-import { useSignal } from '@preact/signals';
-import type { ComponentChildren } from 'preact';
-import { noLight, select, selectTouch, touchesOf, type Store } from '../store';
+import type { LockSummary } from '../meta';
+import { noLight, type Store } from '../store';
 import { formatCount, formatNs, formatShare } from '../time';
-import { sliceAt } from '../model';
-import { stateWords } from '../words';
-
-interface Col<Row> {
-	title: string;
-	value: (row: Row) => number | string;
-	show?: (row: Row) => ComponentChildren;
-}
-
-const ROWS = 200; // shown at first; all of them are sorted
-
-function compare(a: number | string, b: number | string): number {
-	return typeof a === 'number' && typeof b === 'number'
-		? a - b
-		: String(a).localeCompare(String(b), 'en', { numeric: true });
-}
-
-function Table<Row>(props: {
-	store: Store;
-	caption: string;
-	rows: Row[];
-	cols: Col<Row>[];
-	sort: number;
-	go: (row: Row) => void;
-	lit?: (row: Row) => boolean;
-}) {
-	const sort = useSignal({ col: props.sort, down: true });
-	const all = useSignal(false);
-	const { cols } = props;
-	const { col, down } = sort.value;
-	const rows = [...props.rows].sort(
-		(a, b) => compare(cols[col].value(a), cols[col].value(b)) * (down ? -1 : 1),
-	);
-	const shown = all.value ? rows : rows.slice(0, ROWS);
-	if (!rows.length) return <p class="dim">{props.caption}: none.</p>;
-	return (
-		<div class="scroll" tabIndex={0} role="region" aria-label={props.caption}>
-			<table>
-				<caption>{props.caption}</caption>
-				<thead>
-					<tr>
-						{cols.map((c, i) => (
-							<th
-								key={c.title}
-								scope="col"
-								aria-sort={i === col ? (down ? 'descending' : 'ascending') : 'none'}
-							>
-								<button
-									type="button"
-									onClick={() =>
-										(sort.value = { col: i, down: i === col ? !down : typeof c.value(rows[0]) === 'number' })
-									}
-								>
-									{c.title}
-									{i === col ? (down ? ' ▾' : ' ▴') : ''}
-								</button>
-							</th>
-						))}
-					</tr>
-				</thead>
-				<tbody>
-					{shown.map((row, i) => (
-						<tr key={i} class={props.lit?.(row) ? 'lit' : ''}>
-							{cols.map((c, k) => {
-								const text = c.show ? c.show(row) : c.value(row);
-								const number = typeof c.value(row) === 'number';
-								return k === 0 ? (
-									<th key={k} scope="row">
-										<button
-											type="button"
-											class="link"
-											onClick={() => {
-												props.go(row);
-												props.store.wanted.value++;
-											}}
-										>
-											{text || '(no name)'}
-										</button>
-									</th>
-								) : (
-									<td key={k} class={number ? 'number' : ''}>
-										{text}
-									</td>
-								);
-							})}
-						</tr>
-					))}
-				</tbody>
-			</table>
-			{shown.length < rows.length && (
-				<button type="button" onClick={() => (all.value = true)}>
-					Show all {formatCount(rows.length)}
-				</button>
-			)}
-		</div>
-	);
-}
-
-// ---- what a row leads to ----
-
-function lightThread(store: Store, thread: number): void {
-	const lit = { ...noLight(), threads: new Set([thread]) };
-	store.lit.value = lit;
-	const s = store.model.data.slices[thread];
-	if (!s.n) return;
-	const at = sliceAt(store.model, thread, store.cursor.value ?? s.start[0]);
-	select(store, { thread, slice: Math.max(0, at) }, false);
-	store.showLane.value = null;
-	select(store, { thread, slice: Math.max(0, at) });
-}
-
-function longest(store: Store, fits: (w: number) => boolean): number {
-	const { waits } = store.model.data;
-	let best = -1;
-	for (let w = 0; w < waits.n; w++)
-		if (
-			fits(w) &&
-			waits.thread[w] >= 0 &&
-			(best < 0 || waits.end[w] - waits.start[w] > waits.end[best] - waits.start[best])
-		)
-			best = w;
-	return best;
-}
-
-function goToWait(store: Store, w: number): void {
-	if (w < 0) return;
-	const { waits } = store.model.data;
-	const thread = waits.thread[w];
-	const slice = sliceAt(store.model, thread, waits.start[w]);
-	if (slice >= 0) select(store, { thread, slice });
-}
-
-function lightLock(store: Store, lock: number): void {
-	const { waits } = store.model.data;
-	const threads = new Set([...store.model.waitsOfLock[lock]].map((w) => waits.thread[w]));
-	store.lit.value = { threads, locks: new Set([lock]), frames: new Set() };
-	goToWait(
-		store,
-		longest(store, (w) => waits.at('lock', w) === lock),
-	);
-}
-
-// ---- the tables ----
+import { stateBriefly, stateWords } from '../words';
+import { goToLongest, goToVariable, lightLock, lightThread } from './go';
+import { Long } from './long';
+import { Table } from './table';
 
 const blocked = (t: { blocked_ns: Record<string, number> }) =>
 	Object.values(t.blocked_ns).reduce((a, b) => a + b, 0);
@@ -188,20 +48,14 @@ export function Threads({ store }: { store: Store }) {
 // The map of what is shared.  A row leads to the access that tells most about its variable.
 export function Watched({ store }: { store: Store }) {
 	const { meta } = store.model.data;
-	const { byVariable } = touchesOf(store);
 	const rows = (meta.summary.watch ?? []).map((w, i) => ({ ...w, ...meta.watched[i], i }));
-	const go = (w: (typeof rows)[number]) => {
-		store.lit.value = { ...noLight(), threads: new Set(w.threads), variables: new Set([w.i]) };
-		const id = w.witness[w.witness.length - 1] ?? w.racy[1] ?? byVariable[w.i].ids[0];
-		if (id !== undefined) selectTouch(store, id);
-	};
 	return (
 		<Table
 			store={store}
 			caption="Watched variables: who shares what, and what guards it. What was not seen in this run may happen in another"
 			rows={rows}
 			sort={6}
-			go={go}
+			go={(w) => goToVariable(store, w.i)}
 			lit={(w) => !!store.lit.value.variables?.has(w.i)}
 			cols={[
 				{ title: 'Variable', value: (w) => w.name },
@@ -218,35 +72,73 @@ export function Watched({ store }: { store: Store }) {
 	);
 }
 
+// ---- locks: who waits most for them where, and whose fault it is ----
+
+const siteWords = (s: { function: string | null; file: string | null; line: number | null }): string => {
+	const file = s.file?.slice(s.file.lastIndexOf('/') + 1);
+	return `${s.function ?? 'not known'}${file ? ` (${file}:${s.line})` : ''}`;
+};
+
+const percent = (part: number, whole: number): string => formatShare(part, whole).replace(' ', '\u00a0');
+
+// "work (p.c:11), 80 %": the line with most of the waiting.
+function waitsAt(lock: LockSummary | undefined): string {
+	const all = lock?.sites.reduce((sum, s) => sum + s.wait_ns, 0) ?? 0;
+	const [site] = lock?.sites ?? [];
+	if (!site || !lock) return '';
+	const others = lock.sites.filter((s) => s.wait_ns > 0).length - 1;
+	return `${siteWords(site)}${others > 0 ? `, ${percent(site.wait_ns, all)}` : ''}`;
+}
+
+// "ann, 59 %": who had the lock while others waited, with most of that time.
+function heldBy(store: Store, lock: LockSummary | undefined, kind: string): string {
+	const { threads } = store.model.data.meta.summary;
+	const sums = new Map<number | null, number>();
+	for (const b of lock?.blocked_by ?? []) sums.set(b.owner, (sums.get(b.owner) ?? 0) + b.wait_ns);
+	const all = [...sums.values()].reduce((a, b) => a + b, 0);
+	const [first] = [...sums].sort((a, b) => b[1] - a[1]);
+	if (!first || !all) return '';
+	const at = threads.findIndex((t) => t.tid === first[0]);
+	const name = at < 0 ? (kind === 'rwlock' ? 'readers' : 'not known') : store.model.threadNames[at];
+	return `${name}${sums.size > 1 ? `, ${percent(first[1], all)}` : ''}`;
+}
+
+// "runs 71 %; waits for the disk 29 %": what holders did then.
+function holdersDid(lock: LockSummary | undefined): string {
+	const times = Object.entries(lock?.holders_ns ?? {}).sort((a, b) => b[1] - a[1]);
+	const all = times.reduce((sum, [, ns]) => sum + ns, 0);
+	return times.map(([state, ns]) => `${stateBriefly(state)} ${percent(ns, all)}`).join('; ');
+}
+
 export function Locks({ store }: { store: Store }) {
-	const { meta } = store.model.data;
+	const { meta, end } = store.model.data;
+	const told = new Map(meta.summary.locks.map((l) => [l.id, l]));
 	const rows = meta.locks
-		.map(([, name, kind, , address, waits, ns, max, queue], i) => ({
-			i,
-			name,
-			kind,
-			address,
-			waits,
-			ns,
-			max,
-			queue,
-		}))
+		.map(([id, name, kind, , address, waits, ns, max, queue], i) => {
+			const lock = told.get(`L${id}`);
+			const more = { at: waitsAt(lock), by: heldBy(store, lock, kind), did: holdersDid(lock) };
+			return { i, name, kind, address, waits, ns, max, queue, ...more };
+		})
 		.filter((l) => l.waits > 0);
 	return (
 		<Table
 			store={store}
-			caption="Locks that threads waited for"
+			caption="Locks that threads waited for: where, and what who had it did meanwhile; a row leads to the longest wait"
 			rows={rows}
 			sort={3}
 			go={(l) => lightLock(store, l.i)}
 			lit={(l) => store.lit.value.locks.has(l.i)}
 			cols={[
-				{ title: 'Lock', value: (l) => l.name },
+				{ title: 'Lock', value: (l) => l.name, show: (l) => <Long text={l.name} /> },
 				{ title: 'kind', value: (l) => l.kind },
 				{ title: 'waits', value: (l) => l.waits, show: (l) => formatCount(l.waits) },
 				{ title: 'waited', value: (l) => l.ns, show: (l) => formatNs(l.ns) },
 				{ title: 'longest', value: (l) => l.max, show: (l) => formatNs(l.max) },
-				{ title: 'most in queue', value: (l) => l.queue },
+				{ title: 'queue', value: (l) => l.ns / end, show: (l) => (l.ns / end).toFixed(2) },
+				{ title: 'at most', value: (l) => l.queue },
+				{ title: 'waits most at', value: (l) => l.at, show: (l) => <Long text={l.at} /> },
+				{ title: 'mostly held by', value: (l) => l.by },
+				{ title: 'holders meanwhile', value: (l) => l.did },
 				{ title: 'address', value: (l) => l.address },
 			]}
 		/>
@@ -256,10 +148,6 @@ export function Locks({ store }: { store: Store }) {
 export function Lines({ store }: { store: Store }) {
 	const { data } = store.model;
 	const rows = data.meta.summary.lines;
-	const name = (l: (typeof rows)[number]) => {
-		const file = l.file?.slice(l.file.lastIndexOf('/') + 1);
-		return `${l.function ?? 'not known'}${file ? ` (${file}:${l.line})` : ''}`;
-	};
 	const fits = (l: (typeof rows)[number], w: number) => {
 		const [fn, file, line] = data.meta.frames[data.waits.at('frame', w)] ?? [0, 0, 0];
 		if (data.meta.states[data.waits.at('state', w)] !== l.reason) return false;
@@ -282,15 +170,10 @@ export function Lines({ store }: { store: Store }) {
 			caption="Lines of the program that waited; a row leads to its longest wait"
 			rows={rows}
 			sort={3}
-			go={(l) =>
-				goToWait(
-					store,
-					longest(store, (w) => fits(l, w)),
-				)
-			}
+			go={(l) => goToLongest(store, (w) => fits(l, w))}
 			lit={isLit}
 			cols={[
-				{ title: 'Line', value: name },
+				{ title: 'Line', value: siteWords, show: (l) => <Long text={siteWords(l)} /> },
 				{ title: 'for', value: (l) => stateWords(l.reason) },
 				{ title: 'waits', value: (l) => l.waits, show: (l) => formatCount(l.waits) },
 				{ title: 'waited', value: (l) => l.wait_ns, show: (l) => formatNs(l.wait_ns) },
@@ -317,10 +200,7 @@ export function Wakers({ store }: { store: Store }) {
 			sort={3}
 			go={(r) => {
 				store.lit.value = { ...noLight(), threads: new Set([r.from, r.to].filter((t) => t >= 0)) };
-				goToWait(
-					store,
-					longest(store, (w) => data.waits.waker[w] === r.from && data.waits.thread[w] === r.to),
-				);
+				goToLongest(store, (w) => data.waits.waker[w] === r.from && data.waits.thread[w] === r.to);
 			}}
 			cols={[
 				{ title: 'Waker', value: (r) => name(r.from) },

@@ -359,6 +359,7 @@ export function Timeline({ store, colours }: { store: Store; colours: ReadonlySi
 			if (asked) return;
 			asked = requestAnimationFrame(() => {
 				asked = 0;
+				if (!b.isConnected) return; // another run is in its place
 				painter.draw(colours.value, b.clientWidth, b.clientHeight, b.scrollTop);
 			});
 		};

@@ -6,6 +6,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Palette } from '../draw/colours';
 import { drawMark } from '../draw/marks';
 import { goBack, goOn, runEnd, selectTouch, setView, stepTouch, touchesOf, type Store } from '../store';
+import { shortName } from '../names';
 import { formatNs, formatSpan } from '../time';
 import { around } from '../time_scale';
 import {
@@ -29,6 +30,7 @@ import {
 import { placeOf, stackOf } from '../words';
 import { Stack } from './details';
 import { SourcePiece } from './findings';
+import { Long } from './long';
 
 // To the tenth of a microsecond: accesses are close together.
 const momentWords = (t: number) => (t < 1e6 ? formatNs(t) : formatSpan(t, t + 1e4).split(' to ')[0]);
@@ -109,7 +111,7 @@ export function HoverNote({ store }: { store: Store }) {
 					<b>
 						{model.threadNames[t.thread[at.id]]} {touchWords(model, at.id)}
 					</b>
-					<span>{placeOf(model, t.frame[at.id]).text || 'line not known'}</span>
+					<span>{shortName(placeOf(model, t.frame[at.id]).text, 72) || 'line not known'}</span>
 					<span>{lockWords(model, at.id)}</span>
 					<span>{atomicWords(t, at.id)}</span>
 					{t.kind[at.id] === LOSES && <span class="loss">It goes over an update that it has not seen.</span>}
@@ -185,7 +187,9 @@ export function Witness({ store, finding }: { store: Store; finding: number }) {
 									)}
 								</td>
 							))}
-							<td>{placeOf(model, t.frame[id]).text || 'not known'}</td>
+							<td>
+								<Long text={placeOf(model, t.frame[id]).text || 'not known'} />
+							</td>
 							<td>{locksHeld(model, id) || 'none'}</td>
 							<td class="number">{t.cpu[id]}</td>
 						</tr>

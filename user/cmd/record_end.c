@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "base/rights.h"
 #include "cmd/hang.h"
 #include "cmd/record_int.h"
@@ -49,8 +50,8 @@ static int print_json(struct recording *r, const struct ct_export_in *in)
 {
 	int err;
 
-	if (!r->opts->json_file && !r->run.attached && record_stdout_size() > r->out_size &&
-		r->out_size >= 0)
+	if ((!r->opts->json_file || ct_export__is_stream(r->opts->json_file)) &&
+		!r->run.attached && record_stdout_size() > r->out_size && r->out_size >= 0)
 		ct_warn("the program's own output stands before the JSON; --json=FILE keeps them "
 			"apart");
 	err = ct_export__json(r->opts, in, r->path, stdout);
@@ -150,19 +151,6 @@ static void name_and_write_end(struct recording *r)
 	write_end(r);
 }
 
-static const char *what_ended(int status)
-{
-	if (!WIFSIGNALED(status))
-		return "it took too much memory";
-	switch (WTERMSIG(status)) {
-	case SIGALRM:
-	case SIGXCPU:
-	case SIGKILL:
-		return "it took too long";
-	}
-	return strsignal(WTERMSIG(status));
-}
-
 /* In a process of its own.  When that fails, what it wrote is taken back, and the trace ends
  * without names. */
 static void finish_file(struct recording *r)
@@ -174,7 +162,7 @@ static void finish_file(struct recording *r)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		ct_names__limit(NAMING_CPU_S, NAMING_WALL_S);
+		ct_limit__reading(NAMING_CPU_S, NAMING_WALL_S);
 		name_and_write_end(r);
 		_exit(0);
 	}
@@ -184,7 +172,7 @@ static void finish_file(struct recording *r)
 	if (pid > 0 && !status)
 		return;
 	ct_warn("cannot name the places where threads waited: reading the program's symbols failed "
-		"(%s)", pid < 0 ? strerror(errno) : what_ended(status));
+		"(%s)", pid < 0 ? strerror(errno) : ct_limit__what_ended(status));
 	if (ftruncate(r->fd, end) || lseek(r->fd, end, SEEK_SET) < 0)
 		ct_debug("cannot take back what was written: %s", strerror(errno));
 	write_end(r);

@@ -51,7 +51,8 @@ static char *place_of(const char *output)
 static int confine(struct ct_user *user, const char *output)
 {
 	char *place = output && !ct_export__is_stream(output) ? place_of(output) : NULL;
-	int err = ct_rights__confine(user, place ? CT_KEEP_FILES : 0, place);
+	bool is_root = !geteuid() && !user->differs;
+	int err = ct_rights__confine(user, is_root && place ? CT_KEEP_FILES : 0, place);
 
 	free(place);
 	if (err)

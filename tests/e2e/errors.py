@@ -98,7 +98,8 @@ for name, place, words in (
     place = os.path.join(e2e.DIR, place)
     for what, words_of in (("a program", ["-o", e2e.path("t.ctrace"), "touch", started]),
                            ("a series", ["-r", "2", "-o", e2e.path("s.ctrace"), "touch", started]),
-                           ("a process", ["-o", e2e.path("t.ctrace"), "-p", str(os.getpid())])):
+                           ("a process", ["-o", e2e.path("t.ctrace"), "-d", "0.2", "-p",
+                                          str(os.getpid())])):
         if (what, name) == ("a series", "the trace itself"):
             continue        # each run has its own
         refused(f"JSON of {what} to {name}", [e2e.CTRACE, "--json=" + place, *words_of],

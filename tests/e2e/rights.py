@@ -295,7 +295,8 @@ def hostile_symbols():
     trace = os.path.join(own, "hostile.ctrace")
     stuck = e2e.compile_c("crash_naming.c", "crash_naming.so", "-shared", "-fPIC")
     for name, more, why in (("a crash in reading symbols", {}, "Abort"),
-                            ("a terabyte to read symbols", {"GREEDY": "1"}, "too much memory")):
+                            ("a terabyte to read symbols", {"GREEDY": "1"}, "too much memory"),
+                            ("no end of reading symbols", {"ENDLESS": "1"}, "too long")):
         env = e2e.environment(LD_PRELOAD=stuck, **more)
         result = e2e.run([e2e.CTRACE, "-o", trace, "--", "env", "-u", "LD_PRELOAD", "sleep", "0.1"],
                          env=env)
@@ -309,6 +310,27 @@ def hostile_symbols():
                   recording.json["run"])
 
 
+def hostile_variables():
+    """So may the reader of variables, which --watch asks for; then the program is not run."""
+    probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("probe.ctrace"),
+                     "true"])
+    if "debug registers" in probe.stderr or "x86-64 alone" in probe.stderr:
+        e2e.note(f"SKIP no debug registers: {probe.stderr.strip()}")
+        return
+    stuck = e2e.path("crash_naming.so")
+    race = os.path.join(e2e.DEMOS, "race")
+    for name, more, why in (("a crash", {}, "Abort"), ("a terabyte", {"GREEDY": "1"}, "memory"),
+                            ("no end", {"ENDLESS": "1"}, "too long")):
+        for what in ("counter", "auto", "help"):
+            trace = e2e.path("variables.ctrace")
+            result = e2e.run([e2e.CTRACE, "--quiet", "--watch", what, "-o", trace, race, "plain",
+                              "100"], env=e2e.environment(LD_PRELOAD=stuck, **more))
+            e2e.check(f"{name} in reading variables (--watch {what}): one line says so, nothing is "
+                      "run", result.returncode == 125 and e2e.one_line(result.stderr)
+                      and why in result.stderr and not result.stdout
+                      and not os.path.exists(trace), result)
+
+
 rights_here = place_for_rights()
 kept_while_recording()
 root_elsewhere()
@@ -318,5 +340,6 @@ file_capabilities()
 set_id_copy()
 not_to_be_looked_into()
 hostile_symbols()
+hostile_variables()
 shutil.rmtree(rights_here)
 e2e.done()

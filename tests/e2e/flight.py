@@ -103,7 +103,8 @@ def recorded():
 
 def full_disk():
     """No room for another generation: what there is of the one before is the trace; when some of
-    the newer one has come to be written, both are left, and it says where."""
+    the newer one has come to be written, both are left, the one that holds more is what is
+    reported, and it says where the other is."""
     program = e2e.start(LOAD)
     e2e.wait_for("sysbench", lambda: len(os.listdir(f"/proc/{program.pid}/task")) >= 5)
     with e2e.small_disk("256k") as small:
@@ -121,12 +122,15 @@ def full_disk():
         left = sorted(name for name in os.listdir(small) if name != "filler")
         e2e.check("full disk: a trace is left, or two", status == 0 and left in (
             ["t.ctrace"], ["t.ctrace", "t.ctrace.part"]), (status, left, said))
-        place = f"{trace}.part" if len(left) == 2 else "holds the older one"
-        e2e.check("full disk: it says where the older one is", place in said
+        where = ["holds the older one"]
+        if len(left) == 2:
+            where += ["tells more", f"the newer one is in '{trace}.part'"]
+        e2e.check("full disk: it says what is where", all(words in said for words in where)
                   and said.count("the older one") == 1, (left, said))
         events = [e2e.json.loads(e2e.export(os.path.join(small, name), "json"))["run"]["events"]
                   for name in left]
-        e2e.check("full disk: with events", max(events) > 1000 and min(events) > 0, events)
+        e2e.check("full disk: with events, most of them where the trace is",
+                  max(events) > 1000 and min(events) > 0 and events[0] == max(events), events)
         e2e.check("full disk: it does not say that there is none", "nothing of the recording"
                   not in said and "lost" not in said.splitlines()[0], said)
     e2e.stop(program)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Preloaded into ctrace: when it reads the first bytes of a trace, says on stderr with which rights,
- * and whether it could make the file that OUTSIDE names, or start a program.
+ * Preloaded into ctrace: when it reads the first bytes of a trace, says on stderr with which
+ * rights, and whether it could make the file that OUTSIDE names, or start a program.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -16,6 +16,8 @@ import e2e
 e2e.needs_recording()
 e2e.needs_tools("sysbench", "perf")
 KEPT = 256 << 10
+LEAST = KEPT * 3 // 8   # a generation is 7/16 of it (user/cmd/flight.c), and is packed anew
+END_SHARE = 0.9         # on a busy machine the program has gone a while before ctrace hears of it
 TURNS = 4               # generations that have to come and go
 NAMES = 64 << 10        # functions and lines come on top of what --max-size counts
 MEMORY_MIB = 64         # the collector's, however long it runs
@@ -35,7 +37,7 @@ def peak_mib(pid):
 def check_kept(name, trace, threads):
     size = os.path.getsize(trace)
     e2e.check(f"{name}: no more than {KEPT} bytes and names", size <= KEPT + NAMES, size)
-    e2e.check(f"{name}: nor much less", size > KEPT / 2, size)
+    e2e.check(f"{name}: nor much less", size > LEAST, size)
     e2e.check(f"{name}: no part is left over", not os.path.exists(trace + ".part")
               and not os.path.exists(trace + ".join"), os.listdir(e2e.DIR))
     recording = e2e.Recording(trace, e2e.subprocess.CompletedProcess([], 0, "", ""))
@@ -50,7 +52,7 @@ def check_kept(name, trace, threads):
     slices = e2e.csv(trace)
     ends = {row["tid"]: int(row["start_ns"]) + int(row["duration_ns"]) for row in slices}
     e2e.check(f"{name}: it reaches to the end",
-              max(ends.values()) > run["duration_ns"] * 0.99, (ends, run["duration_ns"]))
+              max(ends.values()) > run["duration_ns"] * END_SHARE, (ends, run["duration_ns"]))
     named = [row for row in slices if row["state"] in ("lock", "pipe") and row["function"]]
     e2e.check(f"{name}: places of both generations have names", named)
     report = e2e.run([e2e.CTRACE, "report", trace])

@@ -73,7 +73,8 @@ static int read_and_compare(const struct ct_opts *opts, const struct ct_diff_for
 	const struct ct_traces traces = { all, a_cnt + b_cnt };
 	struct ct_opened opened = { 0 };
 	struct ct_compared c = { .opts = opts, .form = form, .opened = &opened };
-	char *path = ct_diff_out__path(opts, form, b->paths.at.at[0], &c.own);
+	const char *newer = b_cnt ? b->paths.at.at[0] : "";
+	char *path = ct_diff_out__path(opts, form, newer, &c.own);
 	int err;
 
 	c.path = path;

@@ -157,7 +157,7 @@ static int check_existing(struct target *t, const struct ct_traces *traces,
 	const struct ct_exporter *own, bool *direct)
 {
 	struct stat st, of_trace;
-	int fd;
+	int fd, err;
 
 	*direct = false;
 	if (lstat(t->path, &st))
@@ -176,12 +176,15 @@ static int check_existing(struct target *t, const struct ct_traces *traces,
 	t->mode = st.st_mode & 0777;
 	t->uid = st.st_uid;
 	t->gid = st.st_gid;
+	err = check_contents(t, own);
+	if (err)
+		return err;
 	/* a rename asks for rights on the directory alone; a read-only file shall stay */
 	fd = ct_rights__open_as(&t->user, t->path, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return fd;
 	close(fd);
-	return check_contents(t, own);
+	return 0;
 }
 
 static char *temp_path(const char *path)

@@ -25,9 +25,14 @@ struct ct_exporter {
 	const char *suffix; /* of the default output file: ".json" */
 	const char *meaning;
 	int (*write)(const struct ct_export_in *in, FILE *out); /* 0 or -errno (ferror) */
+	const char *sign; /* among the first bytes of each of its files; or else: */
+	bool (*like)(const char *head, size_t len); /* what they look like */
 };
 extern const struct ct_exporter ct_exporters[]; /* ends with name == NULL */
 const struct ct_exporter *ct_exporter__find(const char *name); /* NULL: no such format */
+/* Do these first bytes look like a file that it wrote? */
+#define CT_EXPORT_HEAD 512
+bool ct_exporter__wrote(const struct ct_exporter *e, const char *head, size_t len);
 /* Was the page's viewer built into this ctrace?  Else "html" can only say so. */
 bool ct_html__present(void);
 

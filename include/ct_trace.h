@@ -154,6 +154,10 @@ void ct_writer__free(struct ct_writer *w);
 struct ct_source;
 /* Opens a .ctrace file, or a text trace (told apart by their first bytes). */
 int ct_source__open(struct ct_source **s, const char *path, char **why);
+/* The same in two steps, between which rights may be given up: a descriptor or -errno; then fd is
+ * the source's, whatever comes, and path only names it. */
+int ct_source__open_file(const char *path);
+int ct_source__open_fd(struct ct_source **s, int fd, const char *path, char **why);
 bool ct_source__is_trace(int fd); /* by its first bytes: a .ctrace file; leaves the position */
 /* The next event in the order (time, cpu, seq); NULL at the end.  Valid until the next call. */
 const struct ct_event *ct_source__next(struct ct_source *s);

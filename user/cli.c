@@ -348,19 +348,23 @@ static const struct option_row rows[] = {
 			   "directory)" },
 	{ 'o', NULL, "FILE", EXPORT, COMMON, .set = set_output,
 		.meaning = "where to; - is standard output (default: TRACE with\n"
-			   "the suffix of the format)" },
+			   "the suffix of the format); FILE is replaced, whatever\n"
+			   "it was, but no trace, and no symbolic link is followed" },
 	{ 'o', NULL, "FILE", VIEW, COMMON, .set = set_output,
 		.meaning = "where the page goes (default: TRACE with the suffix\n"
-			   ".html)" },
+			   ".html); FILE is replaced, but no trace and no link" },
 	{ 'o', NULL, "FILE", DIFF, COMMON, .set = set_output,
 		.meaning = "where -f goes; - is standard output (default: there,\n"
-			   "and of html B with the suffix .diff.html)" },
+			   "and of html B with the suffix .diff.html); FILE is\n"
+			   "replaced, but no trace and no link" },
 	{ OPT_JSON, "json", "FILE", RECORD, COMMON, .optional = true, .set = set_json,
-		.meaning = "the report as JSON: in FILE; without FILE on standard\n"
-			   "output, after whatever PROGRAM writes there" },
+		.meaning = "the report as JSON: in FILE, which is replaced (but no\n"
+			   "trace and no link); without FILE on standard output,\n"
+			   "after whatever PROGRAM writes there" },
 	{ OPT_JSON, "json", "FILE", REPORT | WHY | DIFF | CHECK, COMMON, .optional = true,
 		.set = set_json,
-		.meaning = "as JSON, on standard output or in FILE" },
+		.meaning = "as JSON, on standard output or in FILE, which is\n"
+			   "replaced (but no trace and no link)" },
 	{ OPT_FUTEX, "futex", "calls|switch", RECORD, COMMON, .set = set_futex,
 		.meaning = "how locks are seen: in every futex call (default for\n"
 			   "a program), or only where a thread blocks (default for\n"

@@ -84,8 +84,73 @@ try:    # loop0, which is there or not: what is refused names it either way
     refused("a disk for a trace", [e2e.CTRACE, "-o", e2e.path("disk"), "true"], "disk")
 except PermissionError:
     e2e.note("no device files can be made here")
-refused("JSON to nowhere", [e2e.CTRACE, "--quiet", "--json=" + e2e.path("none/r.json"), "-o",
-                            e2e.path("t.ctrace"), "true"], "none/r.json")
+# where the JSON goes: what cannot be written is said before anything runs
+os.symlink(source, e2e.path("link.json"))
+kept_trace = e2e.record(["true"]).trace
+for name, place, words in (
+        ("nowhere", "none/r.json", ["No such file", "another file"]),
+        ("a directory", "work", ["Is a directory"]),
+        ("a link", "link.json", ["symbolic link", "the file itself"]),
+        ("the trace itself", "t.ctrace", ["the trace itself"]),
+        ("another trace", os.path.basename(kept_trace), ["is a trace", "another file"]),
+        ("a descriptor that is not there", "/dev/fd/99", ["Bad file descriptor"])):
+    started = e2e.path("started-json")
+    place = os.path.join(e2e.DIR, place)
+    for what, words_of in (("a program", ["-o", e2e.path("t.ctrace"), "touch", started]),
+                           ("a series", ["-r", "2", "-o", e2e.path("s.ctrace"), "touch", started]),
+                           ("a process", ["-o", e2e.path("t.ctrace"), "-d", "0.2", "-p",
+                                          str(os.getpid())])):
+        if (what, name) == ("a series", "the trace itself"):
+            continue        # each run has its own
+        refused(f"JSON of {what} to {name}", [e2e.CTRACE, "--json=" + place, *words_of],
+                os.path.basename(place), *words)
+    e2e.check(f"JSON to {name}: nothing was started, no trace is left",
+              not os.path.exists(started) and not os.path.exists(e2e.path("t.ctrace"))
+              and not os.path.exists(e2e.path("s.1.ctrace")), os.listdir(e2e.DIR))
+refused("JSON of why to nowhere", [e2e.CTRACE, "why", str(os.getpid()),
+                                   "--json=" + e2e.path("none/r.json")], "none/r.json")
+with open(source, encoding="utf-8") as kept:
+    e2e.check("what the link leads to is as it was", kept.read().startswith("int main"))
+e2e.equal("and so is the trace", e2e.run([e2e.CTRACE, "report", kept_trace]).returncode, 0)
+
+# habits of the shell
+for name, script in (
+        ("/dev/stdout", '"$1" --quiet --json=/dev/stdout -o t.ctrace true'),
+        ("/dev/stderr", '"$1" --quiet --json=/dev/stderr -o t.ctrace true 2>&1'),
+        ("a FIFO", 'cat habit & "$1" --quiet --json=habit -o t.ctrace true; wait'),
+        (">(command)", '"$1" --quiet --json=>(cat) -o t.ctrace true | cat'),
+        ("export, /dev/stdout", '"$1" export t.ctrace -f json -o /dev/stdout'),
+        ("export, -", '"$1" export t.ctrace -f json -o -'),
+        ("export, >(command)", '"$1" export t.ctrace -f json -o >(cat) | cat'),
+        ("export, a FIFO", 'cat habit & "$1" --quiet export t.ctrace -f json -o habit; wait')):
+    if not os.path.exists(e2e.path("habit")):
+        os.mkfifo(e2e.path("habit"))
+    result = e2e.run(["bash", "-c", script, "bash", e2e.CTRACE])
+    e2e.check(f"JSON to {name}", result.returncode == 0 and result.stdout.startswith("{")
+              and "schema" in json.loads(result.stdout), result)
+result = e2e.run([e2e.CTRACE, "--quiet", "--json=/dev/null", "-o", e2e.path("t.ctrace"), "true"])
+e2e.check("JSON to /dev/null, which stays", result.returncode == 0
+          and stat.S_ISCHR(os.stat("/dev/null").st_mode), result)
+
+# what is there already, and was not named
+for words in (["export", kept_trace, "-f", "json"], ["view", kept_trace],
+              ["diff", kept_trace, kept_trace, "-f", "html"]):
+    suffix = {"export": ".json", "view": ".html", "diff": ".diff.html"}[words[0]]
+    beside = kept_trace[:-len(".ctrace")] + suffix
+    if os.path.exists(beside):
+        os.unlink(beside)
+    with open(beside, "w", encoding="ascii") as out:
+        out.write("mine\n")
+    refused(f"{words[0]}: another's file", [e2e.CTRACE, *words], beside, "-o FILE")
+    e2e.equal(f"{words[0]}: it stays", e2e.text_of(beside), "mine\n")
+    os.unlink(beside)
+    os.symlink(source, beside)
+    refused(f"{words[0]}: a link", [e2e.CTRACE, *words], beside, "symbolic link")
+    os.unlink(beside)
+    e2e.equal(f"{words[0]}: its own is made", e2e.run([e2e.CTRACE, *words]).returncode, 0)
+    e2e.equal(f"{words[0]}: and replaced", e2e.run([e2e.CTRACE, *words]).returncode, 0)
+    refused(f"{words[0]}, no right to write there", [*nobody, public, *words], beside,
+            "Permission denied", "-o FILE", cwd=work)
 
 # what there is to run, or to look at
 refused("a directory for a program", [e2e.CTRACE, e2e.DIR], e2e.DIR, "a directory", status=126)

@@ -16,6 +16,8 @@ import e2e
 e2e.needs_recording()
 e2e.needs_tools("sysbench", "perf")
 KEPT = 256 << 10
+LEAST = KEPT * 3 // 8   # a generation is 7/16 of it (user/cmd/flight.c), and is packed anew
+END_SHARE = 0.9         # on a busy machine the program has gone a while before ctrace hears of it
 TURNS = 4               # generations that have to come and go
 NAMES = 64 << 10        # functions and lines come on top of what --max-size counts
 MEMORY_MIB = 64         # the collector's, however long it runs
@@ -35,7 +37,7 @@ def peak_mib(pid):
 def check_kept(name, trace, threads):
     size = os.path.getsize(trace)
     e2e.check(f"{name}: no more than {KEPT} bytes and names", size <= KEPT + NAMES, size)
-    e2e.check(f"{name}: nor much less", size > KEPT / 2, size)
+    e2e.check(f"{name}: nor much less", size > LEAST, size)
     e2e.check(f"{name}: no part is left over", not os.path.exists(trace + ".part")
               and not os.path.exists(trace + ".join"), os.listdir(e2e.DIR))
     recording = e2e.Recording(trace, e2e.subprocess.CompletedProcess([], 0, "", ""))
@@ -50,7 +52,7 @@ def check_kept(name, trace, threads):
     slices = e2e.csv(trace)
     ends = {row["tid"]: int(row["start_ns"]) + int(row["duration_ns"]) for row in slices}
     e2e.check(f"{name}: it reaches to the end",
-              max(ends.values()) > run["duration_ns"] * 0.99, (ends, run["duration_ns"]))
+              max(ends.values()) > run["duration_ns"] * END_SHARE, (ends, run["duration_ns"]))
     named = [row for row in slices if row["state"] in ("lock", "pipe") and row["function"]]
     e2e.check(f"{name}: places of both generations have names", named)
     report = e2e.run([e2e.CTRACE, "report", trace])
@@ -103,7 +105,8 @@ def recorded():
 
 def full_disk():
     """No room for another generation: what there is of the one before is the trace; when some of
-    the newer one has come to be written, both are left, and it says where."""
+    the newer one has come to be written, both are left, the one that holds more is what is
+    reported, and it says where the other is."""
     program = e2e.start(LOAD)
     e2e.wait_for("sysbench", lambda: len(os.listdir(f"/proc/{program.pid}/task")) >= 5)
     with e2e.small_disk("256k") as small:
@@ -121,12 +124,15 @@ def full_disk():
         left = sorted(name for name in os.listdir(small) if name != "filler")
         e2e.check("full disk: a trace is left, or two", status == 0 and left in (
             ["t.ctrace"], ["t.ctrace", "t.ctrace.part"]), (status, left, said))
-        place = f"{trace}.part" if len(left) == 2 else "holds the older one"
-        e2e.check("full disk: it says where the older one is", place in said
+        where = ["holds the older one"]
+        if len(left) == 2:
+            where += ["tells more", f"the newer one is in '{trace}.part'"]
+        e2e.check("full disk: it says what is where", all(words in said for words in where)
                   and said.count("the older one") == 1, (left, said))
         events = [e2e.json.loads(e2e.export(os.path.join(small, name), "json"))["run"]["events"]
                   for name in left]
-        e2e.check("full disk: with events", max(events) > 1000 and min(events) > 0, events)
+        e2e.check("full disk: with events, most of them where the trace is",
+                  max(events) > 1000 and min(events) > 0 and events[0] == max(events), events)
         e2e.check("full disk: it does not say that there is none", "nothing of the recording"
                   not in said and "lost" not in said.splitlines()[0], said)
     e2e.stop(program)

@@ -3,10 +3,11 @@
 # time limit: 240
 """Rights: none are kept that are not needed, none are lent to anybody, and none are needed but two.
 
-What recording keeps while it runs, programs that raise their own, processes of other users, a
-ctrace with file capabilities, and a program whose symbols are an attack.
+What recording keeps while it runs, and who reads a trace; programs that raise their own, processes
+of other users, a ctrace with file capabilities, and a program whose symbols are an attack.
 """
 import atexit
+import ctypes
 import os
 import shutil
 import signal
@@ -21,6 +22,8 @@ e2e.needs_recording()
 e2e.needs_tools("setpriv", "setcap")
 
 CAP_KILL, CAP_DAC_OVERRIDE, CAP_SYS_PTRACE, CAP_CHECKPOINT_RESTORE = 5, 1, 19, 40
+CAP_CHOWN, CAP_FOWNER = 0, 3
+LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1      # the same number on all machines
 SUDO = {"SUDO_UID": e2e.NOBODY, "SUDO_GID": e2e.NOBODY, "SUDO_USER": "nobody"}
 AS_NOBODY = ["setpriv", f"--reuid={e2e.NOBODY}", f"--regid={e2e.NOBODY}", "--clear-groups"]
 OF_PARENT = "grep -E '^(Uid|Gid|CapPrm|CapEff|NoNewPrivs)' /proc/$PPID/status"
@@ -107,6 +110,74 @@ def root_elsewhere():
               said)
 
 
+def has_landlock():
+    version = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_VERSION)
+    if version < 1:
+        e2e.note("SKIP this kernel has no Landlock: what it forbids is not tested")
+    return version >= 1
+
+
+def reading():
+    """Who reads a trace: a parser that was taken over could do no more than this."""
+    locked = has_landlock()
+    spy = e2e.compile_c("see_reading.c", "see_reading.so", "-shared", "-fPIC", "-D_GNU_SOURCE")
+    closed = e2e.path("closed")     # where root alone may look
+    os.mkdir(closed, 0o700)
+    secret = os.path.join(closed, "t.ctrace")
+    result = e2e.run([public, "--quiet", "--no-html", "-o", secret, "sleep", "0.05"])
+    e2e.equal("reading: a recording of root's", result.returncode, 0)
+    os.chmod(secret, 0o600)
+    wide = e2e.path("wide")         # where anybody may write
+    os.mkdir(wide)
+    os.chmod(wide, 0o777)
+
+    def read(name, env, cwd, *words):
+        outside = os.path.join(wide, "made")
+        result = e2e.run([public, *words], cwd=cwd, env=e2e.environment(
+            LD_PRELOAD=spy, OUTSIDE=outside, **env))
+        e2e.equal(f"{name}: status", result.returncode, 0)
+        status = parse_status(result.stderr)
+        made = os.path.exists(outside)
+        if made:
+            os.unlink(outside)
+        if not e2e.check(f"{name}: it was looked into", "NoNewPrivs" in status, result):
+            return status
+        e2e.equal(f"{name}: it cannot get more", status["NoNewPrivs"], ["1"])
+        if locked:
+            e2e.check(f"{name}: no file can be made elsewhere, no program started",
+                      not made and status["Made"] == ["EACCES"] and status["Started"] == ["no"],
+                      status)
+        return status
+
+    outputs = {"report": ["report", secret], "json": ["report", secret, "--json=r.json"],
+               "export": ["export", secret, "-f", "csv", "-o", "t.csv"],
+               "view": ["view", secret, "-o", "t.html"],
+               "diff": ["diff", secret, secret, "-f", "html", "-o", "d.html"],
+               "check": ["check", secret, "--rule", "threads > 0", "--json=c.json"]}
+    for command, words in outputs.items():
+        name = f"{command} under sudo, of a trace that root alone may read"
+        status = read(name, SUDO, own, *words)
+        e2e.equal(f"{name}: read by the caller", status["Uid"] + status["Gid"],
+                  [str(e2e.NOBODY)] * 8)
+        e2e.equal(f"{name}: without a capability", caps(status) | caps(status, "CapEff"), set())
+    for file in ("r.json", "t.csv", "t.html", "d.html", "c.json"):
+        made = os.stat(os.path.join(own, file))
+        e2e.check(f"reading under sudo: {file} is whole, and the caller's", made.st_size > 10
+                  and (made.st_uid, made.st_gid) == (e2e.NOBODY, e2e.NOBODY), made)
+
+    for command, words in outputs.items():
+        name = f"{command} by root itself"
+        status = read(name, {}, closed, *words)
+        allowed = {CAP_DAC_OVERRIDE, CAP_CHOWN, CAP_FOWNER} if command != "report" else set()
+        e2e.check(f"{name}: no capability but those for files, and those only to write one",
+                  caps(status) <= allowed, status)
+    e2e.check("by root itself: in its own directory", os.path.getsize(
+        os.path.join(closed, "t.csv")) > 10)
+    result = e2e.run([public, "export", secret, "-f", "json"])
+    e2e.check("by root itself: beside its trace, too", result.returncode == 0
+              and os.path.exists(os.path.join(closed, "t.json")), result)
+
+
 def setuid_program():
     """It runs with its rights, as without ctrace, and is not looked into."""
     program = os.path.join(rights_here, "raise")
@@ -187,6 +258,20 @@ def file_capabilities():
     e2e.equal("file capabilities: none reaches the program",
               caps(parse_status(result.stderr), "CapEff"), set())
 
+    # its output waits for a reader: the trace has been read by then
+    fifo = os.path.join(own, "fifo")
+    os.mkfifo(fifo)
+    os.chown(fifo, e2e.NOBODY, e2e.NOBODY)
+    reader = e2e.start([*AS_NOBODY, able, "export", trace, "-f", "json", "-o", fifo], cwd=own)
+    e2e.wait_for("its exec", lambda: os.readlink(f"/proc/{reader.pid}/exe") == able)
+    status = e2e.wait_for("rights to be given up", lambda: (
+        s := parse_status(e2e.text_of(f"/proc/{reader.pid}/status")),
+        s["NoNewPrivs"] == ["1"] and s)[1])
+    e2e.equal("file capabilities: none is left while a trace is read", caps(status), set())
+    with open(fifo, encoding="utf-8") as out:
+        e2e.check("file capabilities: it is read", "schema" in out.read())
+    e2e.equal("file capabilities: reading: status", reader.wait(30), 0)
+
     mine = e2e.start([*AS_NOBODY, "sleep", "60"])
     others = e2e.start(["sleep", "60"])
     e2e.wait_for("the user's process", lambda: parse_status(
@@ -210,7 +295,8 @@ def hostile_symbols():
     trace = os.path.join(own, "hostile.ctrace")
     stuck = e2e.compile_c("crash_naming.c", "crash_naming.so", "-shared", "-fPIC")
     for name, more, why in (("a crash in reading symbols", {}, "Abort"),
-                            ("a terabyte to read symbols", {"GREEDY": "1"}, "too much memory")):
+                            ("a terabyte to read symbols", {"GREEDY": "1"}, "too much memory"),
+                            ("no end of reading symbols", {"ENDLESS": "1"}, "too long")):
         env = e2e.environment(LD_PRELOAD=stuck, **more)
         result = e2e.run([e2e.CTRACE, "-o", trace, "--", "env", "-u", "LD_PRELOAD", "sleep", "0.1"],
                          env=env)
@@ -224,13 +310,36 @@ def hostile_symbols():
                   recording.json["run"])
 
 
+def hostile_variables():
+    """So may the reader of variables, which --watch asks for; then the program is not run."""
+    probe = e2e.run([e2e.CTRACE, "--quiet", "--watch", "*0x1000:8", "-o", e2e.path("probe.ctrace"),
+                     "true"])
+    if "debug registers" in probe.stderr or "x86-64 alone" in probe.stderr:
+        e2e.note(f"SKIP no debug registers: {probe.stderr.strip()}")
+        return
+    stuck = e2e.path("crash_naming.so")
+    race = os.path.join(e2e.DEMOS, "race")
+    for name, more, why in (("a crash", {}, "Abort"), ("a terabyte", {"GREEDY": "1"}, "memory"),
+                            ("no end", {"ENDLESS": "1"}, "too long")):
+        for what in ("counter", "auto", "help"):
+            trace = e2e.path("variables.ctrace")
+            result = e2e.run([e2e.CTRACE, "--quiet", "--watch", what, "-o", trace, race, "plain",
+                              "100"], env=e2e.environment(LD_PRELOAD=stuck, **more))
+            e2e.check(f"{name} in reading variables (--watch {what}): one line says so, nothing is "
+                      "run", result.returncode == 125 and e2e.one_line(result.stderr)
+                      and why in result.stderr and not result.stdout
+                      and not os.path.exists(trace), result)
+
+
 rights_here = place_for_rights()
 kept_while_recording()
 root_elsewhere()
+reading()
 setuid_program()
 file_capabilities()
 set_id_copy()
 not_to_be_looked_into()
 hostile_symbols()
+hostile_variables()
 shutil.rmtree(rights_here)
 e2e.done()

@@ -56,6 +56,8 @@ printf '%s\n' "$(cat "$out/commands")" | xargs -P "$(nproc)" -I '{}' bash -c '
 		--suppressions="$out/suppressions" --error-exitcode=99 --log-file="$log" \
 		"$CTRACE" "$@" >/dev/null 2>"$log.err"
 	status=$?
+	# an older valgrind does not know Landlock and says so; the program is told that there is none
+	sed -i "/WARNING: unhandled .* syscall: 444$/,/it at http/d" "$log"
 	case $status in
 	0 | 90 | 125) [ ! -s "$log" ] && echo "ok - $*" && exit ;;
 	esac

@@ -175,7 +175,7 @@ static void test_the_page_goes_beside_b(void **state)
 	assert_int_equal(count_files(), 3);
 	put("b.diff.html", "mine", "");
 	assert_int_equal(DIFF("a.ctrace", "b.ctrace", "-f", "html"), 125);
-	assert_said("'b.diff.html' is there and not by ctrace; name another file with -o");
+	assert_said("'b.diff.html' is there and not by ctrace; name another place with -o FILE");
 	assert_true(has("b.diff.html", "mine"));
 	/* asked for by name, as an export */
 	assert_int_equal(DIFF("a.ctrace", "b.ctrace", "-f", "html", "-o", "b.diff.html"), 0);
@@ -235,9 +235,9 @@ static void test_what_is_not_overwritten(void **state)
 	assert_said("'link' is a symbolic link, which is not followed; name the file itself");
 	assert_int_equal(mkdir("d", 0755), 0);
 	assert_int_equal(DIFF("a.ctrace", "b.ctrace", "-f", "json", "-o", "d"), 125);
-	assert_said("cannot write 'd': Is a directory");
+	assert_said("cannot write 'd': Is a directory; name another file");
 	assert_int_equal(DIFF("a.ctrace", "b.ctrace", "-f", "json", "-o", "no/such/dir"), 125);
-	assert_said("cannot write 'no/such/dir': No such file or directory");
+	assert_said("cannot write 'no/such/dir': No such file or directory; name another file");
 	assert_int_equal(count_files(), 6);
 }
 

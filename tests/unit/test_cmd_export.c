@@ -184,8 +184,79 @@ static void test_what_is_not_overwritten(void **state)
 
 	assert_int_equal(mkdir("d", 0755), 0);
 	assert_int_equal(RUN("export", "run.ctrace", "-f", "json", "-o", "d"), 125);
-	assert_said("cannot write 'd': Is a directory");
+	assert_said("cannot write 'd': Is a directory; name another file");
 	assert_int_equal(count_files(), 4);
+}
+
+/* Where nobody named the file, another's stays, and each format knows its own. */
+static void test_what_nobody_named_is_replaced_only_by_its_like(void **state)
+{
+	(void)state;
+	for (const struct ct_exporter *e = ct_exporters; e->name; e++) {
+		char *path = ct_asprintf("run%s", e->suffix), *line, text[32];
+		FILE *in;
+
+		if (!strcmp(e->name, "html") && !ct_html__present())
+			continue;
+		put(path, "mine; 7 things");
+		assert_int_equal(RUN("export", "run.ctrace", "-f", (char *)e->name), 125);
+		line = ct_asprintf(
+			"'%s' is there and not by ctrace; name another place with -o FILE", path);
+		assert_said(line);
+		in = fopen(path, "r");
+		assert_non_null(fgets(text, sizeof(text), in));
+		fclose(in);
+		assert_string_equal(text, "mine; 7 things");
+		/* named, it gives way; and what is there then is this format's */
+		assert_int_equal(RUN("export", "run.ctrace", "-f", (char *)e->name, "-o", path), 0);
+		assert_int_equal(RUN("export", "run.ctrace", "-f", (char *)e->name), 0);
+		free(line);
+		free(path);
+	}
+}
+
+/* One of those that are kept for the tests of the format; this test was started beside it. */
+static void copy_sample(const char *to)
+{
+	char *command = ct_asprintf("cp '%s/tests/format/format1.ctrace' %s", before, to);
+
+	assert_int_equal(system(command), 0);
+	free(command);
+}
+
+static void test_a_trace_is_not_written_over(void **state)
+{
+	char *line = "'other' is a trace, which could not be made again; name another file";
+
+	(void)state;
+	copy_sample("other");
+	assert_int_equal(RUN("export", "run.ctrace", "-f", "json", "-o", "other"), 125);
+	assert_said(line);
+	assert_int_equal(RUN("report", "run.ctrace", "--json=other"), 125);
+	assert_said(line);
+	assert_int_equal(RUN("report", "other", "--quiet"), 0);
+}
+
+static void test_descriptors_that_were_given(void **state)
+{
+	char path[32];
+	int fd = open("given", O_WRONLY | O_CREAT, 0644);
+
+	(void)state;
+	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+	assert_int_equal(RUN("export", "run.ctrace", "-f", "json", "-o", path), 0);
+	assert_string_equal(said, "");
+	assert_int_equal(RUN("export", "run.ctrace", "-f", "json"), 0);
+	assert_int_equal(size_of("given"), size_of("run.json"));
+	/* what ctrace opens itself nobody gave */
+	assert_int_equal(fcntl(fd, F_SETFD, FD_CLOEXEC), 0);
+	snprintf(path, sizeof(path), "--json=/dev/fd/%d", fd);
+	assert_int_equal(RUN("report", "run.ctrace", path), 125);
+	assert_non_null(strstr(said, "Bad file descriptor"));
+	close(fd);
+	assert_int_equal(RUN("report", "run.ctrace", "--json=/dev/fd/999"), 125);
+	assert_int_equal(RUN_TO("out", "report", "run.ctrace", "--json=/dev/stdout"), 0);
+	assert_int_equal(size_of("out"), size_of("run.json"));
 }
 
 /* Not /dev/null: should it be renamed over one day, the machine shall survive the test. */
@@ -228,7 +299,7 @@ static void test_nothing_is_left_of_a_failed_export(void **state)
 {
 	(void)state;
 	assert_int_equal(RUN("export", "run.ctrace", "-f", "json", "-o", "no/such/dir"), 125);
-	assert_said("cannot write 'no/such/dir': No such file or directory");
+	assert_said("cannot write 'no/such/dir': No such file or directory; name another file");
 	put("x", "old");
 	/* as when a disk is full: from the first byte on, files do not grow */
 	limit_files(0);
@@ -298,7 +369,7 @@ static void test_under_sudo_files_belong_to_the_caller(void **state)
 	setenv("SUDO_GID", "54321", 1);
 	/* root may write here, the caller may not */
 	assert_int_equal(RUN("export", "run.ctrace", "-f", "json"), 125);
-	assert_said("cannot write 'run.json': Permission denied");
+	assert_said("cannot write 'run.json': Permission denied; name another place with -o FILE");
 	assert_int_equal(count_files(), 1);
 	assert_int_equal(chown(".", SOMEBODY, SOMEBODY), 0);
 	assert_int_equal(RUN("export", "run.ctrace", "-f", "json"), 0);
@@ -308,7 +379,7 @@ static void test_under_sudo_files_belong_to_the_caller(void **state)
 	/* and what the caller made read-only stays */
 	assert_int_equal(chmod("run.json", 0444), 0);
 	assert_int_equal(RUN("export", "run.ctrace", "-f", "json"), 125);
-	assert_said("cannot write 'run.json': Permission denied");
+	assert_said("cannot write 'run.json': Permission denied; name another place with -o FILE");
 	setenv("SUDO_UID", "me", 1);
 	assert_int_equal(RUN("export", "run.ctrace", "-f", "csv"), 125);
 	assert_said("SUDO_UID and SUDO_GID do not name the user who called; unset them");
@@ -324,6 +395,9 @@ int main(void)
 		TEST(test_an_older_export_is_replaced),
 		TEST(test_to_standard_output),
 		TEST(test_what_is_not_overwritten),
+		TEST(test_what_nobody_named_is_replaced_only_by_its_like),
+		TEST(test_a_trace_is_not_written_over),
+		TEST(test_descriptors_that_were_given),
 		TEST(test_what_is_no_file_is_written_to_and_stays),
 		TEST(test_a_full_standard_output),
 		TEST(test_nothing_is_left_of_a_failed_export),

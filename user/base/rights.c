@@ -233,6 +233,8 @@ static u64 caps_of(u32 keep)
 		caps |= 1ull << CAP_CHECKPOINT_RESTORE;
 	if (keep & CT_KEEP_FILES_KILL)
 		caps |= 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_KILL;
+	if (keep & CT_KEEP_FILES)
+		caps |= 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_CHOWN | 1ull << CAP_FOWNER;
 	return caps;
 }
 

@@ -40,10 +40,15 @@ int ct_rights__give_up(const struct ct_user *user);
 #define CT_KEEP_PTRACE 1u     /* other users' processes: their memory, their mappings */
 #define CT_KEEP_MAP_FILES 2u  /* mapped files that have no path any longer */
 #define CT_KEEP_FILES_KILL 4u /* of root itself: files in any directory, signals to anybody */
+#define CT_KEEP_FILES 8u      /* of root itself: files in any directory, of any owner */
 
 /* For good, for the whole process: that user's ids, and no capability but those of `keep` that are
  * there now.  user->differs is false afterwards.  0 or -errno; then nothing may go on. */
 int ct_rights__settle(struct ct_user *user, u32 keep);
+/* The same, before bytes are read that a stranger may have made; and where the kernel has Landlock,
+ * no file is written from then on but in `place` (a directory, or something that is no regular
+ * file; NULL: nowhere), no program started and no connection made (confine.c). */
+int ct_rights__confine(struct ct_user *user, u32 keep, const char *place);
 /* Whether this process may look into those of others, as ptrace(2) would ask. */
 bool ct_rights__may_ptrace_others(void);
 

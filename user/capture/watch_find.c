@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From names to addresses, in a process whose libraries are mapped: its files are read by a child
- * process with no more rights than the user has, which tells what it found in lines:
+ * process with no more rights than the user has and limits on what it takes, which tells what it
+ * found in lines:
  *
  *     v ADDRESS SIZE TYPE RANK NAME   a variable; TYPE is of enum ct_watch_value
  *     l ADDRESS OWNER NAME       a lock; OWNER is the offset of the owner's word
@@ -19,12 +20,17 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/limit.h"
 #include "capture/watch.h"
 
 #define BYTES_MAX 8u /* of a debug register */
 #define GUESSES 3u
 #define ELEMENTS 3u  /* of an array, for a map of everything */
 #define PIECES_MAX 4u /* of what has no parts (a union), likewise */
+
+/* The most that reading the program's files may take, which does not run meanwhile. */
+#define LOOK_CPU_S 120
+#define LOOK_WALL_S 240
 
 struct module {
 	char *path;
@@ -453,6 +459,7 @@ static void look(int fd, const struct modules *m, const struct ct_watch_opts *op
 	if (!out)
 		_exit(1);
 	give_up_rights(opts->as);
+	ct_limit__reading(LOOK_CPU_S, LOOK_WALL_S);
 	if (is_help(m, opts->what))
 		list_names(out, m);
 	else if (!strcmp(opts->what, CT_WATCH_AUTO))
@@ -600,7 +607,8 @@ int ct_watch_find(struct ct_watch_found *out, u32 pid, const struct ct_watch_opt
 		;
 	clear_modules(&m);
 	if (!err && !*why && status)
-		*why = ct_strdup("the program's files could not be read");
+		*why = ct_asprintf("reading the program's files failed: %s",
+			ct_limit__what_ended(status));
 	if (automatic && out->vars.cnt)
 		sort_by_rank(out);
 	return err ? err : *why ? -EINVAL : 0;

@@ -23,11 +23,12 @@ static int parse_rules(const struct ct_opts *opts, struct ct_rule *rules)
 	return 0;
 }
 
-static void grade(struct ct_checked *run, const struct ct_opts *opts, const struct ct_rule *rules)
+static void grade(struct ct_checked *run, const struct ct_opened *opened,
+	const struct ct_opts *opts, const struct ct_rule *rules)
 {
 	struct ct_study study;
 
-	if (ct_study__open(&study, run->name))
+	if (ct_study__open(&study, opened, run->name))
 		return;
 	run->judgements = ct_alloc(opts->rule_cnt * sizeof(*run->judgements));
 	run->passed = true;
@@ -62,8 +63,8 @@ static int print_verdicts(
 	return -EIO;
 }
 
-static int grade_all(
-	const struct ct_opts *opts, const struct ct_rule *rules, const struct ct_paths *paths)
+static int grade_all(const struct ct_opts *opts, const struct ct_opened *opened,
+	const struct ct_rule *rules, const struct ct_paths *paths)
 {
 	struct ct_checked *runs = ct_alloc((paths->at.cnt + 1) * sizeof(*runs));
 	struct ct_check_in in = { .rules = rules,
@@ -76,7 +77,7 @@ static int grade_all(
 
 	for (u32 i = 0; i < in.run_cnt; i++) {
 		runs[i].name = paths->at.at[i];
-		grade(&runs[i], opts, rules);
+		grade(&runs[i], opened, opts, rules);
 		in.passed_cnt += runs[i].passed;
 		unread |= !runs[i].judgements;
 	}
@@ -85,6 +86,19 @@ static int grade_all(
 		free(runs[i].judgements);
 	free(runs);
 	return err || unread ? CT_EXIT_FAILED : in.passed_cnt < in.run_cnt ? CT_EXIT_FOUND : 0;
+}
+
+static int open_and_grade(
+	const struct ct_opts *opts, const struct ct_rule *rules, const struct ct_paths *paths)
+{
+	const struct ct_traces traces = { (const char *const *)paths->at.at, paths->at.cnt };
+	struct ct_opened opened = { 0 };
+	int code = ct_opened__begin(&opened, &traces, opts->json_file, NULL)
+			   ? CT_EXIT_FAILED
+			   : grade_all(opts, &opened, rules, paths);
+
+	ct_opened__end(&opened);
+	return code;
 }
 
 int ct_cmd_check(const struct ct_opts *opts)
@@ -100,7 +114,7 @@ int ct_cmd_check(const struct ct_opts *opts)
 		for (u32 i = 0; i < opts->word_cnt && all; i++)
 			all = !ct_paths__add(&paths, opts->words[i]);
 		if (all)
-			code = grade_all(opts, rules, &paths);
+			code = open_and_grade(opts, rules, &paths);
 	}
 	for (u32 i = 0; i < opts->rule_cnt; i++)
 		ct_rule__clear(&rules[i]);

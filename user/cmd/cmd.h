@@ -48,9 +48,6 @@ void ct_view_help(FILE *out);	/* who opens it (view.c) */
  * on stderr why there is none. */
 char *ct_view__write_beside(const struct ct_export_in *in, const char *trace);
 
-/* Nobody asked for this very file: may it be replaced?  Only if ctrace wrote it (view.c). */
-bool ct_view__may_replace(const char *path);
-
 /* ---- a trace, read (load.c) ---- */
 struct ct_study {
 	struct ct_source *source;
@@ -58,10 +55,11 @@ struct ct_study {
 	struct ct_facts facts;
 };
 /* Opens, builds and judges.  Says what is wrong with the file, on stderr: 0 or -errno; a trace of
- * which a part is missing is read as far as it goes, with a warning. */
-int ct_study__open(struct ct_study *l, const char *path);
+ * which a part is missing is read as far as it goes, with a warning.  opened: may be NULL. */
+struct ct_opened;
+int ct_study__open(struct ct_study *l, const struct ct_opened *opened, const char *path);
 /* The same of a trace that was open before: what is missing in it was said then. */
-int ct_study__open_again(struct ct_study *l, const char *path);
+int ct_study__open_again(struct ct_study *l, const struct ct_opened *opened, const char *path);
 void ct_study__close(struct ct_study *l);
 
 /* ---- several traces (paths.c) ---- */
@@ -75,28 +73,50 @@ void ct_paths__clear(struct ct_paths *paths);
 struct ct_writer {
 	int (*write)(const void *what, FILE *out); /* 0 or -errno; -ECANCELED: and said why */
 	const void *what;
-	bool unasked; /* the user did not name the file: only a regular one is replaced */
+	/* the user did not name the file: only one that this exporter wrote is replaced */
+	const struct ct_exporter *own;
 };
 struct ct_traces {
 	const char *const *at;
 	u32 cnt;
 };
-/* As the caller, whole or not at all; none of the traces is overwritten.  Says what went wrong; 0
- * or -errno. */
+/* As the caller, whole or not at all; no trace is overwritten.  Says what went wrong; 0 or -errno.
+ * A path that stands for a descriptor is written to as that. */
 int ct_export__write(
 	const struct ct_writer *w, const char *path, const struct ct_traces *traces);
+/* Could it be, by what can be known before?  Says why not; 0 or -errno. */
+int ct_export__check(
+	const char *path, const struct ct_traces *traces, const struct ct_exporter *own);
 int ct_export__stdout(const struct ct_writer *w);
 /* --json of a command that compares traces: to its FILE, or to standard output. */
 int ct_export__json_out(
 	const struct ct_opts *opts, const struct ct_writer *w, const struct ct_traces *traces);
-bool ct_export__is_stdout(const char *output); /* -o: "-" or the like */
-/* The same of a trace; `trace` may be NULL. */
+/* "-", "/dev/stdout", "/dev/fd/63" and the like: a descriptor that the caller gave */
+bool ct_export__is_stream(const char *output);
+/* Nobody named this file: is it free, or another of this exporter's? */
+bool ct_export__gives_way(const struct ct_exporter *own, const char *path);
 char *ct_export__default_path(const char *trace, const char *suffix); /* "a.ctrace" -> "a.json" */
+/* The same of a trace; `trace` may be NULL; unasked: the user did not name the file. */
 int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, const char *path,
 	const char *trace, bool unasked);
 /* --json: to its FILE, or else to `out`.  -ECANCELED: it went wrong, and that was said. */
 int ct_export__json(
 	const struct ct_opts *opts, const struct ct_export_in *in, const char *trace, FILE *out);
+
+/* ---- before a trace is read (opened.c) ---- */
+struct ct_opened_file {
+	const char *path;
+	int fd;
+};
+struct ct_opened { /* traces that were opened as root */
+	CT_VEC(struct ct_opened_file) at;
+};
+/* Makes sure of the output (NULL: there is no file; own: as of ct_writer), opens the traces, and
+ * gives up root and more (base/rights.h), for good.  Says what went wrong; 0 or -errno. */
+int ct_opened__begin(struct ct_opened *opened, const struct ct_traces *traces, const char *output,
+	const struct ct_exporter *own);
+int ct_opened__fd(const struct ct_opened *opened, const char *path); /* close() it; -1: not held */
+void ct_opened__end(struct ct_opened *opened);
 
 /* ---- --fail-on (fail_on.c) ---- */
 /* Was one of the findings made that the options name?  Says which, unless quiet. */

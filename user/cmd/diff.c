@@ -16,13 +16,13 @@ struct side {
 
 /* ---- reading ---- */
 
-static int read_side(struct side *s)
+static int read_side(struct side *s, const struct ct_opened *opened)
 {
 	struct ct_study study;
 
 	s->runs = ct_alloc((s->paths.at.cnt + 1) * sizeof(*s->runs));
 	for (u32 i = 0; i < s->paths.at.cnt; i++) {
-		if (ct_study__open(&study, s->paths.at.at[i]))
+		if (ct_study__open(&study, opened, s->paths.at.at[i]))
 			return -EINVAL;
 		ct_profile__compute(&s->runs[i], &study.facts);
 		ct_study__close(&study);
@@ -30,7 +30,7 @@ static int read_side(struct side *s)
 	return 0;
 }
 
-static int open_side(struct side *s, const char *const *words, u32 cnt)
+static int find_side(struct side *s, const char *const *words, u32 cnt)
 {
 	for (u32 i = 0; i < cnt; i++) {
 		int err = ct_paths__add(&s->paths, words[i]);
@@ -38,7 +38,7 @@ static int open_side(struct side *s, const char *const *words, u32 cnt)
 		if (err)
 			return err;
 	}
-	return read_side(s);
+	return 0;
 }
 
 static void clear_side(struct side *s)
@@ -50,27 +50,44 @@ static void clear_side(struct side *s)
 	ct_paths__clear(&s->paths);
 }
 
-static int compare(const struct ct_opts *opts, const struct ct_diff_form *form,
-	const struct side *a, const struct side *b)
+static int compare(struct ct_compared *c, const struct side *a, const struct side *b,
+	const struct ct_traces *traces)
 {
 	struct ct_diff d;
-	const struct ct_compared c = { .opts = opts,
-		.form = form,
-		.in = { .diff = &d,
-			.a_names = (const char *const *)a->paths.at.at,
-			.b_names = (const char *const *)b->paths.at.at } };
+	int err;
+
+	ct_diff__compute(&d, a->runs, a->paths.at.cnt, b->runs, b->paths.at.cnt);
+	c->in = (struct ct_diff_in){ .diff = &d,
+		.a_names = (const char *const *)a->paths.at.at,
+		.b_names = (const char *const *)b->paths.at.at };
+	err = ct_diff_out__write(c, traces);
+	ct_diff__clear(&d);
+	return err;
+}
+
+static int read_and_compare(const struct ct_opts *opts, const struct ct_diff_form *form,
+	struct side *a, struct side *b)
+{
 	u32 a_cnt = a->paths.at.cnt, b_cnt = b->paths.at.cnt;
 	const char **all = ct_alloc((a_cnt + b_cnt) * sizeof(*all));
 	const struct ct_traces traces = { all, a_cnt + b_cnt };
+	struct ct_opened opened = { 0 };
+	struct ct_compared c = { .opts = opts, .form = form, .opened = &opened };
+	const char *newer = b_cnt ? b->paths.at.at[0] : "";
+	char *path = ct_diff_out__path(opts, form, newer, &c.own);
 	int err;
 
+	c.path = path;
 	for (u32 i = 0; i < a_cnt; i++)
 		all[i] = a->paths.at.at[i];
 	for (u32 i = 0; i < b_cnt; i++)
 		all[a_cnt + i] = b->paths.at.at[i];
-	ct_diff__compute(&d, a->runs, a_cnt, b->runs, b_cnt);
-	err = ct_diff_out__write(&c, &traces);
-	ct_diff__clear(&d);
+	err = ct_opened__begin(&opened, &traces, path, c.own);
+	err = err ? err : read_side(a, &opened);
+	err = err ? err : read_side(b, &opened);
+	err = err ? err : compare(&c, a, b, &traces);
+	ct_opened__end(&opened);
+	free(path);
 	free(all);
 	return err;
 }
@@ -86,9 +103,9 @@ int ct_cmd_diff(const struct ct_opts *opts)
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
 	if (!form)
 		return CT_EXIT_FAILED;
-	err = open_side(&a, words, split);
-	err = err ? err : open_side(&b, words + split, opts->word_cnt - split);
-	err = err ? err : compare(opts, form, &a, &b);
+	err = find_side(&a, words, split);
+	err = err ? err : find_side(&b, words + split, opts->word_cnt - split);
+	err = err ? err : read_and_compare(opts, form, &a, &b);
 	clear_side(&a);
 	clear_side(&b);
 	return err ? CT_EXIT_FAILED : 0;

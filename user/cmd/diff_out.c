@@ -22,12 +22,12 @@ static int write_json(const struct ct_compared *c, FILE *out)
 }
 
 /* One after the other: two long traces need not be in memory at once. */
-static int write_run(const char *path, char side, FILE *out)
+static int write_run(const struct ct_compared *c, const char *path, char side, FILE *out)
 {
 	struct ct_study study;
 	int err;
 
-	if (ct_study__open_again(&study, path))
+	if (ct_study__open_again(&study, c->opened, path))
 		return -ECANCELED;
 	const struct ct_export_in in = { .facts = &study.facts, .source = study.source };
 	err = ct_diff_html__run(&in, side, out);
@@ -49,7 +49,7 @@ static int write_others(const struct ct_compared *c, char side, u64 *room, FILE 
 
 		if (i == shown)
 			continue;
-		if (ct_study__open_again(&study, names[i]))
+		if (ct_study__open_again(&study, c->opened, names[i]))
 			return -ECANCELED;
 		const struct ct_export_in in = { .facts = &study.facts, .source = study.source };
 		err = ct_diff_html__other(&in, side, i, room, out);
@@ -64,8 +64,8 @@ static int write_page(const struct ct_compared *c, FILE *out)
 	u64 room = CT_DIFF_HTML_ROOM;
 	int err = ct_diff_html__begin(&c->in, out);
 
-	err = err ? err : write_run(c->in.a_names[ct_diff_html__shown(d, &d->a)], 'a', out);
-	err = err ? err : write_run(c->in.b_names[ct_diff_html__shown(d, &d->b)], 'b', out);
+	err = err ? err : write_run(c, c->in.a_names[ct_diff_html__shown(d, &d->a)], 'a', out);
+	err = err ? err : write_run(c, c->in.b_names[ct_diff_html__shown(d, &d->b)], 'b', out);
 	err = err ? err : write_others(c, 'a', &room, out);
 	err = err ? err : write_others(c, 'b', &room, out);
 	return err ? err : ct_diff_html__end(out);
@@ -88,34 +88,19 @@ static int write_form(const void *what, FILE *out)
 	return c->form->write(c, out);
 }
 
-/* Beside the newer run, under a name that no other command uses; NULL: another's file is there. */
-static char *default_path(const struct ct_diff_form *form, const char *trace)
+/* Without a name, beside the newer run, as no other command calls it. */
+char *ct_diff_out__path(const struct ct_opts *opts, const struct ct_diff_form *form,
+	const char *newer, const struct ct_exporter **own)
 {
-	char *path = ct_export__default_path(trace, form->suffix);
+	const char *named = opts->json_file ? opts->json_file : opts->output;
 
-	if (ct_view__may_replace(path))
-		return path;
-	ct_error("'%s' is there and not by ctrace; name another file with -o", path);
-	free(path);
-	return NULL;
-}
-
-static int write_file(const struct ct_compared *c, const struct ct_traces *traces)
-{
-	const struct ct_opts *opts = c->opts;
-	const struct ct_writer w = { .write = write_form, .what = c, .unasked = !opts->output };
-	char *path;
-	int err;
-
-	if (ct_export__is_stdout(opts->output) || (!opts->output && !c->form->suffix))
-		return ct_export__stdout(&w);
-	path = opts->output ? ct_strdup(opts->output)
-			    : default_path(c->form, c->in.b_names[0]);
-	err = path ? ct_export__write(&w, path, traces) : -EEXIST;
-	if (!err)
-		ct_info("wrote %s", path);
-	free(path);
-	return err;
+	*own = NULL;
+	if (named)
+		return ct_strdup(named);
+	if (!form->suffix)
+		return NULL;
+	*own = ct_exporter__find("html");
+	return ct_export__default_path(newer, form->suffix);
 }
 
 const struct ct_diff_form *ct_diff_out__form(const struct ct_opts *opts)
@@ -131,8 +116,10 @@ const struct ct_diff_form *ct_diff_out__form(const struct ct_opts *opts)
 
 int ct_diff_out__write(const struct ct_compared *c, const struct ct_traces *traces)
 {
-	const struct ct_writer w = { .write = write_form, .what = c };
+	const struct ct_writer w = { .write = write_form, .what = c, .own = c->own };
+	int err = c->path ? ct_export__write(&w, c->path, traces) : ct_export__stdout(&w);
 
-	return c->opts->json_file ? ct_export__json_out(c->opts, &w, traces)
-				  : write_file(c, traces);
+	if (!err && c->path && !c->opts->json_file && !ct_export__is_stream(c->path))
+		ct_info("wrote %s", c->path);
+	return err;
 }

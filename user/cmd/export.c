@@ -4,8 +4,14 @@
  *
  * A file is written under another name beside the wanted one and renamed when it is complete, so
  * that neither a full disk nor Ctrl-C leaves half of one, and an older export stays until the new
- * one is there.  What is no regular file (/dev/null, a FIFO) is written to as it is.  Under sudo
+ * one is there.  What is no regular file (/dev/null, a FIFO) is written to as it is, and so is a
+ * descriptor that the caller gave (-, /dev/stdout, what a shell makes of >(command)).  Under sudo
  * all this is done with the caller's rights.
+ *
+ * What is there already: a symbolic link is not followed, whoever asks, for root would write where
+ * somebody else wants; a trace is not written over, for it cannot be made again.  Any other file
+ * that the user named gives way, as with cc or tar; one that nobody named, only when ctrace wrote
+ * it.  The recording has the same rules, where only a trace gives way (record_output.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -122,13 +128,36 @@ char *ct_export__default_path(const char *trace, const char *suffix)
 	return ct_asprintf("%.*s%s", (int)len, trace, suffix);
 }
 
+/* Why what is there stays, beside errors of the system. */
+#define IS_OWN_TRACE -EEXIST
+#define IS_TRACE -ENOTUNIQ
+#define IS_FOREIGN -EALREADY
+#define IS_NO_FILE -ENOTSUP
+
+static int check_contents(const struct target *t, const struct ct_exporter *own)
+{
+	char head[CT_EXPORT_HEAD];
+	ssize_t len;
+	bool trace;
+	int fd = ct_rights__open_as(&t->user, t->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+	if (fd < 0)
+		return own ? fd : 0; /* may only be written to */
+	trace = ct_source__is_trace(fd);
+	len = pread(fd, head, sizeof(head), 0);
+	close(fd);
+	if (trace)
+		return IS_TRACE;
+	return !own || !len || (len > 0 && ct_exporter__wrote(own, head, len)) ? 0 : IS_FOREIGN;
+}
+
 /* Whether the file at path, if there is one, may be replaced.  *direct: it is no regular file; a
  * FIFO that somebody put where a file is expected would keep us waiting for a reader. */
-static int check_existing(
-	struct target *t, const struct ct_traces *traces, bool unasked, bool *direct)
+static int check_existing(struct target *t, const struct ct_traces *traces,
+	const struct ct_exporter *own, bool *direct)
 {
 	struct stat st, of_trace;
-	int fd;
+	int fd, err;
 
 	*direct = false;
 	if (lstat(t->path, &st))
@@ -140,13 +169,16 @@ static int check_existing(
 	for (u32 i = 0; i < traces->cnt; i++)
 		if (!stat(traces->at[i], &of_trace) && st.st_dev == of_trace.st_dev &&
 			st.st_ino == of_trace.st_ino)
-			return -EEXIST;
+			return IS_OWN_TRACE;
 	*direct = !S_ISREG(st.st_mode);
 	if (*direct)
-		return unasked ? -ENOTSUP : 0;
+		return own ? IS_NO_FILE : 0;
 	t->mode = st.st_mode & 0777;
 	t->uid = st.st_uid;
 	t->gid = st.st_gid;
+	err = check_contents(t, own);
+	if (err)
+		return err;
 	/* a rename asks for rights on the directory alone; a read-only file shall stay */
 	fd = ct_rights__open_as(&t->user, t->path, O_WRONLY | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
@@ -175,15 +207,11 @@ static void hold_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &held, before);
 }
 
-static int open_target(struct target *t, const struct ct_traces *traces, bool unasked)
+static int open_target(struct target *t, bool direct)
 {
 	const char *path = t->path;
-	bool direct;
 	int fd, flags = O_WRONLY | O_NOCTTY;
-	int err = check_existing(t, traces, unasked, &direct);
 
-	if (err)
-		return err;
 	if (!direct) {
 		path = t->temp = temp_path(t->path);
 		flags |= O_CREAT | O_EXCL;
@@ -226,19 +254,91 @@ static bool was_said(int err)
 	return err == -ENOSYS || err == -EOVERFLOW || err == -ECANCELED;
 }
 
-static void explain(const char *path, int err)
+static void explain(const char *path, int err, bool unasked)
 {
+	const char *next = unasked ? "name another place with -o FILE" : "name another file";
+
 	if (was_said(err))
 		return;
-	if (err == -EEXIST)
-		ct_error("'%s' is the trace itself; name another file", path);
+	if (err == IS_OWN_TRACE)
+		ct_error("'%s' is the trace itself; %s", path, next);
+	else if (err == IS_TRACE)
+		ct_error("'%s' is a trace, which could not be made again; %s", path, next);
+	else if (err == IS_FOREIGN)
+		ct_error("'%s' is there and not by ctrace; %s", path, next);
+	else if (err == IS_NO_FILE)
+		ct_error("'%s' is there and is no regular file; %s", path, next);
 	else if (err == -ELOOP)
 		ct_error("'%s' is a symbolic link, which is not followed; name the file itself",
 			path);
-	else if (err == -ENOTSUP)
-		ct_error("'%s' is there and is no regular file; name another file with -o", path);
 	else
-		ct_error("cannot write '%s': %s", path, strerror(-err));
+		ct_error("cannot write '%s': %s; %s", path, strerror(-err), next);
+}
+
+/* ---- descriptors that were given ---- */
+
+static bool is_descriptor(const char *path, int *fd)
+{
+	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+	char *end;
+
+	*fd = !strcmp(path, "/dev/stderr") ? STDERR_FILENO : STDOUT_FILENO;
+	if (!strcmp(path, "-") || !strcmp(path, "/dev/stdout") || !strcmp(path, "/dev/stderr"))
+		return true;
+	for (size_t i = 0; i < CT_COUNT(folders); i++) {
+		size_t len = strlen(folders[i]);
+
+		if (strncmp(path, folders[i], len) || !strchr("0123456789", path[len]))
+			continue;
+		*fd = (int)strtoul(path + len, &end, 10);
+		return end > path + len && !*end && *fd >= 0;
+	}
+	return false;
+}
+
+bool ct_export__is_stream(const char *output)
+{
+	int fd;
+
+	return output && is_descriptor(output, &fd);
+}
+
+/* Those that ctrace opens itself are closed at exec: nobody can have given them. */
+static int check_descriptor(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags < 0 || (fd > STDERR_FILENO && (flags & FD_CLOEXEC)) ? -EBADF : 0;
+}
+
+static int write_to_descriptor(const struct ct_writer *w, int fd, const char *path)
+{
+	struct sink sink;
+	FILE *out;
+	int err = check_descriptor(fd);
+
+	if (!err) {
+		fflush(stdout);
+		out = open_sink(&sink, fd);
+		err = out ? w->write(w->what, out) : -errno;
+		if (out)
+			err = close_sink(&sink, out, err);
+	}
+	if (err && !was_said(err))
+		ct_error("cannot write to %s: %s",
+			fd == STDOUT_FILENO ? "standard output" : path, strerror(-err));
+	return err;
+}
+
+/* ---- files ---- */
+
+static int take_user(struct target *t)
+{
+	int err = ct_rights__caller(&t->user);
+
+	if (err)
+		ct_error("SUDO_UID and SUDO_GID do not name the user who called; unset them");
+	return err;
 }
 
 int ct_export__write(
@@ -246,22 +346,69 @@ int ct_export__write(
 {
 	struct target t = { .path = (char *)path };
 	void (*limit)(int);
-	int err = ct_rights__caller(&t.user);
+	bool direct;
+	int fd, err;
 
-	if (err) {
-		ct_error("SUDO_UID and SUDO_GID do not name the user who called; unset them");
+	if (is_descriptor(path, &fd))
+		return write_to_descriptor(w, fd, path);
+	err = take_user(&t);
+	if (err)
 		return err;
-	}
 	limit = signal(SIGXFSZ, SIG_IGN); /* told by write(2) instead */
-	err = open_target(&t, traces, w->unasked);
+	err = check_existing(&t, traces, w->own, &direct);
+	err = err ? err : open_target(&t, direct);
 	if (!err)
 		err = w->write(w->what, t.file);
 	err = close_target(&t, err);
 	signal(SIGXFSZ, limit);
 	if (err)
-		explain(path, err);
+		explain(path, err, w->own != NULL);
 	ct_rights__clear(&t.user);
 	return err;
+}
+
+/* By making the file and taking it away: nothing else tells of read-only file systems, quotas and
+ * missing rights alike.  Not so what is no file: opening a FIFO is an event for its reader. */
+int ct_export__check(
+	const char *path, const struct ct_traces *traces, const struct ct_exporter *own)
+{
+	struct target t = { .path = (char *)path };
+	bool direct;
+	int fd, err;
+
+	if (is_descriptor(path, &fd)) {
+		err = check_descriptor(fd);
+		if (err)
+			ct_error("cannot write to %s: %s", path, strerror(-err));
+		return err;
+	}
+	err = take_user(&t);
+	if (err)
+		return err;
+	err = check_existing(&t, traces, own, &direct);
+	if (!err && !direct) {
+		err = open_target(&t, direct);
+		err = close_target(&t, err ? err : -ECANCELED);
+		err = err == -ECANCELED ? 0 : err;
+	}
+	if (err)
+		explain(path, err, own != NULL);
+	ct_rights__clear(&t.user);
+	return err;
+}
+
+bool ct_export__gives_way(const struct ct_exporter *own, const char *path)
+{
+	struct target t = { .path = (char *)path };
+	const struct ct_traces none = { 0 };
+	bool direct;
+	int err;
+
+	if (ct_rights__caller(&t.user))
+		return true; /* who writes says what is wrong */
+	err = check_existing(&t, &none, own, &direct);
+	ct_rights__clear(&t.user);
+	return err != -ELOOP && err != IS_TRACE && err != IS_FOREIGN && err != IS_NO_FILE;
 }
 
 struct exported {
@@ -280,7 +427,7 @@ int ct_export__file(const struct ct_exporter *e, const struct ct_export_in *in, 
 	const char *trace, bool unasked)
 {
 	const struct exported x = { e, in };
-	const struct ct_writer w = { write_exported, &x, unasked };
+	const struct ct_writer w = { write_exported, &x, unasked ? e : NULL };
 	const struct ct_traces traces = { &trace, trace != NULL };
 
 	return ct_export__write(&w, path, &traces);
@@ -296,65 +443,44 @@ int ct_export__json(
 	return e->write(in, out);
 }
 
-bool ct_export__is_stdout(const char *output)
-{
-	return output && (!strcmp(output, "-") || !strcmp(output, "/dev/stdout"));
-}
-
 int ct_export__stdout(const struct ct_writer *w)
 {
-	struct sink sink;
-	FILE *out;
-	int err;
-
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
-	fflush(stdout);
-	out = open_sink(&sink, STDOUT_FILENO);
-	err = out ? w->write(w->what, out) : -errno;
-	if (out)
-		err = close_sink(&sink, out, err);
-	if (err && !was_said(err))
-		ct_error("cannot write to standard output: %s", strerror(-err));
-	return err;
+	return write_to_descriptor(w, STDOUT_FILENO, "-");
 }
 
 int ct_export__json_out(
 	const struct ct_opts *opts, const struct ct_writer *w, const struct ct_traces *traces)
 {
-	if (opts->json_file && !ct_export__is_stdout(opts->json_file))
-		return ct_export__write(w, opts->json_file, traces);
-	return ct_export__stdout(w);
-}
-
-static int export_study(
-	const struct ct_exporter *e, const struct ct_study *l, const struct ct_opts *opts)
-{
-	const struct ct_export_in in = { .facts = &l->facts, .source = l->source };
-	const struct exported x = { e, &in };
-	const struct ct_writer w = { .write = write_exported, .what = &x };
-	char *path;
-	int err;
-
-	if (ct_export__is_stdout(opts->output))
-		return ct_export__stdout(&w);
-	path = opts->output ? ct_strdup(opts->output)
-			    : ct_export__default_path(opts->trace, e->suffix);
-	err = ct_export__file(e, &in, path, opts->trace, !opts->output);
-	if (!err)
-		ct_info("wrote %s", path);
-	free(path);
-	return err;
+	return opts->json_file ? ct_export__write(w, opts->json_file, traces)
+			       : ct_export__stdout(w);
 }
 
 int ct_cmd_export(const struct ct_opts *opts)
 {
 	const struct ct_exporter *e = pick_exporter(opts);
+	const struct ct_traces traces = { &opts->trace, 1 };
+	struct ct_opened opened = { 0 };
 	struct ct_study l;
+	char *path;
 	int err;
 
-	if (!e || ct_study__open(&l, opts->trace))
+	if (!e)
 		return CT_EXIT_FAILED;
-	err = export_study(e, &l, opts);
-	ct_study__close(&l);
+	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
+	path = opts->output ? ct_strdup(opts->output)
+			    : ct_export__default_path(opts->trace, e->suffix);
+	err = ct_opened__begin(&opened, &traces, path, opts->output ? NULL : e);
+	err = err ? err : ct_study__open(&l, &opened, opts->trace);
+	if (!err) {
+		const struct ct_export_in in = { .facts = &l.facts, .source = l.source };
+
+		err = ct_export__file(e, &in, path, opts->trace, !opts->output);
+		ct_study__close(&l);
+	}
+	if (!err && !ct_export__is_stream(path))
+		ct_info("wrote %s", path);
+	ct_opened__end(&opened);
+	free(path);
 	return err ? CT_EXIT_FAILED : 0;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/aside.h"
@@ -166,6 +167,32 @@ out:
 		f->older_fd = -1;
 	}
 	free(join);
+	return err;
+}
+
+bool ct_flight__older_is_larger(const struct ct_flight *f, int fd)
+{
+	struct stat older, newer;
+
+	return f->older_fd >= 0 && !fstat(f->older_fd, &older) && !fstat(fd, &newer) &&
+	       older.st_size > newer.st_size;
+}
+
+int ct_flight__swap(struct ct_flight *f, const struct ct_user *user, const char *path, int *fd)
+{
+	char *part = ct_asprintf("%s" PART, path), *aside = ct_asprintf("%s" JOIN, path);
+	int older = f->older_fd, err = ct_rights__rename_as(user, path, aside);
+
+	if (!err) {
+		err = ct_rights__rename_as(user, part, path);
+		ct_rights__rename_as(user, aside, err ? path : part);
+	}
+	if (!err) {
+		f->older_fd = *fd;
+		*fd = older;
+	}
+	free(aside);
+	free(part);
 	return err;
 }
 

@@ -27,7 +27,11 @@ int ct_flight__turn(struct ct_flight *f, const struct ct_user *user, const char 
  * run->start_ns and run->dropped_ns are set. */
 int ct_flight__join(struct ct_flight *f, const struct ct_user *user, const char *path, int *fd,
 	struct ct_writer **w, struct ct_run *run);
-/* After that, when nothing could be written to the newest: the older one becomes path and *fd.
+/* After that: does the older one hold more than the newest, in fd?  And: the older one becomes path
+ * and *fd, the newest path.part.  0 or -errno: then nothing has changed. */
+bool ct_flight__older_is_larger(const struct ct_flight *f, int fd);
+int ct_flight__swap(struct ct_flight *f, const struct ct_user *user, const char *path, int *fd);
+/* After it, too, when nothing could be written to the newest: the older one becomes path and *fd.
  * 0 or -errno; -ENOENT: there is none. */
 int ct_flight__fall_back(
 	struct ct_flight *f, const struct ct_user *user, const char *path, int *fd);

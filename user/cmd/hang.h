@@ -37,9 +37,4 @@ struct ct_watcher;
 void ct_locks__name(struct ct_symbolizer *sym, struct ct_names *names, const struct ct_model *m,
 	const struct ct_watcher *watch);
 
-/* From here on this process reads the symbols of a program, whose files are whatever somebody put
- * there, with libraries that are large: it ends when it takes more than that, or too much memory.
- * wall_s 0: somebody waits for it who can end it. */
-void ct_names__limit(u32 cpu_s, u32 wall_s);
-
 #endif

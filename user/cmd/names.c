@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names for the locks of a model, which only the symbolizer of its processes can give, and for the
- * variables that were watched; and what reading a program's symbols may cost.
+ * variables that were watched.
  */
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include "capture/watch.h"
 #include "cmd/hang.h"
 
@@ -63,30 +60,4 @@ void ct_locks__name(struct ct_symbolizer *sym, struct ct_names *names, const str
 		name_watch(sym, names, m, watch);
 	if (names->addrs.cnt)
 		qsort(names->addrs.at, names->addrs.cnt, sizeof(*names->addrs.at), by_address);
-}
-
-#define BYTES_MAX (8ull << 30)
-
-/* No more than half the machine, which has other things to do. */
-static u64 bytes_allowed(void)
-{
-	u64 half = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE) / 2;
-
-	return half < BYTES_MAX ? half : BYTES_MAX;
-}
-
-void ct_names__limit(u32 cpu_s, u32 wall_s)
-{
-	const struct rlimit cpu = { cpu_s, cpu_s };
-	const struct rlimit memory = { bytes_allowed(), bytes_allowed() };
-	const struct rlimit none = { 0, 0 };
-
-	setrlimit(RLIMIT_CPU, &cpu);
-	setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
-	setrlimit(RLIMIT_AS, &memory);
-#else
-	(void)memory;
-#endif
-	alarm(wall_s);
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "base/rights.h"
 #include "cmd/hang.h"
 #include "cmd/record_int.h"
@@ -49,8 +50,8 @@ static int print_json(struct recording *r, const struct ct_export_in *in)
 {
 	int err;
 
-	if (!r->opts->json_file && !r->run.attached && record_stdout_size() > r->out_size &&
-		r->out_size >= 0)
+	if ((!r->opts->json_file || ct_export__is_stream(r->opts->json_file)) &&
+		!r->run.attached && record_stdout_size() > r->out_size && r->out_size >= 0)
 		ct_warn("the program's own output stands before the JSON; --json=FILE keeps them "
 			"apart");
 	err = ct_export__json(r->opts, in, r->path, stdout);
@@ -105,13 +106,13 @@ static void write_page(
 
 /* The recording is read back from its file, through the same door as any trace; what could not be
  * written for lack of space is missing here, too, and said. */
-static struct ct_source *read_back(const struct recording *r, bool say)
+static struct ct_source *read_back(const struct recording *r, int fd, bool say)
 {
 	struct ct_source *source;
 	char self[64], *why = NULL;
 	int err;
 
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", r->fd);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	err = ct_source__open(&source, self, &why);
 	if (err && say) {
 		/* "PATH: WHY", of a path that only this process knows */
@@ -138,7 +139,7 @@ static void name_and_write_end(struct recording *r)
 	struct ct_model *m;
 
 	name_stacks(r);
-	source = read_back(r, false); /* read_whole() says it */
+	source = read_back(r, r->fd, false); /* read_whole() says it */
 	if (source) {
 		m = ct_model__build(source, r->names);
 		ct_locks__name(r->sym, r->names, m, r->watch);
@@ -148,19 +149,6 @@ static void name_and_write_end(struct recording *r)
 	if (r->run.redacted)
 		ct_names__redact(r->names);
 	write_end(r);
-}
-
-static const char *what_ended(int status)
-{
-	if (!WIFSIGNALED(status))
-		return "it took too much memory";
-	switch (WTERMSIG(status)) {
-	case SIGALRM:
-	case SIGXCPU:
-	case SIGKILL:
-		return "it took too long";
-	}
-	return strsignal(WTERMSIG(status));
 }
 
 /* In a process of its own.  When that fails, what it wrote is taken back, and the trace ends
@@ -174,7 +162,7 @@ static void finish_file(struct recording *r)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		ct_names__limit(NAMING_CPU_S, NAMING_WALL_S);
+		ct_limit__reading(NAMING_CPU_S, NAMING_WALL_S);
 		name_and_write_end(r);
 		_exit(0);
 	}
@@ -184,7 +172,7 @@ static void finish_file(struct recording *r)
 	if (pid > 0 && !status)
 		return;
 	ct_warn("cannot name the places where threads waited: reading the program's symbols failed "
-		"(%s)", pid < 0 ? strerror(errno) : what_ended(status));
+		"(%s)", pid < 0 ? strerror(errno) : ct_limit__what_ended(status));
 	if (ftruncate(r->fd, end) || lseek(r->fd, end, SEEK_SET) < 0)
 		ct_debug("cannot take back what was written: %s", strerror(errno));
 	write_end(r);
@@ -202,7 +190,7 @@ static bool is_asked_for(const struct recording *r)
 /* --max-size: nothing of the newest half could be written; is there an older one? */
 static bool fall_back(struct recording *r)
 {
-	if (ct_flight__fall_back(&r->flight, &r->user, r->path, &r->fd))
+	if (r->shows_older || ct_flight__fall_back(&r->flight, &r->user, r->path, &r->fd))
 		return false;
 	r->join_err = 0;
 	ct_warn("there was no room for the newest half of the recording; '%s' holds the older one",
@@ -210,18 +198,30 @@ static bool fall_back(struct recording *r)
 	return true;
 }
 
+/* Halves that cannot be joined, as a rule for lack of room, both stay; the one that holds more is
+ * what is reported. */
 static void join_and_name(struct recording *r)
 {
+	bool older;
+
 	r->join_err = ct_flight__join(&r->flight, &r->user, r->path, &r->fd, &r->writer, &r->run);
+	older = r->join_err && ct_flight__older_is_larger(&r->flight, r->fd);
 	finish_file(r);
+	r->shows_older = older && !ct_flight__swap(&r->flight, &r->user, r->path, &r->fd);
 }
 
 /* Only when it is certain that it stays so: fall_back(). */
 static void say_not_joined(const struct recording *r)
 {
-	if (r->join_err)
+	const char *why = strerror(-r->join_err);
+
+	if (r->shows_older)
+		ct_error("cannot join the two halves of '%s': %s; it holds the older one, which "
+			 "tells more; the newer one is in '%s.part'",
+			r->path, why, r->path);
+	else if (r->join_err)
 		ct_error("cannot join the two halves of '%s': %s; the older one is in '%s.part'",
-			r->path, strerror(-r->join_err), r->path);
+			r->path, why, r->path);
 }
 
 /* What the file holds by now; NULL: said, and r->lost. */
@@ -230,61 +230,85 @@ static struct ct_source *read_whole(struct recording *r)
 	struct ct_source *source;
 
 	record_keep_output(r);
-	source = r->lost ? NULL : read_back(r, true);
+	source = r->lost ? NULL : read_back(r, r->fd, true);
 	r->lost = !source;
 	r->finished = source != NULL;
 	r->wrote_badly |= source && !ct_source__complete(source);
 	return source;
 }
 
-/* What it means is worked out once, for the report, for --fail-on and for the page.  The model that
- * names were made by (name_and_write_end) is not this one: it says which addresses are locks, and
- * what they are called says, in turn, what a wait there is for. */
-void record_finish_trace(struct recording *r)
-{
+/* What the recording means is worked out once, for the report, for --fail-on and for the page. */
+struct outcome {
 	struct ct_source *source;
-	struct ct_facts facts;
+	struct ct_source *named; /* has the names, when source has none; else NULL */
 	struct ct_model *m;
-	int code;
+};
 
-	if (r->writer) {
-		join_and_name(r);
-	} else if (!fall_back(r)) { /* said when it could not be begun */
-		r->lost = true;
-		return;
+/* The older half of two has no names; the newer one's are those of both, if they found room. */
+static struct ct_source *read_names(const struct recording *r)
+{
+	struct ct_source *newer = r->shows_older ? read_back(r, r->flight.older_fd, false) : NULL;
+
+	if (newer && !ct_source__complete(newer)) {
+		ct_source__free(newer);
+		newer = NULL;
 	}
-	source = read_whole(r);
-	if (!source) {
+	return newer;
+}
+
+/* The model that names were made by (name_and_write_end) is not this one: it says which addresses
+ * are locks, and what they are called says, in turn, what a wait there is for. */
+static void build(const struct recording *r, struct outcome *o)
+{
+	o->named = read_names(r);
+	o->m = ct_model__build(
+		o->source, ct_source__names(o->named ? o->named : o->source));
+}
+
+static void clear_outcome(struct outcome *o)
+{
+	if (o->m)
+		ct_model__free(o->m);
+	ct_source__free(o->source);
+	ct_source__free(o->named);
+	*o = (struct outcome){ 0 };
+}
+
+/* false: there is nothing to be reported, and that was said, or nobody asks. */
+static bool work_out(struct recording *r, struct outcome *o)
+{
+	o->source = read_whole(r);
+	if (!o->source || !is_asked_for(r)) {
 		say_not_joined(r);
-		return;
+		if (o->source)
+			warn_of_let_go(r);
+		return false;
 	}
-	if (!is_asked_for(r)) {
-		say_not_joined(r);
-		warn_of_let_go(r);
-		ct_source__free(source);
-		return;
-	}
-	m = ct_model__build(source, ct_source__names(source));
-	if (!m->event_cnt && r->wrote_badly && fall_back(r)) {
-		ct_model__free(m);
-		ct_source__free(source);
-		source = read_whole(r);
-		if (!source)
-			return;
-		m = ct_model__build(source, ct_source__names(source));
+	build(r, o);
+	if (!o->m->event_cnt && r->wrote_badly && fall_back(r)) {
+		clear_outcome(o);
+		o->source = read_whole(r);
+		if (!o->source)
+			return false;
+		build(r, o);
 	}
 	say_not_joined(r);
-	if (!m->event_cnt && r->wrote_badly) {
-		ct_error("nothing of the recording is in '%s': there was no room for it%s; name "
-			 "another place with -o FILE",
-			r->path, r->opts->json ? ", and no JSON is written" : "");
-		r->lost = true;
-		ct_model__free(m);
-		ct_source__free(source);
-		return;
-	}
-	ct_facts__compute(&facts, m);
-	print_report(r, source, &facts);
+	if (o->m->event_cnt || !r->wrote_badly)
+		return true;
+	ct_error("nothing of the recording is in '%s': there was no room for it%s; name another "
+		 "place with -o FILE",
+		r->path, r->opts->json ? ", and no JSON is written" : "");
+	r->lost = true;
+	return false;
+}
+
+static void tell(struct recording *r, const struct outcome *o)
+{
+	struct ct_facts facts;
+	int code;
+
+	ct_facts__compute(&facts, o->m);
+	print_report(r, o->source, &facts);
 	if (r->watch && ct_watcher__seed(r->watch) && !r->opts->in_series)
 		ct_info("shaken with seed %llu: %llu lost updates",
 			(unsigned long long)ct_watcher__seed(r->watch),
@@ -296,8 +320,21 @@ void record_finish_trace(struct recording *r)
 		ct_info("the trace is in %s%s%s ('%s report %s' shows this again)", r->path,
 			r->previous ? ", the one before it in " : "",
 			r->previous ? r->previous : "", program_invocation_name, r->path);
-	write_page(r, source, &facts);
+	write_page(r, o->source, &facts);
 	ct_facts__clear(&facts);
-	ct_model__free(m);
-	ct_source__free(source);
+}
+
+void record_finish_trace(struct recording *r)
+{
+	struct outcome o = { 0 };
+
+	if (r->writer) {
+		join_and_name(r);
+	} else if (!fall_back(r)) { /* said when it could not be begun */
+		r->lost = true;
+		return;
+	}
+	if (work_out(r, &o))
+		tell(r, &o);
+	clear_outcome(&o);
 }

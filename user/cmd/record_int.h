@@ -43,6 +43,7 @@ struct recording {
 	int nice, policy;
 	struct sched_param priority;
 	int join_err;	  /* of the two halves that --max-size keeps; not said yet */
+	bool shows_older; /* of them: it holds more, and is the trace; the newer one is path.part */
 	bool lost;	  /* nothing of the recording is left anywhere */
 	u32 let_go;	  /* programs that got more rights and ran on, unrecorded */
 	off_t out_size;	  /* of standard output when the program was let go; -1: no file */

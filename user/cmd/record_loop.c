@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "base/rights.h"
 #include "cmd/hang.h"
 #include "cmd/record_int.h"
@@ -90,7 +91,7 @@ static bool tell_suspicion(struct recording *r, const struct ct_suspicion *s)
 	ct_look__stacks(&look, r->sym, &stack_id);
 	if (record_give_up_rights(r, 0))
 		return false;
-	ct_names__limit(LOOK_CPU_S, LOOK_WALL_S);
+	ct_limit__reading(LOOK_CPU_S, LOOK_WALL_S);
 	return !ct_verdict__make(&v, &look, r->sym, r->run.start_ns) &&
 	       ct_verdict__tell(&v, s->tid, r->run.attached);
 }

@@ -82,7 +82,7 @@ static int refuse_output(struct recording *r, const char *why)
 
 int record_open_output(struct recording *r)
 {
-	if (ct_export__is_stdout(r->opts->output)) {
+	if (ct_export__is_stream(r->opts->output)) {
 		ct_error("a recording needs a file, so not '-o %s'; --json and 'ctrace export' "
 			 "write to standard output",
 			r->opts->output);

@@ -247,7 +247,7 @@ struct sched_request {
  * A late collector loses events.  Niceness alone counts only within its own session
  * (sched_autogroup): beside a busy one of somebody else it got no CPU for up to 1.3 s.  So it may
  * have half a CPU in each 10 ms before all others (SCHED_DEADLINE; GRUB gives it what is left over,
- * too), of which it takes 1 to 3 %.  After the fork: the program keeps its own priority.  Where
+ * too), of which it takes 1 or 2 %.  After the fork: the program keeps its own priority.  Where
  * that is refused (a caller that is bound to some CPUs, a container), niceness must do, and the
  * rings.
  *

@@ -23,11 +23,16 @@ static int write_report(const struct ct_study *l, const struct ct_opts *opts)
 
 int ct_cmd_report(const struct ct_opts *opts)
 {
+	const struct ct_traces traces = { &opts->trace, 1 };
+	struct ct_opened opened = { 0 };
 	struct ct_study l;
 	int err, code;
 
 	signal(SIGPIPE, SIG_DFL); /* `| head`: end quietly, whatever our caller had set */
-	if (ct_study__open(&l, opts->trace))
+	err = ct_opened__begin(&opened, &traces, opts->json_file, NULL);
+	err = err ? err : ct_study__open(&l, &opened, opts->trace);
+	ct_opened__end(&opened);
+	if (err)
 		return CT_EXIT_FAILED;
 	err = write_report(&l, opts);
 	if (!err && fflush(stdout))

@@ -71,11 +71,23 @@ static void clear(struct recording *r)
 		close(r->fd);
 }
 
+/* Before anything runs: a run may be long, and not be made again. */
+static int check_json(struct recording *r)
+{
+	const struct ct_traces traces = { (const char *const *)&r->path, 1 };
+	const char *file = r->opts->json_file;
+	int err = file ? ct_export__check(file, &traces, NULL) : 0;
+
+	if (err)
+		record_discard_output(r);
+	return err;
+}
+
 static int run_recording(struct recording *r)
 {
 	int code;
 
-	if (record_open_session(r) || record_open_output(r))
+	if (record_open_session(r) || record_open_output(r) || check_json(r))
 		return CT_EXIT_FAILED;
 	record_open_signals(r);
 	r->sym = ct_symbolizer__new();

@@ -279,7 +279,7 @@ static void sum_up(struct series *s)
 	if (!s->opts->as_root && ct_rights__give_up(&s->user))
 		ct_debug("cannot give up root: %s", strerror(errno));
 	for (u32 i = 0; i < s->paths.cnt; i++) {
-		if (ct_study__open(&study, s->paths.at[i])) {
+		if (ct_study__open(&study, NULL, s->paths.at[i])) {
 			s->failed = true;
 			s->code = CT_EXIT_FAILED;
 			goto out;
@@ -303,10 +303,15 @@ out:
 int ct_record__series(const struct ct_opts *opts)
 {
 	struct series s = { .opts = opts };
+	const struct ct_traces none = { 0 };
 	int code;
 
 	if (ct_rights__caller(&s.user)) {
 		ct_error("SUDO_UID and SUDO_GID hold no user: unset them, or call ctrace by sudo");
+		return CT_EXIT_FAILED;
+	}
+	if (opts->json_file && ct_export__check(opts->json_file, &none, NULL)) {
+		ct_rights__clear(&s.user);
 		return CT_EXIT_FAILED;
 	}
 	open_signals(&s);

@@ -29,50 +29,17 @@ void ct_view_help(FILE *out)
 
 /* ---- beside a recording ---- */
 
-/* Nobody asked for this very file, so what is there stays unless ctrace wrote it. */
-static bool may_replace(const struct ct_user *user, const char *path)
-{
-	static const char sign[] = "<meta name=\"generator\" content=\"ctrace\">";
-	char head[512];
-	struct stat st;
-	ssize_t len;
-	int fd = ct_rights__open_as(user, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
-
-	if (fd < 0)
-		return fd == -ENOENT;
-	len = fstat(fd, &st) || !S_ISREG(st.st_mode) ? -1 : read(fd, head, sizeof(head));
-	close(fd);
-	return len == 0 || (len > 0 && memmem(head, len, sign, strlen(sign)));
-}
-
-bool ct_view__may_replace(const char *path)
-{
-	struct ct_user user;
-	bool may = !ct_rights__caller(&user);
-
-	if (!may)
-		return true; /* who writes says what is wrong */
-	may = may_replace(&user, path);
-	ct_rights__clear(&user);
-	return may;
-}
-
 char *ct_view__write_beside(const struct ct_export_in *in, const char *trace)
 {
 	const struct ct_exporter *e = ct_exporter__find("html");
 	char *path = ct_export__default_path(trace, e->suffix);
-	struct ct_user user;
-	int err = ct_html__present() ? ct_rights__caller(&user) : -ENOSYS;
+	int err = ct_html__present() ? 0 : -ENOSYS;
 
-	if (!err) {
-		if (may_replace(&user, path)) {
-			err = ct_export__file(e, in, path, trace, true);
-		} else {
-			err = -EEXIST;
-			ct_warn("no page was written: '%s' is there and not by ctrace", path);
-		}
-		ct_rights__clear(&user);
+	if (!err && !ct_export__gives_way(e, path)) {
+		ct_warn("no page was written: '%s' is there and not by ctrace", path);
+		err = -EEXIST;
 	}
+	err = err ? err : ct_export__file(e, in, path, trace, true);
 	if (!err)
 		return path;
 	free(path);
@@ -163,26 +130,56 @@ static void show(const struct ct_opts *opts, const char *path)
 	free(whole);
 }
 
+static int write_page(const struct ct_opts *opts, const char *path)
+{
+	const struct ct_exporter *e = ct_exporter__find("html");
+	const struct ct_traces traces = { &opts->trace, 1 };
+	struct ct_opened opened = { 0 };
+	struct ct_study l;
+	int err = ct_opened__begin(&opened, &traces, path, opts->output ? NULL : e);
+
+	err = err ? err : ct_study__open(&l, &opened, opts->trace);
+	if (!err) {
+		const struct ct_export_in in = { .facts = &l.facts, .source = l.source };
+
+		err = ct_export__file(e, &in, path, opts->trace, !opts->output);
+		ct_study__close(&l);
+	}
+	ct_opened__end(&opened);
+	return err;
+}
+
+/* In a process of its own: what reads a trace gives up more than a browser can do without. */
+static int write_page_apart(const struct ct_opts *opts, const char *path)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		int err = write_page(opts, path);
+
+		fflush(NULL);
+		_exit(err ? CT_EXIT_FAILED : 0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0)
+		ct_error("cannot write the page: %s", strerror(errno));
+	else if (WIFSIGNALED(status))
+		ct_error("cannot write the page: %s", strsignal(WTERMSIG(status)));
+	return pid < 0 || status ? -EIO : 0;
+}
+
 int ct_cmd_view(const struct ct_opts *opts)
 {
 	const struct ct_exporter *e = ct_exporter__find("html");
-	struct ct_study l;
-	char *path;
-	int err;
+	char *path = opts->output ? ct_strdup(opts->output)
+				  : ct_export__default_path(opts->trace, e->suffix);
+	int err = write_page_apart(opts, path);
 
-	if (ct_study__open(&l, opts->trace))
-		return CT_EXIT_FAILED;
-	const struct ct_export_in in = { .facts = &l.facts, .source = l.source };
-	path = opts->output ? ct_strdup(opts->output)
-			    : ct_export__default_path(opts->trace, e->suffix);
-	if (!opts->output && !ct_view__may_replace(path)) {
-		ct_error("'%s' is there and not by ctrace: name another place with -o FILE", path);
-		err = -EEXIST;
-	} else {
-		err = ct_export__file(e, &in, path, opts->trace, !opts->output);
-	}
-	ct_study__close(&l);
-	if (!err)
+	if (!err && !ct_export__is_stream(path))
 		show(opts, path);
 	free(path);
 	return err ? CT_EXIT_FAILED : 0;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "cmd/hang.h"
 
 #define THREADS_MAX 20 /* shown one by one */
@@ -73,7 +74,7 @@ static int judge(struct ct_look *look, struct ct_verdict *v, u32 pid)
 	if (!err) {
 		ct_look__stacks(look, sym, &stack_id);
 		give_up_root(pid);
-		ct_names__limit(NAMING_CPU_S, 0);
+		ct_limit__reading(NAMING_CPU_S, 0);
 		err = ct_verdict__make(v, look, sym, look->start_ns);
 	}
 	ct_symbolizer__free(sym);
@@ -339,8 +340,11 @@ int ct_cmd_why(const struct ct_opts *opts)
 {
 	struct ct_verdict v = { 0 };
 	struct ct_look look;
+	const struct ct_traces none = { 0 };
 	int err, code = CT_EXIT_FAILED;
 
+	if (opts->json_file && ct_export__check(opts->json_file, &none, NULL))
+		return code;
 	err = ct_look__closely(&look, &opts->pid, 1, true);
 	err = err ? err : judge(&look, &v, opts->pid);
 	if (err) {

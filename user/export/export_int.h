@@ -27,6 +27,9 @@ char *ct_utf8_repair(const char *s);
 int ct_json_bytes(const char *bytes, size_t size, void *out);
 
 const char *ct_thread_name(const struct ct_model *m, u32 thread_idx); /* "" when it has none */
+u32 *ct_thread_names(const struct ct_model *m); /* [string id]: how many are called so; free() it */
+/* A name that no other thread has, by those counts; the page has the same rule; free() it. */
+char *ct_thread_label(const struct ct_model *m, const u32 *name_cnt, u32 thread_idx);
 /* How a watched variable is shared; setter: who set it late, if somebody did; free() it. */
 char *ct_watch_words(const struct ct_model *m, const struct ct_shared *v, const char *setter);
 const char *ct_process_name(const struct ct_model *m, u32 process_idx);

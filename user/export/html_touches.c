@@ -111,18 +111,13 @@ static json_t *spans(const struct ct_model *m, const struct ct_watched *w)
 	return list;
 }
 
-/* As the page calls it: with its tid when its name is that of others, too. */
 static char *name_thread(const struct ct_model *m, u32 thread)
 {
-	const char *name = ct_thread_name(m, thread);
-	u32 cnt = 0;
+	u32 *name_cnt = ct_thread_names(m);
+	char *name = ct_thread_label(m, name_cnt, thread);
 
-	for (u32 i = 0; i < m->threads.cnt; i++)
-		cnt += !strcmp(ct_thread_name(m, i), name);
-	if (!name[strspn(name, " ")])
-		return ct_asprintf("thread %" PRIu32, m->threads.at[thread].tid);
-	return cnt < 2 ? ct_strdup(name)
-		       : ct_asprintf("%s %" PRIu32, name, m->threads.at[thread].tid);
+	free(name_cnt);
+	return name;
 }
 
 static json_t *words(const struct ct_model *m, const struct ct_shared *v)

@@ -5,6 +5,7 @@
  * format.
  */
 #include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "export_int.h"
@@ -78,6 +79,25 @@ const char *ct_thread_name(const struct ct_model *m, u32 thread_idx)
 	if (thread_idx >= m->threads.cnt)
 		return "";
 	return ct_strtab__get(m->strings, m->threads.at[thread_idx].name);
+}
+
+u32 *ct_thread_names(const struct ct_model *m)
+{
+	u32 *name_cnt = ct_alloc(ct_strtab__count(m->strings) * sizeof(*name_cnt));
+
+	for (u32 i = 0; i < m->threads.cnt; i++)
+		name_cnt[m->threads.at[i].name]++;
+	return name_cnt;
+}
+
+char *ct_thread_label(const struct ct_model *m, const u32 *name_cnt, u32 thread_idx)
+{
+	const struct ct_thread *t = &m->threads.at[thread_idx];
+	const char *name = ct_thread_name(m, thread_idx);
+
+	if (!name[strspn(name, " ")])
+		return ct_asprintf("thread %" PRIu32, t->tid);
+	return name_cnt[t->name] < 2 ? ct_strdup(name) : ct_asprintf("%s %" PRIu32, name, t->tid);
 }
 
 const char *ct_process_name(const struct ct_model *m, u32 process_idx)

@@ -33,16 +33,11 @@ void ct_report__heading(struct ct_report *r, const char *title)
 
 char *ct_report__thread(const struct ct_report *r, u32 thread_idx)
 {
-	const struct ct_thread *t = &r->m->threads.at[thread_idx];
-	const char *raw = ct_thread_name(r->m, thread_idx);
-	if (!raw[strspn(raw, " ")])
-		return ct_asprintf("thread %" PRIu32, t->tid);
+	char *raw = ct_thread_label(r->m, r->name_cnt, thread_idx);
 	char *name = ct_page__safe(&r->page, raw);
-	if (r->name_cnt[t->name] < 2)
-		return name;
-	char *told_apart = ct_asprintf("%s %" PRIu32, name, t->tid);
-	free(name);
-	return told_apart;
+
+	free(raw);
+	return name;
 }
 
 char *ct_report__place(const struct ct_report *r, u32 frame)
@@ -599,9 +594,7 @@ int ct_report__write(const struct ct_facts *facts, const struct ct_report_opts *
 		.verbose = opts->verbose,
 		.lossy = facts->m->lost_events > 0,
 	};
-	r.name_cnt = ct_alloc(ct_strtab__count(facts->m->strings) * sizeof(*r.name_cnt));
-	for (u32 i = 0; i < facts->m->threads.cnt; i++)
-		r.name_cnt[facts->m->threads.at[i].name]++;
+	r.name_cnt = ct_thread_names(facts->m);
 	write_run(&r);
 	write_labels(&r);
 	write_cuts(&r);

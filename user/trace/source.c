@@ -41,28 +41,21 @@ static int explain(char **why, const char *path, int err, const char *text)
 	return err;
 }
 
-static int open_file(const char *path, struct stat *st, char **why)
+/* A regular file with something in it; fd stays the caller's. */
+static int look_at_file(int fd, const char *path, struct stat *st, char **why)
 {
-	/* O_NONBLOCK: a FIFO that nobody writes to must not hang the open. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, st)) {
-		int err = -errno;
-		if (fd >= 0)
-			close(fd);
-		return explain(why, path, err, strerror(-err));
-	}
 	int err = 0;
 	const char *text = NULL;
-	if (S_ISDIR(st->st_mode))
+
+	if (fstat(fd, st))
+		err = -errno, text = strerror(errno);
+	else if (S_ISDIR(st->st_mode))
 		err = -EISDIR, text = "is a directory, not a trace";
 	else if (!S_ISREG(st->st_mode))
 		err = -EPROTO, text = "is not a regular file, so not a trace";
 	else if (!st->st_size)
 		err = -ENODATA, text = "is empty: nothing was recorded";
-	if (!err)
-		return fd;
-	close(fd);
-	return explain(why, path, err, text);
+	return err ? explain(why, path, err, text) : 0;
 }
 
 /* Blank or printable from the start; bytes beyond ASCII may be UTF-8 in a comment. */
@@ -141,14 +134,15 @@ static int open_by_look(
 	return err;
 }
 
-int ct_source__open(struct ct_source **out, const char *path, char **why)
+int ct_source__open_fd(struct ct_source **out, int fd, const char *path, char **why)
 {
 	struct stat st;
 	char *text = NULL;
 	struct ct_source *s = NULL;
-	int fd = open_file(path, &st, &text);
-	int err = fd < 0 ? fd : 0;
-	if (!err) {
+	int err = look_at_file(fd, path, &st, &text);
+	if (err) {
+		close(fd);
+	} else {
 		s = ct_alloc(sizeof(*s));
 		s->owner = st.st_uid;
 		err = open_by_look(s, fd, &st, path, &text);
@@ -163,6 +157,30 @@ int ct_source__open(struct ct_source **out, const char *path, char **why)
 	else
 		free(text);
 	return err;
+}
+
+int ct_source__open_file(const char *path)
+{
+	/* O_NONBLOCK: a FIFO that nobody writes to must not hang the open. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int ct_source__open(struct ct_source **out, const char *path, char **why)
+{
+	char *text = NULL;
+	int fd = ct_source__open_file(path);
+
+	if (fd >= 0)
+		return ct_source__open_fd(out, fd, path, why);
+	explain(&text, path, fd, strerror(-fd));
+	*out = NULL;
+	if (why)
+		*why = text;
+	else
+		free(text);
+	return fd;
 }
 
 const struct ct_event *ct_source__next(struct ct_source *s)

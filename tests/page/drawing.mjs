@@ -208,6 +208,43 @@ async function arrows(browser, file) {
 	await shut(page);
 }
 
+// Two threads that wake each other 1000 times: how many arrows cross the gap between their lanes.
+async function crowdOfArrows(browser) {
+	const lines = ['run argv=./p pid=100 start=0 end=80_000_000 cpus=2 futex=switch', 'syscall 202 futex'];
+	for (const tid of [101, 102]) lines.push(`0 0 task_new ${tid} tgid=100 flags=found prio=120`);
+	lines.push('0 0 task_name 101 name=ann', '0 0 task_name 102 name=bob', '0 0 switch 0 next=101');
+	for (let i = 0; i < 2000; i++) {
+		const [t, me, cpu] = [i * 40_000 + 1000, 101 + (i % 2), i % 2];
+		lines.push(`${t + 14_000} ${cpu} waking ${203 - me} waker=${me} nr=futex`);
+		lines.push(`${t + 15_000} ${cpu} block ${me} state=S nr=futex arg0=0x6000 arg1=0x80`);
+		lines.push(`${t + 20_000} ${1 - cpu} switch 0 next=${203 - me}`);
+	}
+	const file = makePage(writeTrace('dense', [...lines, 'end', ''].join('\n')));
+	const page = await openAt(browser, file, 0, 80 * MS);
+	const crossings = (fits) =>
+		until(async () => {
+			const row = (await pixels(page, GUTTER, BOB - 1, page.room, 1)).map((px) => Math.max(...px) < 225);
+			return row.filter((on, x) => on && !row[x - 1]).length;
+		}, fits);
+	equal('many wake-ups: nothing selected, no arrow', await crossings((n) => n === 0), 0);
+	await page.evaluate(() => {
+		location.hash = `${location.hash}&s=0,1000`;
+	});
+	const whole = await crossings((n) => n > 12);
+	// a stretch is 110 to 220 px wide, and both ways have one in each; the selected slice has two at most
+	const stretches = Math.ceil(page.room / 110) + 1;
+	check('zoomed out: few arrows for 2000 wake-ups', whole > 12 && whole <= 2 * stretches + 2, whole);
+	const white = await until(
+		async () => (await pixels(page, GUTTER, BOB + 5, page.room, 12)).filter((px) => near(px, WHITE)).length,
+		(n) => n > 300,
+	);
+	check('each with its number, on white', white > 300, white);
+	await look(page, 40.001 * MS, 40.401 * MS);
+	const near10 = await crossings((n) => n >= 9 && n <= 11);
+	check('zoomed in: one for each of ten', near10 >= 9 && near10 <= 11, near10);
+	await shut(page);
+}
+
 async function selection(browser, file) {
 	const page = await openAt(browser, file, 0, 40 * MS);
 	const edge = (t) => [t * MS, BOB, 15, 3];
@@ -299,6 +336,7 @@ await run(async (browser) => {
 	await strips(browser, file);
 	await shares(browser);
 	await arrows(browser, file);
+	await crowdOfArrows(browser);
 	await selection(browser, file);
 	await criticalPath(browser);
 	await losses(browser);

@@ -3,6 +3,7 @@
 // The timeline as an element: its canvas, the pointer on it, and its scrolling.  Drawing is in draw/.
 import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { drawArrows } from '../draw/arrows';
 import { css, makeTiles, type Palette } from '../draw/colours';
 import { paintTrack, type Raster } from '../draw/lanes';
 import { drawEnd } from '../draw/end';
@@ -155,7 +156,7 @@ class Painter {
 		overlay.drawLosses(scene);
 		overlay.drawCuts(scene);
 		if (store.path.value) overlay.drawPath(scene);
-		if (selected) overlay.drawArrows(scene, selected.thread);
+		if (selected) drawArrows(scene, selected);
 		overlay.drawSelection(scene, selected);
 		drawTouched(scene, store.touch.value, provenBy(store));
 		g.restore();

@@ -13,6 +13,7 @@ import { Findings } from './findings';
 import { FlameGraph } from './flame';
 import { WaitGraph } from './graph';
 import { Help } from './help';
+import { Later } from './later';
 import { Notes, type Original } from './notes';
 import { Search } from './search';
 import { Strips } from './strip';
@@ -212,7 +213,9 @@ export function App({
 				{said}
 			</p>
 			<Details store={store} />
-			<Tabs store={store} original={original} />
+			<Later>
+				<Tabs store={store} original={original} />
+			</Later>
 			<Search store={store} />
 			<Help store={store} />
 		</>

@@ -82,8 +82,14 @@ export function Help({ store, two = false }: { store: Store; two?: boolean }) {
 					))}
 				</tbody>
 			</table>
-			<p class="dim">
+			<p>
+				With fingers, in the timeline: a tap selects, one finger moves it, two zoom; a finger that rests, then
+				moves, marks a stretch. In the strip above it a finger moves the part in view.
+			</p>
+			<p>
 				With the pointer: click selects, drag marks a stretch, Shift and drag moves, Ctrl and wheel zooms.
+			</p>
+			<p class="dim">
 				This page is one file and sends nothing anywhere; it can be mailed or handed in.
 			</p>
 		</div>

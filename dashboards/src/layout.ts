@@ -2,7 +2,7 @@
 //
 // Pure: which lanes there are, in what order and where.  A new kind of lane is a kind here, a painter in draw/
 // and words in ui/timeline.tsx.
-import type { Model } from './model';
+import { lockOrder, type Model } from './model';
 import { variableName, variableOrder } from './touches';
 
 export type LaneKind = 'head' | 'thread' | 'variable' | 'lock' | 'cpu';
@@ -41,20 +41,13 @@ function blockedOf(model: Model, thread: number): number {
 function sortThreads(model: Model, threads: number[], by: SortBy): number[] {
 	const rows = model.data.meta.summary.threads;
 	const names = model.threadNames;
+	const blocked = by === 'blocked' ? new Map(threads.map((t) => [t, blockedOf(model, t)])) : new Map<number, number>();
 	const compare: Record<SortBy, (a: number, b: number) => number> = {
 		start: (a, b) => rows[a].start_ns - rows[b].start_ns || a - b,
 		name: (a, b) => names[a].localeCompare(names[b], 'en', { numeric: true }) || a - b,
-		blocked: (a, b) => blockedOf(model, b) - blockedOf(model, a) || a - b,
+		blocked: (a, b) => (blocked.get(b) ?? 0) - (blocked.get(a) ?? 0) || a - b,
 	};
 	return threads.sort(compare[by]);
-}
-
-export function lockOrder(model: Model): number[] {
-	const { locks } = model.data.meta;
-	return locks
-		.map((_, l) => l)
-		.filter((l) => model.waitsOfLock[l].length > 0 && locks[l][2] !== 'join')
-		.sort((a, b) => locks[b][6] - locks[a][6] || a - b);
 }
 
 export function makeLanes(model: Model, order: Order): Lane[] {
@@ -74,7 +67,9 @@ export function makeLanes(model: Model, order: Order): Lane[] {
 	model.threads.forEach((_, t) => {
 		if (!fits(model.threadNames[t]) || (order.only?.threads.size && !order.only.threads.has(t))) return;
 		const process = meta.threads[t][0];
-		byProcess.set(process, [...(byProcess.get(process) ?? []), t]);
+		const others = byProcess.get(process);
+		if (others) others.push(t);
+		else byProcess.set(process, [t]);
 	});
 	for (const [process, threads] of [...byProcess].sort((a, b) => a[0] - b[0])) {
 		const [pid, name] = meta.processes[process] ?? [0, ''];
@@ -91,7 +86,7 @@ export function makeLanes(model: Model, order: Order): Lane[] {
 			variables.length > VARIABLES_SHOWN ? `Watched (${VARIABLES_SHOWN} of ${variables.length})` : 'Watched variables',
 		);
 	for (const v of variables.slice(0, VARIABLES_SHOWN)) add('variable', v, variableName(model, v));
-	const locks = lockOrder(model).filter((l) => !order.only?.locks.size || order.only.locks.has(l));
+	const locks = lockOrder(meta, model.waitsOfLock).filter((l) => !order.only?.locks.size || order.only.locks.has(l));
 	if (locks.length)
 		add('head', -1, locks.length > LOCKS_SHOWN ? `Locks (the ${LOCKS_SHOWN} waited for most)` : 'Locks');
 	for (const l of locks.slice(0, LOCKS_SHOWN)) add('lock', l, meta.locks[l][1]);

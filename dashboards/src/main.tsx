@@ -9,6 +9,7 @@ import { App } from './ui/app';
 import { startComparison } from './ui/compare';
 import { paletteOf } from './ui/dark';
 import { listenKeys } from './ui/keys';
+import { whenIdle } from './ui/later';
 import { keepLink } from './ui/link';
 import { keepOriginal, readNotes } from './ui/notes';
 import { isComparison } from './unpack';
@@ -25,6 +26,9 @@ function sayWhatIsWrong(app: HTMLElement, error: unknown): void {
 		app,
 	);
 }
+
+// What follows is a task of its own, so that neither it nor what came before blocks the page for long.
+const nextTask = () => new Promise((done) => setTimeout(done));
 
 async function start(app: HTMLElement): Promise<void> {
 	const original = keepOriginal();
@@ -60,6 +64,7 @@ async function start(app: HTMLElement): Promise<void> {
 	const { model, lanes, texts } = reading;
 	original.parts = [{ name: null, texts }];
 	const notes = readNotes();
+	await nextTask();
 	if (sketch.store) setModel(sketch.store, model);
 	const store = sketch.store ?? show(model);
 	store.notes.value = notes || store.notes.value;
@@ -70,7 +75,8 @@ async function start(app: HTMLElement): Promise<void> {
 	} catch (error) {
 		store.said.value = error instanceof Error ? error.message : String(error);
 	}
-	dataset.whole = now();
+	const whole = now();
+	whenIdle(() => (dataset.whole = whole)); // tables are there by then, too
 }
 
 // The same script is the worker that reads the data.

@@ -58,6 +58,14 @@ export const LOCK_WORDS = [
 	'waited for, nobody known to hold it',
 ];
 
+// The locks that have lanes, the one waited for longest first.  That a thread is joined is no lock.
+export function lockOrder({ locks }: Meta, waitsOfLock: Int32Array[]): number[] {
+	return locks
+		.map((_, l) => l)
+		.filter((l) => waitsOfLock[l].length > 0 && locks[l][2] !== 'join')
+		.sort((a, b) => locks[b][6] - locks[a][6] || a - b);
+}
+
 export interface LockLane extends Track {
 	holder: Int32Array; // -1: not known
 	waiters: Uint16Array;
@@ -368,7 +376,7 @@ function takeParts(data: Data, waitsOfLock: Int32Array[]): Parts {
 	});
 	return {
 		end,
-		locks: new Map(waitsOfLock.map((list, lock) => [lock, partsOf(list, lock)])),
+		locks: new Map(lockOrder(meta, waitsOfLock).map((lock) => [lock, partsOf(waitsOfLock[lock], lock)])),
 		runs: collectRuns(data, meta.states.indexOf('running')),
 	};
 }
@@ -417,12 +425,13 @@ const emptyLane = (): LockLane => ({
 });
 
 function modelOf(data: Data, threads: Track[], waitsOfLock: Int32Array[]): Model {
+	const none = emptyLane();
 	return {
 		data,
 		waitsOfLock,
 		threads,
 		overview: overviewOf(threads, data.end),
-		locks: data.meta.locks.map(emptyLane),
+		locks: data.meta.locks.map(() => none),
 		cpus: [],
 		cpuNumbers: [],
 		threadNames: threadNames(data.meta.summary.threads),

@@ -146,18 +146,39 @@ export interface Proof {
 
 type WaitTest = (lock: number, frame: number, thread: number) => boolean;
 
-function longestWait(model: Model, fits: WaitTest): number {
+// `limit`, ns: longer ones are not what is looked for.
+function longestWait(model: Model, fits: WaitTest, limit = Infinity): number {
 	const { kind, kinds, thread, start, end, n } = model.data.waits;
 	const { lock, frame } = kinds;
 	let best = -1;
 	let most = -1;
 	for (let w = 0; w < n; w++) {
 		const k = kind[w];
-		if (end[w] - start[w] <= most || thread[w] < 0 || !fits(lock[k], frame[k], thread[w])) continue;
+		const ns = end[w] - start[w];
+		if (ns <= most || ns > limit || thread[w] < 0 || !fits(lock[k], frame[k], thread[w])) continue;
 		best = w;
-		most = end[w] - start[w];
+		most = ns;
 	}
 	return best;
+}
+
+// What these findings say is that there are many waits of a kind: one that stands out proves nothing.
+const MANY = ['waiting-not-overlapped', 'switch-storm'];
+const STEPS = 8; // sizes that are told apart, to a doubling
+const OUTLIER = 1.25; // times the wait that has as much waiting in shorter ones as in longer ones
+
+function outlierFrom(model: Model, fits: WaitTest): number {
+	const { kind, kinds, thread, start, end, n } = model.data.waits;
+	const bySize = new Float64Array(STEPS * 64);
+	for (let w = 0; w < n; w++) {
+		const k = kind[w];
+		const ns = end[w] - start[w];
+		if (ns >= 1 && thread[w] >= 0 && fits(kinds.lock[k], kinds.frame[k], thread[w]))
+			bySize[Math.floor(STEPS * Math.log2(ns))] += ns;
+	}
+	let rest = bySize.reduce((sum, ns) => sum + ns, 0) / 2;
+	const size = bySize.findIndex((ns) => (rest -= ns) < 0);
+	return size < 0 ? Infinity : OUTLIER * 2 ** ((size + 1) / STEPS);
 }
 
 function ofWait(model: Model, w: number): Proof {
@@ -168,6 +189,12 @@ function ofWait(model: Model, w: number): Proof {
 		thread,
 		slice: sliceAt(model, thread, waits.start[w]),
 	};
+}
+
+// With the ones before and after it.
+function withNeighbours({ t0, t1 }: Range, end: number): Range {
+	const room = 2 * (t1 - t0);
+	return { t0: Math.max(0, t0 - room), t1: Math.min(end, t1 + room) };
 }
 
 function longestRun(model: Model, threads: number[]): Proof | null {
@@ -203,8 +230,12 @@ export function proofOf(model: Model, finding: number): Proof {
 		(_, frame) => frames.has(frame),
 	];
 	for (const test of tests) {
-		const w = locks.size || frames.size ? longestWait(model, test) : -1;
-		if (w >= 0) return ofWait(model, w);
+		if (!locks.size && !frames.size) break;
+		const many = MANY.includes(row.id);
+		const w = longestWait(model, test, many ? outlierFrom(model, test) : Infinity);
+		if (w < 0) continue;
+		const proof = ofWait(model, w);
+		return many ? { ...proof, range: withNeighbours(proof.range, end) } : proof;
 	}
 	const whole: Proof = { range: { t0: 0, t1: end }, thread: about.threads[0] ?? -1, slice: -1 };
 	if (row.id === 'imbalance' || row.id === 'serialized' || row.id === 'oversubscribed') return whole;

@@ -231,7 +231,8 @@ export function readTouches(extra: Extra, meta: Meta): Touches {
 	const threads = meta.threads.length;
 	if (!extra.has('AHOW')) {
 		const none = emptyTouches(0);
-		none.byThread = group(none, none.thread, threads);
+		// one and the same: it is handed over once
+		none.byThread = new Array<TouchList>(threads).fill(group(none, none.thread, 1)[0]);
 		none.byVariable = group(none, none.variable, meta.summary?.watch?.length ?? 0);
 		return none;
 	}

@@ -4,6 +4,7 @@
 // worker, which gets the texts of the data elements as they come and gives back the model.  Where there are
 // no workers it is read in place.
 import { DataReader, Slices, Waits, type Data } from './load';
+import type { Meta } from './meta';
 import {
 	beginModel,
 	joinLanes,
@@ -20,6 +21,7 @@ import { NO_DATA, takeElements, Unpacker } from './unpack';
 
 type Question = { text: string } | { end: true; helped: boolean } | { merge: Parts };
 type Answer =
+	| { meta: string } // of the models that follow, as JSON: a page takes that over in a third of the time
 	| { sketch: Model }
 	| { parts: Parts } // for the helper
 	| { model: Model }
@@ -35,17 +37,63 @@ async function readInPlace(texts: string[]): Promise<Model> {
 	return Object.assign(model, joinLanes(model, [mergeLanes(parts)]));
 }
 
-// All memory behind typed arrays in a value: it is handed over, not copied.
-function buffersIn(value: unknown, found = new Set<ArrayBuffer>()): Set<ArrayBuffer> {
-	if (ArrayBuffer.isView(value)) found.add(value.buffer as ArrayBuffer);
-	else if (value instanceof Map || Array.isArray(value)) for (const v of value.values()) buffersIn(v, found);
-	else if (value && typeof value === 'object')
-		for (const [key, v] of Object.entries(value)) if (key !== 'meta') buffersIn(v, found);
-	return found;
+type Numbers = Uint8Array | Float64Array; // and the like
+
+// Calls `take` for each array of numbers in a value, with how to put another one into its place.
+function eachArray(
+	value: unknown,
+	take: (array: Numbers, put: (other: Numbers) => void) => void,
+	seen = new Set<unknown>(),
+): void {
+	if (!value || typeof value !== 'object' || seen.has(value)) return;
+	seen.add(value);
+	const look = (part: unknown, put: (other: Numbers) => void) => {
+		if (ArrayBuffer.isView(part)) take(part as Numbers, put);
+		else eachArray(part, take, seen);
+	};
+	if (value instanceof Map) for (const [key, part] of value) look(part, (other) => value.set(key, other));
+	else if (Array.isArray(value)) value.forEach((part, i) => look(part, (other) => (value[i] = other)));
+	else
+		for (const [key, part] of Object.entries(value))
+			if (key !== 'meta') look(part, (other) => Object.assign(value, { [key]: other }));
+}
+
+const SMALL = 4096; // bytes
+
+// Puts small arrays into one piece of memory: of thousands of threads and locks there are ten times as many
+// pieces, and to take them over one by one would block the page for a tenth of a second.
+function pack(value: unknown): void {
+	const places = new Map<Numbers, { at: number; puts: ((other: Numbers) => void)[] }>();
+	let size = 0;
+	eachArray(value, (array, put) => {
+		if (array.buffer.byteLength > SMALL) return;
+		const known = places.get(array);
+		if (known) known.puts.push(put);
+		else {
+			places.set(array, { at: size, puts: [put] });
+			size += (array.byteLength + 7) & ~7;
+		}
+	});
+	const memory = new ArrayBuffer(size);
+	for (const [array, { at, puts }] of places) {
+		const make = array.constructor as new (memory: ArrayBuffer, at: number, n: number) => Numbers;
+		const moved = new make(memory, at, array.length);
+		moved.set(array);
+		for (const put of puts) put(moved);
+	}
+}
+
+// All memory behind the arrays in a value: it is handed over, not copied.
+function buffersIn(value: unknown): ArrayBuffer[] {
+	const found = new Set<ArrayBuffer>();
+	pack(value);
+	eachArray(value, (array) => found.add(array.buffer as ArrayBuffer));
+	return [...found];
 }
 
 // What came over is plain objects: methods are given back to them.
-function revive(model: Model): Model {
+function revive(model: Model, meta: Meta): Model {
+	model.data.meta = meta;
 	for (const s of model.data.slices) Object.setPrototypeOf(s, Slices.prototype);
 	Object.setPrototypeOf(model.data.waits, Waits.prototype);
 	return model;
@@ -58,12 +106,18 @@ export function serve(): void {
 		onmessage: (event: MessageEvent<Question>) => void;
 		postMessage: (answer: Answer, handOver?: Transferable[]) => void;
 	};
-	const say = (answer: Answer) => scope.postMessage(answer, [...buffersIn(Object.values(answer))]);
+	const say = (answer: Answer) => scope.postMessage(answer, buffersIn(answer));
 	const fail = (error: unknown) => {
 		const wrong =
 			error instanceof DataError ? error.message : `The page could not be read: ${String(error)}`;
 		// what an array that cannot be had throws
 		scope.postMessage({ wrong, memory: error instanceof RangeError });
+	};
+	let told = false; // the description
+	const sayModel = (name: 'sketch' | 'model', { data, ...rest }: Model) => {
+		if (!told) say({ meta: JSON.stringify(data.meta) });
+		told = true;
+		say({ [name]: { ...rest, data: { ...data, meta: null } } } as unknown as Answer);
 	};
 	const makeModel = (data: Data, helped: boolean) => {
 		let mine: Parts | null = null;
@@ -72,10 +126,10 @@ export function serve(): void {
 			mine = kept;
 			if (given) say({ parts: given });
 		});
-		say({ model });
+		sayModel('model', model);
 		if (mine) say({ lanes: mergeLanes(mine) });
 	};
-	const reader = new DataReader(({ meta, sketches }) => say({ sketch: sketchModel(meta, sketches) }));
+	const reader = new DataReader(({ meta, sketches }) => sayModel('sketch', sketchModel(meta, sketches)));
 	let unpacker: Unpacker | null = null;
 	scope.onmessage = ({ data: asked }) => {
 		try {
@@ -166,12 +220,14 @@ export async function readModel(
 	const texts: string[] = [];
 	let helper: Asked | null = null;
 	let long = false;
+	let meta: Meta | null = null;
 	const reader = ask((answer) => {
-		if ('sketch' in answer) {
-			onSketch(revive(answer.sketch));
+		if ('meta' in answer) meta = JSON.parse(answer.meta) as Meta;
+		else if ('sketch' in answer) {
+			onSketch(revive(answer.sketch, meta as unknown as Meta));
 			long = true;
 		} else if ('parts' in answer)
-			helper?.worker.postMessage({ merge: answer.parts } satisfies Question, [...buffersIn(answer.parts)]);
+			helper?.worker.postMessage({ merge: answer.parts } satisfies Question, buffersIn(answer.parts));
 		else return false;
 		return true;
 	});
@@ -189,7 +245,7 @@ export async function readModel(
 	reader?.worker.postMessage({ end: true, helped: helper !== null } satisfies Question);
 	const got = (await reader?.answers.next()) ?? null; // null: it may be all right in place
 	if (got && 'model' in got) {
-		const model = revive(got.model);
+		const model = revive(got.model, meta as unknown as Meta);
 		return { model, lanes: nextLanes(model, all()), texts };
 	}
 	stop();

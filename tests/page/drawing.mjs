@@ -208,6 +208,43 @@ async function arrows(browser, file) {
 	await shut(page);
 }
 
+// Two threads that wake each other 1000 times: how many arrows cross the gap between their lanes.
+async function crowdOfArrows(browser) {
+	const lines = ['run argv=./p pid=100 start=0 end=80_000_000 cpus=2 futex=switch', 'syscall 202 futex'];
+	for (const tid of [101, 102]) lines.push(`0 0 task_new ${tid} tgid=100 flags=found prio=120`);
+	lines.push('0 0 task_name 101 name=ann', '0 0 task_name 102 name=bob', '0 0 switch 0 next=101');
+	for (let i = 0; i < 2000; i++) {
+		const [t, me, cpu] = [i * 40_000 + 1000, 101 + (i % 2), i % 2];
+		lines.push(`${t + 14_000} ${cpu} waking ${203 - me} waker=${me} nr=futex`);
+		lines.push(`${t + 15_000} ${cpu} block ${me} state=S nr=futex arg0=0x6000 arg1=0x80`);
+		lines.push(`${t + 20_000} ${1 - cpu} switch 0 next=${203 - me}`);
+	}
+	const file = makePage(writeTrace('dense', [...lines, 'end', ''].join('\n')));
+	const page = await openAt(browser, file, 0, 80 * MS);
+	const crossings = (fits) =>
+		until(async () => {
+			const row = (await pixels(page, GUTTER, BOB - 1, page.room, 1)).map((px) => Math.max(...px) < 225);
+			return row.filter((on, x) => on && !row[x - 1]).length;
+		}, fits);
+	equal('many wake-ups: nothing selected, no arrow', await crossings((n) => n === 0), 0);
+	await page.evaluate(() => {
+		location.hash = `${location.hash}&s=0,1000`;
+	});
+	const whole = await crossings((n) => n > 12);
+	// a stretch is 110 to 220 px wide, and both ways have one in each; the selected slice has two at most
+	const stretches = Math.ceil(page.room / 110) + 1;
+	check('zoomed out: few arrows for 2000 wake-ups', whole > 12 && whole <= 2 * stretches + 2, whole);
+	const white = await until(
+		async () => (await pixels(page, GUTTER, BOB + 5, page.room, 12)).filter((px) => near(px, WHITE)).length,
+		(n) => n > 300,
+	);
+	check('each with its number, on white', white > 300, white);
+	await look(page, 40.001 * MS, 40.401 * MS);
+	const near10 = await crossings((n) => n >= 9 && n <= 11);
+	check('zoomed in: one for each of ten', near10 >= 9 && near10 <= 11, near10);
+	await shut(page);
+}
+
 async function selection(browser, file) {
 	const page = await openAt(browser, file, 0, 40 * MS);
 	const edge = (t) => [t * MS, BOB, 15, 3];
@@ -291,6 +328,168 @@ async function lit(browser) {
 	await shut(page);
 }
 
+// Three threads, told apart by what they do at 30 ms: "b" is there from the start on and waits for a lock for ever
+// from 20 ms on, "a10" runs from 5 ms on, "a9" has no CPU from 9 to 20 ms and sleeps in the end.
+function orders() {
+	const lines = ['run argv=./p pid=100 start=0 end=40_000_000 cpus=2 futex=switch'];
+	lines.push('syscall 202 futex', 'syscall 230 clock_nanosleep');
+	lines.push('0 0 task_new 101 tgid=100 flags=found prio=120', '0 0 task_name 101 name=b', '0 0 switch 0 next=101');
+	const born = (at, tid, name) =>
+		lines.push(`${at} 0 task_new ${tid} tgid=100 parent=101 prio=120`, `${at} 0 task_name ${tid} name=${name}`);
+	born(5_000_000, 102, 'a10');
+	lines.push('5_001_000 1 switch 0 next=102');
+	born(9_000_000, 103, 'a9');
+	lines.push('20_000_000 0 block 101 state=S nr=futex arg0=0x6000 arg1=0x80 arg2=2 owner=102');
+	lines.push('20_001_000 0 switch 0 next=103', '38_000_000 0 block 103 state=S nr=clock_nanosleep', 'end', '');
+	return makePage(writeTrace('orders', lines.join('\n')));
+}
+
+// Which thread each of the first lanes shows: at 30 ms b waits, both others run; at 15 ms a9 waits for a CPU.
+async function orderOnScreen(page, n) {
+	const seen = [];
+	for (let lane = 0; lane < n; lane++) {
+		const of = async (ms) => (await pixels(page, xOf(page, ms * MS), threadY(lane) + BARE, 1, 1))[0];
+		const [first, second] = [await of(15), await of(30)];
+		if (isOf(LOCK)(second)) seen.push('b');
+		else if (isOf(RUNNABLE)(first)) seen.push('a9');
+		else if (isOf(RUNNING)(first) && isOf(RUNNING)(second)) seen.push('a10');
+		else seen.push(`? ${first} ${second}`);
+	}
+	return seen.join(' ');
+}
+
+// Order and filter are seen in the lanes: which thread is where, and that others go.
+async function arranged(browser) {
+	const page = await openAt(browser, orders(), 0, 40 * MS);
+	const shows = async (name, wanted) => {
+		const n = wanted.split(' ').length;
+		equal(name, await until(() => orderOnScreen(page, n), (seen) => seen === wanted), wanted);
+	};
+	const height = () => page.evaluate(() => document.querySelector('.lanes').scrollHeight);
+	const order = page.locator('.time select');
+	await shows('by start: as they came', 'b a10 a9');
+	await order.selectOption('name');
+	await shows('by name: numbers in names count as numbers', 'a9 a10 b');
+	await order.selectOption('blocked');
+	await shows('by time blocked: who waited most is first', 'b a9 a10');
+	await order.selectOption('start');
+	await shows('and by start again', 'b a10 a9');
+	const all = await height();
+	const filter = page.locator('.time input[type=text]');
+	await filter.fill('A1');
+	await shows('filter: the one that is named so', 'a10');
+	equal('the lanes of the others are gone', await until(height, (h) => h === all - 2 * LANE), all - 2 * LANE);
+	await filter.fill('a');
+	await shows('a part of a name is enough', 'a10 a9');
+	await order.selectOption('name');
+	await shows('the order is for those', 'a9 a10');
+	await filter.fill('');
+	await shows('nothing in it: all are back', 'a9 a10 b');
+	equal('as high as before', await height(), all);
+	await shut(page);
+}
+
+// The strip above moves the part in view to where the pointer is, the length stays.
+async function minimap(browser, file) {
+	const page = await openAt(browser, file, 0, 20 * MS);
+	const box = await page.locator('.map').boundingBox();
+	const at = (ms) => [box.x + GUTTER + (ms / 120) * (box.width - GUTTER), box.y + 12];
+	const frame = async (t) => {
+		page.view = [0, 120 * MS]; // which the minimap shows
+		const n = await counted(page, t * MS, 6, 5, 12, isDark, (got) => got >= 12, '.map');
+		check(`its frame has an edge at ${t} ms`, n >= 12, n);
+	};
+	const shows = async (name, t0, t1) => {
+		const near2 = (v) => v && Math.abs(v[0] - t0 * MS) < 0.3 * MS && Math.abs(v[1] - t1 * MS) < 0.3 * MS;
+		const view = await until(async () => {
+			const hash = await page.evaluate(() => location.hash);
+			return /t=(\d+),(\d+)/.exec(hash)?.slice(1).map(Number);
+		}, near2);
+		check(`${name}: ${t0} to ${t1} ms are in view`, near2(view), view);
+		await frame(t0);
+		await frame(t1);
+		page.view = [t0 * MS, t1 * MS];
+	};
+	await isAll(page, 'at first bob runs at 2 ms', 2 * MS, BOB + BARE, RUNNING);
+	await page.mouse.move(...at(50));
+	await page.mouse.down();
+	await shows('the minimap pressed', 40, 60);
+	await isAll(page, 'and bob waits there, at 45 ms', 45 * MS, BOB + BARE, LOCK);
+	await isAll(page, 'and runs at 51.5 ms', 51.5 * MS, BOB + BARE, RUNNING);
+	await page.mouse.move(...at(70));
+	await page.mouse.move(...at(90));
+	await shows('dragged', 80, 100);
+	await isAll(page, 'and ann waits there, at 90 ms', 90 * MS, ANN + BARE, LOCK);
+	await page.mouse.move(...at(200));
+	await shows('dragged over its end', 100, 120);
+	await page.mouse.up();
+	await page.mouse.move(...at(30));
+	await isAll(page, 'let go: bob runs at 112 ms, whatever the pointer does', 112 * MS, BOB + BARE, RUNNING);
+	await shut(page);
+}
+
+// tests/traces/find_lost.ctt: at 29 us anna writes, access 11; her access before is at 28 us.
+async function rings(browser) {
+	const page = await openAt(browser, makePage('find_lost'), 24_000, 34_000);
+	const T = 29_000;
+	const middle = (lane) => RULER + HEAD + (lane + 1) * (LANE + 15) - 8.5; // of the accesses of a lane
+	const left = T - (7.5 * 10_000) / page.room; // on its right stands what it wrote
+	const anna = [
+		[left, middle(0) - 2, 3, 4],
+		[T, middle(0) - 9, 5, 4],
+		[T, middle(0) + 5, 5, 4],
+	];
+	const variable = [left, middle(1) + HEAD + LANE + 15 - 2, 3, 4];
+	await hasInk(page, 'an access has a mark', T, middle(0) - 5, 11, 10, { least: 20, what: (px) => px[0] < 225 });
+	for (const at of [...anna, variable]) await hasNone(page, 'and no ring', ...at);
+	await page.evaluate(() => {
+		location.hash = `${location.hash}&a=11`;
+	});
+	for (const at of anna) await hasInk(page, 'selected, it has a ring', ...at, { least: 4 });
+	await hasInk(page, "and one in the variable's lane", ...variable, { least: 4 });
+	await page.keyboard.press('Escape');
+	for (const at of [...anna, variable]) await hasNone(page, 'Escape takes it away', ...at);
+	await shut(page);
+}
+
+// Marks at each 20 ms of 120 ms, and a time beside them; none where the lanes are not.
+async function ruler(browser, file) {
+	const page = await openAt(browser, file, 0, 120 * MS);
+	const dim = (px) => Math.max(...px) < 235;
+	for (const ms of [20, 60, 100]) {
+		await hasInk(page, `the ruler: a mark at ${ms} ms`, ms * MS, RULER - 7, 3, 6, { least: 6, what: dim });
+		await hasInk(page, 'with its time', ms * MS + (20 / page.room) * 120 * MS, 6, 34, 12, { least: 30, what: dim });
+	}
+	await hasNone(page, 'and none between', 50 * MS, RULER - 7, 9, 6, { what: dim });
+	await look(page, 40 * MS, 80 * MS);
+	await hasInk(page, 'it goes along with the view', 50 * MS, RULER - 7, 3, 6, { least: 6, what: dim });
+	await shut(page);
+}
+
+// The same places in the dark: states keep their colours, paper and lanes do not.
+async function dark(browser, file) {
+	const page = await open(browser, file, { hash: '#t=0,120000000', scheme: 'dark' });
+	page.view = [0, 120 * MS];
+	page.room = (await page.evaluate(() => document.querySelector('.lanes canvas').clientWidth)) - GUTTER;
+	const light = (px) => Math.min(...px) > 140;
+	await isAll(page, 'dark: ann runs at 12 ms', 12 * MS, ANN + BARE, RUNNING);
+	await isAll(page, 'and waits for the lock at 29 ms', 29 * MS, ANN + BARE, LOCK);
+	await isAll(page, 'a lane without anything is dark', 12 * MS, CPU1 + BARE, [28, 33, 39]);
+	await isAll(page, 'as is the paper between lanes', 12 * MS, BOB - 1, [20, 24, 29], { h: 1 });
+	await hasInk(page, 'the ruler is light', 60 * MS + (20 / page.room) * 120 * MS, 6, 34, 12, { least: 20, what: light });
+	const name = -(GUTTER - 34) / (page.room / (120 * MS)); // in the gutter
+	await hasInk(page, 'so are the names', name, ANN + 4, 40, 16, { least: 20, what: light });
+	await page.evaluate(() => {
+		location.hash = '#t=10000000,50000000&s=1,1';
+	});
+	page.view = [10 * MS, 50 * MS];
+	await hasInk(page, 'arrows, too', 20 * MS, BOB - 1, 5, 2, { least: 2, what: light });
+	await page.keyboard.press('t'); // from as the system to dark
+	await page.keyboard.press('t');
+	await isAll(page, 'T makes it light', 12 * MS, BOB - 1, WHITE, { h: 1 });
+	await shut(page);
+}
+
 await run(async (browser) => {
 	const file = makePage('find_contention');
 	await lanes(browser, file);
@@ -299,9 +498,15 @@ await run(async (browser) => {
 	await strips(browser, file);
 	await shares(browser);
 	await arrows(browser, file);
+	await crowdOfArrows(browser);
 	await selection(browser, file);
 	await criticalPath(browser);
 	await losses(browser);
 	await cuts(browser);
 	await lit(browser);
+	await arranged(browser);
+	await minimap(browser, file);
+	await rings(browser);
+	await ruler(browser, file);
+	await dark(browser, file);
 });

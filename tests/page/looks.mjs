@@ -105,6 +105,42 @@ async function accessible(browser) {
 	await shut(phone);
 }
 
+// Wide tables on a phone: what a row is about stays in sight while the rest is moved under it.
+async function phoneTables(browser) {
+	const page = await open(browser, makePage('find_contention'), { width: 360, height: 740, touch: true });
+	for (const tab of ['threads', 'locks', 'lines', 'wakers']) {
+		await page.click(`#tab-${tab}`);
+		await page.waitForSelector('#panel tbody th');
+		const seen = await page.evaluate(() => {
+			const box = document.querySelector('#panel .scroll');
+			box.scrollLeft = 1000;
+			const [left, right] = [box.getBoundingClientRect().left, box.getBoundingClientRect().right];
+			box.scrollIntoView({ block: 'center' });
+			const columns = ['thead th', 'tbody th'].map((what) => {
+				const { x, y, width, height } = box.querySelector(what).getBoundingClientRect();
+				const top = document.elementFromPoint(x + 5, y + height / 2);
+				return { x, width, top: !!top?.closest(`#panel ${what}`) };
+			});
+			return { moved: box.scrollLeft, left, room: right - left, columns };
+		});
+		const inSight = seen.columns.every((c) => Math.abs(c.x - seen.left) < 1 && c.top && c.width < seen.room / 2);
+		const fits = tab === 'threads' ? seen.moved > 100 : seen.moved > 0 || tab === 'wakers';
+		check(`on a phone, ${tab}: the first column stays`, inSight && fits, JSON.stringify(seen));
+	}
+	await page.click('#tab-whatif');
+	await page.waitForSelector('.whatif');
+	const { room, wide, rows } = await page.evaluate(() => ({
+		room: document.querySelector('#panel .scroll').clientWidth,
+		wide: document.querySelector('#panel .scroll').scrollWidth,
+		rows: document.querySelectorAll('.whatif tr').length,
+	}));
+	check('what-if needs no moving', rows > 1 && wide <= room, `${wide} px in ${room}, ${rows} rows`);
+	await page.evaluate(axeSource());
+	await axe(page, 'phone');
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
 // On paper the page is light, whatever it is on the screen, and shows all lanes.
 async function paper(browser) {
 	const page = await open(browser, makePage('find_crowd'), { scheme: 'dark', height: 220 });
@@ -178,6 +214,7 @@ async function colours(browser) {
 await run(async (browser) => {
 	await everyFinding(browser);
 	await accessible(browser);
+	await phoneTables(browser);
 	await paper(browser);
 	await colours(browser);
 });

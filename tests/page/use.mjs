@@ -253,6 +253,60 @@ async function byKeyboard(browser, file) {
 	await shut(page);
 }
 
+// On a phone, by fingers on the timeline: a tap, a move, two fingers, a finger that rests and then moves.
+async function byFingers(browser, file) {
+	const page = await open(browser, file, { width: 360, height: 740, touch: true, hash: '#t=20000000,80000000' });
+	const session = await page.context().newCDPSession(page);
+	await page.locator('.lanes canvas').scrollIntoViewIfNeeded();
+	const box = await page.locator('.lanes canvas').boundingBox();
+	const [left, room] = [box.x + 96, box.width - 96];
+	// px of the lanes of each finger; 55 px down is ann's lane
+	const touch = (type, ...xs) =>
+		session.send('Input.dispatchTouchEvent', {
+			type,
+			touchPoints: xs.map((x, id) => ({ x: left + x, y: box.y + 55, id })),
+		});
+	const glide = async (...steps) => {
+		for (const xs of steps) await touch('touchMove', ...xs);
+		await touch('touchEnd');
+	};
+	const view = (fits) => until(() => viewOf(page), (v) => v && fits(v));
+	const about = (t, wanted) => Math.abs(t - wanted) < 2e6;
+
+	await touch('touchStart', room * 0.8);
+	await glide([room * 0.7], [room * 0.55], [room * 0.3]);
+	// half of the 60 ms in view
+	const moved = await view((v) => about(v[0], 50e6));
+	check('a finger moves the timeline', about(moved[0], 50e6) && about(moved[1], 110e6), moved);
+	await touch('touchStart', room * 0.4, room * 0.6);
+	await glide([room * 0.3, room * 0.7], [room * 0.2, room * 0.8]);
+	// what was 24 ms wide between the fingers fills three times the room: 20 ms around 80 ms
+	const zoomed = await view((v) => v[1] - v[0] < 25e6);
+	check('two fingers zoom in', about(zoomed[0], 70e6) && about(zoomed[1], 90e6), zoomed);
+	await touch('touchStart', room * 0.2, room * 0.8);
+	await glide([room * 0.3, room * 0.7], [room * 0.4, room * 0.6]);
+	const wide = await view((v) => v[1] - v[0] > 50e6);
+	check('and out', about(wide[0], 50e6) && about(wide[1], 110e6), wide);
+	await touch('touchStart', room * 0.5);
+	await glide();
+	const tapped = await until(() => details(page), (t) => /^ann/.test(t));
+	check('a tap selects', /^ann/.test(tapped), tapped);
+	await touch('touchStart', room * 0.25);
+	// by now it rests: the cursor is under it, at 65 ms
+	await new Promise((done) => setTimeout(done, 700));
+	await glide([room * 0.4], [room * 0.6], [room * 0.75]);
+	const sum = await until(() => details(page), (t) => t.includes('marked'));
+	check('a finger that rests, then moves, marks a stretch', /(29|30)\.\d ms marked/.test(sum), sum);
+	const still = await viewOf(page);
+	check('and moves nothing', about(still[0], 50e6) && about(still[1], 110e6), still);
+	await page.click('text=Help');
+	const help = await page.locator('.dialog').innerText();
+	check('the help names the gestures', /one finger moves.*two zoom.*rests/s.test(help), help);
+	check('and no keys, which a phone has not', !/Backspace/.test(help), help);
+	equal('no error', page.errors.join('\n'), '');
+	await shut(page);
+}
+
 // From the top of the page by Tab and Enter alone, as somebody without a pointer does.
 async function byTab(browser, file) {
 	const page = await open(browser, file);
@@ -338,6 +392,7 @@ await run(async (browser) => {
 	);
 	await byPointer(browser, file);
 	await byKeyboard(browser, file);
+	await byFingers(browser, file);
 	await byTab(browser, file);
 	await byLink(browser, file);
 	await notes(browser, file);

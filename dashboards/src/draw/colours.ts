@@ -88,12 +88,13 @@ export const TILE = 35; // 5 and 7 divide it
 export function makeTiles(inks: Ink[]): Uint32Array {
 	const out = new Uint32Array(inks.length * TILE * TILE);
 	inks.forEach((i, k) => {
+		const [plain, dark] = [1, 0.62].map((by) => {
+			const [r, g, b] = i.rgb.map((c) => Math.round(c * by));
+			return (255 << 24) | (b << 16) | (g << 8) | r;
+		});
 		for (let y = 0; y < TILE; y++)
-			for (let x = 0; x < TILE; x++) {
-				const by = isDark(i.pattern, x, y) ? 0.62 : 1;
-				const [r, g, b] = i.rgb.map((c) => Math.round(c * by));
-				out[(k * TILE + y) * TILE + x] = (255 << 24) | (b << 16) | (g << 8) | r;
-			}
+			for (let x = 0; x < TILE; x++)
+				out[(k * TILE + y) * TILE + x] = isDark(i.pattern, x, y) ? dark : plain;
 	});
 	return out;
 }

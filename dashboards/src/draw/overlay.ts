@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What lies over the lanes: the ruler, names of slices, arrows of wake-ups, the critical path, losses,
-// cuts, selection and cursor.  (context, scale, items) -> pixels; coordinates are CSS px.
+// What lies over the lanes: the ruler, names of slices, the critical path, losses, cuts, selection and cursor;
+// wake-ups are in arrows.ts, accesses in marks.ts.  (context, scale, items) -> pixels; coordinates are CSS px.
 import type { Lane } from '../layout';
 import type { Model } from '../model';
 import type { Lit } from '../store';
@@ -63,7 +63,7 @@ export function drawRuler(s: Scene): void {
 const widths = new Map<string, number>();
 const WIDTHS_MOST = 5000;
 
-function textWidth({ g, font }: Scene, text: string): number {
+export function textWidth({ g, font }: Scene, text: string): number {
 	const key = font + text;
 	let width = widths.get(key);
 	if (width !== undefined) return width;
@@ -182,87 +182,6 @@ export function drawNames(s: Scene): void {
 
 const laneOfThread = (s: Scene, thread: number): Lane | undefined =>
 	s.lanes.find((l) => l.kind === 'thread' && l.index === thread);
-
-// Wake-ups that the thread had and gave, by time.  Found once for the thread that is selected.
-interface Wakes {
-	thread: number;
-	waits: Int32Array;
-}
-
-const lastWakes = new WeakMap<Model, Wakes>();
-
-function wakesOf(model: Model, thread: number): Int32Array {
-	const known = lastWakes.get(model);
-	if (known?.thread === thread) return known.waits;
-	const { waits } = model.data;
-	const found: number[] = [];
-	for (let w = 0; w < waits.n; w++)
-		if (waits.waker[w] >= 0 && (waits.waker[w] === thread || waits.thread[w] === thread)) found.push(w);
-	const sorted = Int32Array.from(found).sort((a, b) => waits.end[a] - waits.end[b]);
-	lastWakes.set(model, { thread, waits: sorted });
-	return sorted;
-}
-
-function firstAfter(waits: Int32Array, end: Float64Array, t: number): number {
-	let lo = 0;
-	let hi = waits.length;
-	while (lo < hi) {
-		const middle = (lo + hi) >> 1;
-		if (end[waits[middle]] < t) lo = middle + 1;
-		else hi = middle;
-	}
-	return lo;
-}
-
-function drawArrow(s: Scene, x: number, from: Lane, to: Lane): void {
-	const { g } = s;
-	const down = to.y > from.y;
-	const y0 = yOf(s, from) + barOf(from) / 2;
-	const y1 = yOf(s, to) + (down ? 3 : barOf(to) - 3);
-	g.beginPath();
-	g.arc(x, y0, 2.2, 0, 7);
-	g.fill();
-	g.beginPath();
-	g.moveTo(x, y0);
-	g.lineTo(x, y1);
-	g.stroke();
-	g.beginPath();
-	g.moveTo(x, y1 + (down ? 4 : -4));
-	g.lineTo(x - 3.5, y1 - (down ? 3 : -3));
-	g.lineTo(x + 3.5, y1 - (down ? 3 : -3));
-	g.fill();
-}
-
-const ARROWS_MOST = 400;
-const WAKES_MOST = 20_000; // looked at; with more in view arrows would cover everything anyway
-
-// From the waker down or up to the woken: those of the selected thread.
-export function drawArrows(s: Scene, thread: number): void {
-	const { g, palette, model, view } = s;
-	const { waits } = model.data;
-	const list = wakesOf(model, thread);
-	const first = firstAfter(list, waits.end, view.t0);
-	const last = firstAfter(list, waits.end, view.t1);
-	const lastX = new Map<string, number>(); // by pair: arrows closer than a few px are one
-	if (last - first > WAKES_MOST) return;
-	g.strokeStyle = palette.accent;
-	g.fillStyle = palette.accent;
-	g.lineWidth = 1.2;
-	for (let i = first, drawn = 0; i < last && drawn < ARROWS_MOST; i++) {
-		const w = list[i];
-		const pair = `${waits.waker[w]} ${waits.thread[w]}`;
-		const mine = waits.thread[w] === thread;
-		const x = xOf(s, waits.end[w]);
-		if (x - (lastX.get(pair) ?? -99) < (mine ? 12 : 24)) continue;
-		const [from, to] = [laneOfThread(s, waits.waker[w]), laneOfThread(s, waits.thread[w])];
-		if (!from || !to || from === to) continue;
-		lastX.set(pair, x);
-		g.globalAlpha = mine ? 0.95 : 0.45;
-		drawArrow(s, x, from, to);
-		drawn++;
-	}
-	g.globalAlpha = 1;
-}
 
 export function drawPath(s: Scene): void {
 	const { g, palette, model, view } = s;

@@ -13,6 +13,7 @@ import { Findings } from './findings';
 import { FlameGraph } from './flame';
 import { WaitGraph } from './graph';
 import { Help } from './help';
+import { Later } from './later';
 import { Notes, type Original } from './notes';
 import { Parallelism } from './parallel';
 import { PathShares } from './path';
@@ -219,8 +220,10 @@ export function App({ store, colours, original }: PanelsOf) {
 				{said}
 			</p>
 			<Details store={store} />
-			<Tabs store={store} colours={colours} original={original} />
-			<Trust store={store} />
+			<Later>
+				<Tabs store={store} colours={colours} original={original} />
+				<Trust store={store} />
+			</Later>
 			<Search store={store} />
 			<Help store={store} />
 		</>

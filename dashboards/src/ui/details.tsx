@@ -163,8 +163,8 @@ export function Details({ store, of = '' }: { store: Store; of?: string }) {
 			{nothing && !store.reading.value && (
 				<p class="dim">
 					Click a slice to learn what it is, who ended it and where in the program it was
-					{store.model.touches.n > 0 && ', or the mark of an access to a watched variable'}; drag to sum up a
-					stretch
+					{store.model.touches.n > 0 && ', or the mark of an access to a watched variable'};{' '}
+					<span class="of-fingers">hold, then </span>drag to sum up a stretch
 					<span class="of-keys">
 						; <kbd>?</kbd> shows all keys
 					</span>

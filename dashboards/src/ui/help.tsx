@@ -58,7 +58,8 @@ export function Help({ store, two = false }: { store: Store; two?: boolean }) {
 			<p>
 				In the timeline each lane is a thread, a watched variable, a lock or a CPU. Zoomed out, a column of pixels shows the true
 				shares of what happened in it. A thread that <i>waits for a CPU</i> is ready and has none; one that{' '}
-				<i>waits for a lock</i> could not go on until somebody let go of it.
+				<i>waits for a lock</i> could not go on until somebody let go of it. An arrow goes from who woke to who
+				was woken; with a number it stands for so many.
 			</p>
 			{store.model.data.meta.summary.watch && (
 				<p>
@@ -81,8 +82,14 @@ export function Help({ store, two = false }: { store: Store; two?: boolean }) {
 					))}
 				</tbody>
 			</table>
-			<p class="dim">
+			<p>
+				With fingers, in the timeline: a tap selects, one finger moves it, two zoom; a finger that rests, then
+				moves, marks a stretch. In the strip above it a finger moves the part in view.
+			</p>
+			<p>
 				With the pointer: click selects, drag marks a stretch, Shift and drag moves, Ctrl and wheel zooms.
+			</p>
+			<p class="dim">
 				This page is one file and sends nothing anywhere; it can be mailed or handed in.
 			</p>
 		</div>

@@ -3,6 +3,7 @@
 // The timeline as an element: its canvas, the pointer on it, and its scrolling.  Drawing is in draw/.
 import { useSignalEffect, type ReadonlySignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import { drawArrows } from '../draw/arrows';
 import { css, makeTiles, type Palette } from '../draw/colours';
 import { paintTrack, type Raster } from '../draw/lanes';
 import { drawEnd } from '../draw/end';
@@ -14,6 +15,7 @@ import { lanesOf, provenBy, runEnd, select, selectTouch, setView, type Store } f
 import { countIn } from '../touches';
 import { findSlice } from '../visible';
 import { pan, toTime, zoomAt } from '../time_scale';
+import { HOLD_MS, Pinch, TAP_PX } from './fingers';
 import { onPrint } from './print';
 import { HoverNote, MarksLegend } from './touches';
 
@@ -155,7 +157,7 @@ class Painter {
 		overlay.drawLosses(scene);
 		overlay.drawCuts(scene);
 		if (store.path.value) overlay.drawPath(scene);
-		if (selected) overlay.drawArrows(scene, selected.thread);
+		if (selected) drawArrows(scene, selected);
 		overlay.drawSelection(scene, selected);
 		drawTouched(scene, store.touch.value, provenBy(store));
 		g.restore();
@@ -184,7 +186,7 @@ interface Spot {
 const picked = (store: Store, { lane, t, width, inBand }: Spot) =>
 	lane && pickTouch({ model: store.model, view: store.view.value, width }, lane, t, inBand);
 
-function click(store: Store, spot: Spot): void {
+function clickOn(store: Store, spot: Spot): void {
 	const { lane, t } = spot;
 	store.cursor.value = t;
 	store.range.value = null;
@@ -216,7 +218,9 @@ function click(store: Store, spot: Spot): void {
 }
 
 function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () => void {
-	let down: { x: number; t: number; pan: boolean; lastX: number } | null = null;
+	let down: { x: number; t: number; pan: boolean; lastX: number; moved: boolean } | null = null;
+	let held = 0; // timer
+	const pinch = new Pinch(store);
 	const place = (e: PointerEvent | WheelEvent) => {
 		const rect = canvas.getBoundingClientRect();
 		const left = gutter(rect.width);
@@ -225,6 +229,7 @@ function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () =
 			x: e.clientX - rect.left,
 			t: toTime(store.view.value, Math.min(Math.max(e.clientX - rect.left - left, 0), width), width),
 			y: e.clientY - rect.top - RULER + box.scrollTop,
+			left,
 			width,
 		};
 	};
@@ -253,32 +258,57 @@ function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () =
 		};
 	};
 	const onLeave = () => (store.hover.value = null);
+	const letGo = (e: PointerEvent) => {
+		pinch.up(e.pointerId);
+		clearTimeout(held);
+		down = null;
+	};
 	const onDown = (e: PointerEvent) => {
 		if (e.button > 1) return;
 		store.hover.value = null;
 		const at = place(e);
-		down = { x: at.x, t: at.t, pan: e.shiftKey || e.button === 1, lastX: at.x };
+		const finger = e.pointerType === 'touch';
 		canvas.setPointerCapture(e.pointerId);
 		canvas.focus({ preventScroll: true });
+		clearTimeout(held);
+		if (finger) pinch.down(e.pointerId, at.x - at.left);
+		// the finger that stays when the other one goes means nothing any more
+		down = pinch.two
+			? null
+			: { x: at.x, t: at.t, pan: finger || e.shiftKey || e.button === 1, lastX: at.x, moved: false };
+		if (finger && down) held = window.setTimeout(() => rest(), HOLD_MS);
+	};
+	// A finger that rests marks from here on.
+	const rest = () => {
+		if (!down) return;
+		down.pan = false;
+		store.cursor.value = down.t;
 	};
 	const onMove = (e: PointerEvent) => {
+		const at = place(e);
+		const finger = e.pointerType === 'touch';
+		if (pinch.two) {
+			pinch.move(e.pointerId, at.x - at.left, at.width);
+			return;
+		}
 		if (!down) {
 			if (store.model.touches.n) hover(e);
 			return;
 		}
-		const at = place(e);
+		down.moved ||= Math.abs(at.x - down.x) > (finger ? TAP_PX : CLICK_PX);
+		if (finger && !down.moved) return;
+		clearTimeout(held);
 		if (down.pan) {
 			setView(store, pan(store.view.value, (down.lastX - at.x) / at.width, runEnd(store)));
 			down.lastX = at.x;
-		} else if (Math.abs(at.x - down.x) > CLICK_PX) {
+		} else if (down.moved) {
 			store.range.value = { t0: Math.min(down.t, at.t), t1: Math.max(down.t, at.t) };
 		}
 	};
 	const onUp = (e: PointerEvent) => {
-		if (!down) return;
-		const at = place(e);
-		if (!down.pan && Math.abs(at.x - down.x) <= CLICK_PX) click(store, spotAt(at));
-		down = null;
+		const click = down && !down.moved && (e.pointerType === 'touch' || !down.pan);
+		letGo(e);
+		if (click) clickOn(store, spotAt(place(e)));
 	};
 	const onWheel = (e: WheelEvent) => {
 		const at = place(e);
@@ -297,12 +327,14 @@ function listen(store: Store, canvas: HTMLCanvasElement, box: HTMLElement): () =
 	canvas.addEventListener('pointermove', onMove);
 	canvas.addEventListener('pointerleave', onLeave);
 	canvas.addEventListener('pointerup', onUp);
+	canvas.addEventListener('pointercancel', letGo);
 	canvas.addEventListener('wheel', onWheel, { passive: false });
 	return () => {
 		canvas.removeEventListener('pointerdown', onDown);
 		canvas.removeEventListener('pointermove', onMove);
 		canvas.removeEventListener('pointerleave', onLeave);
 		canvas.removeEventListener('pointerup', onUp);
+		canvas.removeEventListener('pointercancel', letGo);
 		canvas.removeEventListener('wheel', onWheel);
 	};
 }

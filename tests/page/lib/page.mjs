@@ -100,11 +100,13 @@ export function writeTrace(name, text) {
 }
 
 // Opens a page; what it logs as errors and asks for is kept on the page object.
-export async function open(browser, file, { hash = '', width = 1400, height = 1000, scheme = 'light' } = {}) {
+export async function open(browser, file, { hash = '', width = 1400, height = 1000, scheme = 'light', touch = false } = {}) {
 	const context = await browser.newContext({
 		viewport: { width, height },
 		colorScheme: scheme,
 		reducedMotion: 'reduce',
+		hasTouch: touch,
+		isMobile: touch,
 	});
 	const page = await context.newPage();
 	page.setDefaultTimeout(PATIENCE_MS);

@@ -477,12 +477,13 @@ static void look_how_far(struct study *s, const struct ct_touch *t, u32 seq)
 static bool settle_beginning(struct study *s)
 {
 	struct ct_shared *o = s->out;
-	i64 by = (i64)(s->too_far * s->counting.delta);
+	i64 by;
 
 	if (!s->began_vague || !s->counting.counter)
 		return true;
-	if (s->counting.delta == 0 || s->w->type == CT_WATCH_FLOAT)
+	if (s->counting.delta == 0 || s->w->type == CT_WATCH_FLOAT || isinf(s->too_far))
 		return false;
+	by = (i64)(s->too_far * s->counting.delta);
 	o->first = ct_watched_changed(s->w, o->first, by, 0);
 	s->expected = ct_watched_changed(s->w, s->expected, by, 0);
 	return !by || !s->plain_updates; /* an atomic update loses nothing */

@@ -128,6 +128,24 @@ for name, script in (
     result = e2e.run(["bash", "-c", script, "bash", e2e.CTRACE])
     e2e.check(f"JSON to {name}", result.returncode == 0 and result.stdout.startswith("{")
               and "schema" in json.loads(result.stdout), result)
+with open(kept_trace, "rb") as kept:
+    whole = kept.read()
+for name, script in (("report", '"$1" report "$2" >>"$2"'),
+                     ("export", '"$1" export "$2" -f json -o - 1<>"$2"'),
+                     ("check", '"$1" check "$2" --rule "threads > 0" --json=/dev/fd/7 7>>"$2"')):
+    result = e2e.run(["bash", "-c", script, "bash", e2e.CTRACE, kept_trace])
+    with open(kept_trace, "rb") as kept:
+        e2e.check(f"{name} into the trace that it reads: not done, and said", result.returncode
+                  == 125 and "is the trace itself" in result.stderr and kept.read() == whole,
+                  result)
+# more traces than may be open at once
+os.mkdir(e2e.path("many"))
+for i in range(80):
+    shutil.copy(kept_trace, e2e.path(f"many/{i}.ctrace"))
+result = e2e.run(["bash", "-c", 'ulimit -n 64; "$1" check "$2" --rule "threads > 0"', "bash",
+                  e2e.CTRACE, e2e.path("many")])
+e2e.check("more traces than may be open at once are read", "80 of 80 runs pass" in result.stdout
+          and result.returncode == 0, result)
 result = e2e.run([e2e.CTRACE, "--quiet", "--json=/dev/null", "-o", e2e.path("t.ctrace"), "true"])
 e2e.check("JSON to /dev/null, which stays", result.returncode == 0
           and stat.S_ISCHR(os.stat("/dev/null").st_mode), result)

@@ -53,8 +53,12 @@ async function hostileNames(browser) {
 	await shut(page);
 }
 
-// What was recorded of nobody.
+// What was recorded of nobody, and of threads without a moment of their own.
 async function nobody(browser) {
+	const still = await open(browser, makePage('labels'));
+	equal('a trace of threads that did nothing makes a page', await still.locator('.broken').count(), 0);
+	equal('no error of that', still.errors.join('\n'), '');
+	await shut(still);
 	const page = await open(browser, makePage(writeTrace('nobody', NOBODY)));
 	equal('a trace without threads makes a page', await page.locator('.broken').count(), 0);
 	check('which says so', (await page.textContent('header')).includes('prog'));

@@ -115,6 +115,8 @@ static void test_long_names(void **state)
 			"Cache<...>::find<...> (a.cc:5)" },
 		{ ct_asprintf("Cache<%s>::operator<(int)", lists),
 			"Cache<...>::operator< (a.cc:5)" },
+		{ ct_asprintf("Cache<%s>::operator<<::end(int)", lists),
+			"Cache<...>::operator<<::end (a.cc:5)" },
 		{ ct_asprintf("f<decltype(p->next), %s>(int)", lists), "f<...> (a.cc:5)" },
 		{ ct_strdup("Cache<int>::find(int)"), "Cache<int>::find (a.cc:5)" },
 	};

@@ -252,6 +252,8 @@ static void test_began_vague(void **state)
 		{ "tickets", 0, 4, 4, 0, true, false },
 		{ "left", 10, 6, 6, 0, true, false },
 		{ "hits", 0, 6, 7, 1, false, true },
+		{ "sizes", 3, 9, 12, 0, false, false },
+		{ "peeked", 0, 4, 4, 0, true, false },
 	};
 	struct loaded l = load("watch_began");
 	struct ct_sharings s;

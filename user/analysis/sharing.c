@@ -77,7 +77,7 @@ struct study {
 	struct ct_counting counting;
 	u32 set_touch; /* the newest plain write of all; CT_NONE */
 	bool vague;    /* a value that counts may be another one than memory had then */
-	/* the first update's value was read when others may have added to it: the beginning, and
+	/* the first value was read when others may have added to it: the beginning, and
 	 * with it the sum, may be too far on by so many changes */
 	bool began_vague;
 	double too_far;
@@ -473,20 +473,26 @@ static void look_how_far(struct study *s, const struct ct_touch *t, u32 seq)
 		s->too_far = changes > 0 ? changes : 0;
 }
 
-/* Takes back what the sum may have counted twice; returns whether the beginning is certain now. */
-static bool settle_beginning(struct study *s)
+enum beginning {
+	BEGAN_ANYHOW, /* nothing can be said */
+	BEGAN_FROM,   /* there, or further on */
+	BEGAN_AT,
+};
+
+/* Takes back what the sum may have counted twice. */
+static enum beginning settle_beginning(struct study *s)
 {
 	struct ct_shared *o = s->out;
 	i64 by;
 
 	if (!s->began_vague || !s->counting.counter)
-		return true;
+		return BEGAN_AT;
 	if (s->counting.delta == 0 || s->w->type == CT_WATCH_FLOAT || isinf(s->too_far))
-		return false;
+		return BEGAN_ANYHOW;
 	by = (i64)(s->too_far * s->counting.delta);
 	o->first = ct_watched_changed(s->w, o->first, by, 0);
 	s->expected = ct_watched_changed(s->w, s->expected, by, 0);
-	return !by || !s->plain_updates; /* an atomic update loses nothing */
+	return by && s->plain_updates ? BEGAN_FROM : BEGAN_AT; /* atomic updates lose nothing */
 }
 
 /* An update that did not find what was there after the access before it; a write after a reading
@@ -522,7 +528,7 @@ static void add_up(struct study *s, const struct ct_touch *t, u32 seq)
 			ct_watched_value(s->w, t->how & CT_ACCESS_BEFORE ? t->before : t->after);
 		s->out->first = s->expected;
 		s->summed = true;
-		s->began_vague = reads(t) && writes(t) && (t->flags & CT_TOUCH_VAGUE);
+		s->began_vague = reads(t) && (t->flags & CT_TOUCH_VAGUE);
 		s->too_far = INFINITY;
 		if (!writes(t) || !(t->how & CT_ACCESS_BEFORE))
 			return;
@@ -639,6 +645,7 @@ static void study_variable(struct study *s)
 {
 	struct ct_shared *o = s->out;
 	u32 cnt = s->w->touches.cnt;
+	enum beginning began;
 	bool seen;
 
 	o->racy[0] = o->racy[1] = s->doubt[0] = s->doubt[1] = CT_NONE;
@@ -654,11 +661,12 @@ static void study_variable(struct study *s)
 		s->users[s->threads.at[i]].known = false;
 	end_phase(s);
 	seen = !s->w->gaps && cnt && !o->unknown && !s->vague;
-	o->complete = settle_beginning(s) && seen;
+	began = settle_beginning(s);
+	o->complete = seen && began == BEGAN_AT;
 	o->expected = s->expected;
 	if (cnt)
 		o->last = ct_watched_value(s->w, touch_at(s, cnt - 1)->after);
-	find_missing(s, seen);
+	find_missing(s, seen && began != BEGAN_ANYHOW);
 	/* a lost update shows that nothing keeps them apart, whatever they use; and so does this */
 	if (o->racy[0] == CT_NONE && s->together_cnt >= TOGETHER_MIN)
 		memcpy(o->racy, s->together, sizeof(o->racy));

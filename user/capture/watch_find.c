@@ -14,13 +14,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/limit.h"
+#include "base/rights.h"
 #include "capture/watch.h"
 
 #define BYTES_MAX 8u /* of a debug register */
@@ -445,11 +445,17 @@ static void find_ownerless(FILE *out, const struct modules *m)
 			fputs("o\n", out);
 }
 
+#define STILL_WITH_RIGHTS 2 /* exit status */
+
+/* The user's own rights; of root itself, what it takes to see the files of its program. */
 static void give_up_rights(const struct ct_user *as)
 {
-	if (as && (setgroups(as->group_cnt, as->groups) || setresgid(as->gid, as->gid, as->gid) ||
-			  setresuid(as->uid, as->uid, as->uid)))
-		_exit(1);
+	struct ct_user user = as ? *as : (struct ct_user){ 0 };
+	u32 keep = !as && !geteuid() ? CT_KEEP_PTRACE | CT_KEEP_MAP_FILES | CT_KEEP_FILES : 0;
+
+	user.differs = as;
+	if (ct_rights__settle(&user, keep))
+		_exit(STILL_WITH_RIGHTS);
 }
 
 static void look(int fd, const struct modules *m, const struct ct_watch_opts *opts)
@@ -608,7 +614,9 @@ int ct_watch_find(struct ct_watch_found *out, u32 pid, const struct ct_watch_opt
 	clear_modules(&m);
 	if (!err && !*why && status)
 		*why = ct_asprintf("reading the program's files failed: %s",
-			ct_limit__what_ended(status));
+			WIFEXITED(status) && WEXITSTATUS(status) == STILL_WITH_RIGHTS
+				? "rights could not be given up before"
+				: ct_limit__what_ended(status));
 	if (automatic && out->vars.cnt)
 		sort_by_rank(out);
 	return err ? err : *why ? -EINVAL : 0;

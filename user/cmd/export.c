@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,12 +152,23 @@ static int check_contents(const struct target *t, const struct ct_exporter *own)
 	return !own || !len || (len > 0 && ct_exporter__wrote(own, head, len)) ? 0 : IS_FOREIGN;
 }
 
+static bool is_one_of(const struct stat *st, const struct ct_traces *traces)
+{
+	struct stat of_trace;
+
+	for (u32 i = 0; i < traces->cnt; i++)
+		if (!stat(traces->at[i], &of_trace) && st->st_dev == of_trace.st_dev &&
+			st->st_ino == of_trace.st_ino)
+			return true;
+	return false;
+}
+
 /* Whether the file at path, if there is one, may be replaced.  *direct: it is no regular file; a
  * FIFO that somebody put where a file is expected would keep us waiting for a reader. */
 static int check_existing(struct target *t, const struct ct_traces *traces,
 	const struct ct_exporter *own, bool *direct)
 {
-	struct stat st, of_trace;
+	struct stat st;
 	int fd, err;
 
 	*direct = false;
@@ -166,10 +178,8 @@ static int check_existing(struct target *t, const struct ct_traces *traces,
 		return -ELOOP;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
-	for (u32 i = 0; i < traces->cnt; i++)
-		if (!stat(traces->at[i], &of_trace) && st.st_dev == of_trace.st_dev &&
-			st.st_ino == of_trace.st_ino)
-			return IS_OWN_TRACE;
+	if (is_one_of(&st, traces))
+		return IS_OWN_TRACE;
 	*direct = !S_ISREG(st.st_mode);
 	if (*direct)
 		return own ? IS_NO_FILE : 0;
@@ -280,6 +290,7 @@ static void explain(const char *path, int err, bool unasked)
 static bool is_descriptor(const char *path, int *fd)
 {
 	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+	unsigned long number;
 	char *end;
 
 	*fd = !strcmp(path, "/dev/stderr") ? STDERR_FILENO : STDOUT_FILENO;
@@ -290,8 +301,9 @@ static bool is_descriptor(const char *path, int *fd)
 
 		if (strncmp(path, folders[i], len) || !strchr("0123456789", path[len]))
 			continue;
-		*fd = (int)strtoul(path + len, &end, 10);
-		return end > path + len && !*end && *fd >= 0;
+		number = strtoul(path + len, &end, 10);
+		*fd = (int)number;
+		return end > path + len && !*end && number <= INT_MAX;
 	}
 	return false;
 }
@@ -304,26 +316,34 @@ bool ct_export__is_stream(const char *output)
 }
 
 /* Those that ctrace opens itself are closed at exec: nobody can have given them. */
-static int check_descriptor(int fd)
+static int check_descriptor(int fd, const char *path, const struct ct_traces *traces)
 {
 	int flags = fcntl(fd, F_GETFD);
+	struct stat st;
 
-	return flags < 0 || (fd > STDERR_FILENO && (flags & FD_CLOEXEC)) ? -EBADF : 0;
+	if (flags < 0 || (fd > STDERR_FILENO && (flags & FD_CLOEXEC))) {
+		ct_error("cannot write to %s: %s", path, strerror(EBADF));
+		return -EBADF;
+	}
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && is_one_of(&st, traces)) {
+		ct_error("%s is the trace itself; name another file",
+			fd == STDOUT_FILENO ? "standard output" : path);
+		return IS_OWN_TRACE;
+	}
+	return 0;
 }
 
 static int write_to_descriptor(const struct ct_writer *w, int fd, const char *path)
 {
 	struct sink sink;
 	FILE *out;
-	int err = check_descriptor(fd);
+	int err;
 
-	if (!err) {
-		fflush(stdout);
-		out = open_sink(&sink, fd);
-		err = out ? w->write(w->what, out) : -errno;
-		if (out)
-			err = close_sink(&sink, out, err);
-	}
+	fflush(stdout);
+	out = open_sink(&sink, fd);
+	err = out ? w->write(w->what, out) : -errno;
+	if (out)
+		err = close_sink(&sink, out, err);
 	if (err && !was_said(err))
 		ct_error("cannot write to %s: %s",
 			fd == STDOUT_FILENO ? "standard output" : path, strerror(-err));
@@ -350,7 +370,7 @@ int ct_export__write(
 	int fd, err;
 
 	if (is_descriptor(path, &fd))
-		return write_to_descriptor(w, fd, path);
+		return check_descriptor(fd, path, traces) ?: write_to_descriptor(w, fd, path);
 	err = take_user(&t);
 	if (err)
 		return err;
@@ -376,12 +396,8 @@ int ct_export__check(
 	bool direct;
 	int fd, err;
 
-	if (is_descriptor(path, &fd)) {
-		err = check_descriptor(fd);
-		if (err)
-			ct_error("cannot write to %s: %s", path, strerror(-err));
-		return err;
-	}
+	if (is_descriptor(path, &fd))
+		return check_descriptor(fd, path, traces);
 	err = take_user(&t);
 	if (err)
 		return err;

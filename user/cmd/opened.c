@@ -14,24 +14,33 @@
 #include "base/rights.h"
 #include "cmd/cmd.h"
 
-/* A directory may opened more traces than a process may open as a rule. */
-static void allow_many_files(void)
+#define FILES_TO_READ 16 /* that reading one trace and writing its output take */
+
+/* A directory may have more traces than a process may open as a rule.  How many may be now. */
+static u64 allow_many_files(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
+		return 0;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur > FILES_TO_READ ? limit.rlim_cur - FILES_TO_READ : 0;
 }
 
-/* What cannot be opened now cannot be later: who reads it says so. */
+/* What cannot be opened now is tried again when it is read, with the rights that are left then, and
+ * who reads it says so. */
 static void open_all(struct ct_opened *opened, const struct ct_traces *traces)
 {
-	allow_many_files();
+	u64 most = allow_many_files();
+
 	for (u32 i = 0; i < traces->cnt; i++) {
 		int fd = ct_source__open_file(traces->at[i]);
 
+		if (fd >= 0 && (u64)fd >= most) {
+			close(fd);
+			break;
+		}
 		if (fd >= 0)
 			*ct_vec_push(&opened->at) = (struct ct_opened_file){ traces->at[i], fd };
 	}
@@ -51,13 +60,13 @@ static char *place_of(const char *output)
 static int confine(struct ct_user *user, const char *output)
 {
 	char *place = output && !ct_export__is_stream(output) ? place_of(output) : NULL;
-	bool is_root = !geteuid() && !user->differs;
+	bool other = user->differs, is_root = !geteuid() && !other;
 	int err = ct_rights__confine(user, is_root && place ? CT_KEEP_FILES : 0, place);
 
 	free(place);
 	if (err)
-		ct_error("cannot give up the rights that reading a trace does not need: %s",
-			strerror(-err));
+		ct_error("cannot give up the rights that reading a trace does not need: %s%s",
+			strerror(-err), other ? "; unset SUDO_UID and SUDO_GID" : "");
 	return err;
 }
 
@@ -72,7 +81,7 @@ int ct_opened__begin(struct ct_opened *opened, const struct ct_traces *traces, c
 		ct_error("SUDO_UID and SUDO_GID do not name the user who called; unset them");
 		return err;
 	}
-	err = output ? ct_export__check(output, traces, own) : 0;
+	err = ct_export__check(output ? output : "-", traces, own);
 	if (!err && !geteuid())
 		open_all(opened, traces);
 	err = err ? err : confine(&user, output);

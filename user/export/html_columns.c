@@ -110,7 +110,8 @@ static void put_path(struct ct_pack *p, const struct ct_facts *facts, struct ct_
 	static const char tags[5][5] = { "PDUR", "PTHR", "PSTA", "PLCK", "PFRM" };
 	const struct ct_critical_path *path = &facts->path;
 	struct ct_buf b[5] = { 0 };
-	u32 cnt = facts->m->threads.cnt ? path->segments.cnt : 0; /* else it is nobody's */
+	bool nobodys = !path->segments.cnt || path->segments.at[0].thread == CT_NONE;
+	u32 cnt = nobodys ? 0 : path->segments.cnt;
 
 	for (u32 i = 0; i < cnt; i++) {
 		const struct ct_path_segment *s = &path->segments.at[i];

@@ -109,22 +109,22 @@ static void put_name(char *buf, size_t size, const char *before, const char *nam
 {
 	static const char op[] = "operator";
 	size_t at = (size_t)snprintf(buf, size, "%s", before), depth = 0;
+	const size_t op_len = sizeof(op) - 1;
+	bool in_op = false;
 
 	if (at + len < size) {
 		snprintf(buf + at, size - at, "%.*s", (int)len, name);
 		return;
 	}
 	for (size_t i = 0; i < len && at + 1 < size; i++) {
-		bool opens = name[i] == '<' && i;
+		bool sign = name[i] && strchr("<>=", name[i]);
 
-		if (opens && i >= sizeof(op) - 1 &&
-			!strncmp(name + i - (sizeof(op) - 1), op, sizeof(op) - 1))
-			opens = false;
-		if (opens && !depth++)
+		in_op = sign && (in_op || (i >= op_len && !strncmp(name + i - op_len, op, op_len)));
+		if (name[i] == '<' && i && !in_op && !depth++)
 			at += (size_t)snprintf(buf + at, size - at, "<...>");
 		if (!depth)
 			buf[at++] = name[i];
-		if (depth && name[i] == '>' && name[i - 1] != '-')
+		if (depth && name[i] == '>' && name[i - 1] != '-' && !in_op)
 			depth--;
 	}
 	buf[at < size ? at : size - 1] = '\0';

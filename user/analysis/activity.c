@@ -224,11 +224,32 @@ static void measure_switches(struct ct_activity *a, const struct ct_model *m)
 	}
 }
 
-/* CPUs that took more than a trifle of the program's time: a program that binds itself to one CPU
- * has no other to spare, whatever the machine has. */
+/* Where the thread ran once it had settled: what binds itself to a CPU does so when it begins. */
+static void add_settled(const struct ct_thread *t, bool *settled)
+{
+	u32 cnt = t->slices.cnt;
+	ct_ns start_ns = cnt ? t->slices.at[0].start_ns : 0;
+	ct_ns life_ns = cnt ? ct_slice_end(t, cnt - 1) - start_ns : 0;
+
+	for (u32 i = 0; i < cnt; i++)
+		if (t->slices.at[i].state == CT_RUNNING &&
+			t->slices.at[i].start_ns > start_ns + life_ns / 10)
+			settled[t->slices.at[i].cpu] = true;
+}
+
+static bool is_trifle(ct_ns ns, ct_ns all_ns)
+{
+	return (double)ns * 1000 < (double)all_ns * (double)ct_threshold(CT_T_USED_PERMILLE);
+}
+
+/* CPUs that took more than a trifle of the program's time, or on which threads that did still ran
+ * when they had settled: a program that binds itself to one CPU has no other to spare, whatever the
+ * machine has; but threads that a lock lets run one at a time need no more than one, either. */
 static u32 count_used(const struct ct_model *m, u32 cpu_cnt)
 {
 	ct_ns *ran_ns = ct_alloc(cpu_cnt * sizeof(*ran_ns)), all_ns = 0;
+	ct_ns *own_ns = ct_alloc(((size_t)m->threads.cnt + 1) * sizeof(*own_ns));
+	bool *settled = ct_alloc(cpu_cnt * sizeof(*settled));
 	u32 used = 0, most = m->run->cpus ? m->run->cpus : 1;
 
 	for (u32 t = 0; t < m->threads.cnt; t++) {
@@ -238,12 +259,17 @@ static u32 count_used(const struct ct_model *m, u32 cpu_cnt)
 			if (th->slices.at[i].state != CT_RUNNING)
 				continue;
 			ran_ns[th->slices.at[i].cpu] += ns;
+			own_ns[t] += ns;
 			all_ns += ns;
 		}
 	}
+	for (u32 t = 0; t < m->threads.cnt; t++)
+		if (!is_trifle(own_ns[t], all_ns))
+			add_settled(&m->threads.at[t], settled);
 	for (u32 i = 0; i < cpu_cnt; i++)
-		used += (double)ran_ns[i] * 1000 >=
-			(double)all_ns * (double)ct_threshold(CT_T_USED_PERMILLE);
+		used += !is_trifle(ran_ns[i], all_ns) || settled[i];
+	free(settled);
+	free(own_ns);
 	free(ran_ns);
 	return !used ? 1 : used < most ? used : most;
 }

@@ -290,6 +290,41 @@ static bool saves_nothing(const struct ct_search *s, u32 lock)
 	return p && !ct_worth(s, minus(s->duration_ns, p->duration_ns));
 }
 
+/* The thread that computes most, if it does so for most of the run, with the lock in hand while
+ * others queue for it, and next to nothing runs beside it; else CT_NONE.  The replay leaves each
+ * thread the work that it had, also where that one had the turns of all others: what keeps the run
+ * long without the lock is then no bound. */
+static u32 taken_by(const struct ct_search *s, u32 lock, ct_ns *held_ns)
+{
+	const struct ct_lock *l = &s->m->locks.at[lock];
+	ct_ns most_ns = 0;
+	u32 best = CT_NONE;
+
+	for (u32 t = 0; t < s->m->threads.cnt; t++)
+		if (s->m->threads.at[t].state_ns[CT_RUNNING] > most_ns) {
+			most_ns = s->m->threads.at[t].state_ns[CT_RUNNING];
+			best = t;
+		}
+	*held_ns = 0;
+	for (u32 i = 0; i < l->holds.cnt; i++)
+		if (l->holds.at[i].thread == best)
+			*held_ns += l->holds.at[i].end_ns - l->holds.at[i].start_ns;
+	return *held_ns >= most_ns / 2 &&
+			       ct_is_share(most_ns, s->duration_ns, CT_T_TAKER_SHARE) &&
+			       s->f->parallelism.mean_running * 100 <=
+				       (double)ct_threshold(CT_T_SERIAL_RUNNING)
+		       ? best
+		       : CT_NONE;
+}
+
+/* What that thread could have left to others, at most. */
+static ct_ns shareable(const struct ct_search *s, ct_ns held_ns, u32 waiters)
+{
+	u32 cpus = s->f->activity.cpus, lanes = waiters + 1 < cpus ? waiters + 1 : cpus;
+
+	return held_ns - held_ns / lanes;
+}
+
 /* A queue costs the time in which a CPU was free for those who stood in it, and no more than the
  * run would be shorter without it. Where that is nothing, the waits are still worth a word, but not
  * more: what the threads would do instead is wait for something else. */
@@ -355,11 +390,17 @@ static void tell_contention(
 {
 	const struct ct_lock *l = &s->m->locks.at[q->lock];
 	const char *lock = ct_say_lock(s, q->lock), *site = first_site(s, c);
-	struct ct_finding *f = new_finding(
-		s, CT_FIND_LOCK_CONTENTION, at_most_saved(s, q->lock, queue_cost(q)), true, c);
-	u32 waiters = count_waiters(s, c);
+	u32 waiters = count_waiters(s, c), taker;
+	ct_ns cost_ns = at_most_saved(s, q->lock, queue_cost(q)), held_ns, more_ns;
+	struct ct_finding *f;
 
-	if (saves_nothing(s, q->lock) && f->severity > CT_SEV_LOW)
+	taker = taken_by(s, q->lock, &held_ns);
+	more_ns = taker == CT_NONE ? 0 : shareable(s, held_ns, waiters);
+	more_ns = more_ns < queue_cost(q) ? more_ns : queue_cost(q);
+	if (!ct_worth(s, more_ns) || (more_ns <= cost_ns && !saves_nothing(s, q->lock)))
+		taker = CT_NONE;
+	f = new_finding(s, CT_FIND_LOCK_CONTENTION, taker == CT_NONE ? cost_ns : more_ns, true, c);
+	if (taker == CT_NONE && saves_nothing(s, q->lock) && f->severity > CT_SEV_LOW)
 		f->severity = CT_SEV_LOW;
 	f->title = waiters > 1 ? ct_asprintf("everyone queues for %s", lock)
 			       : ct_asprintf("%s waits for %s",
@@ -370,7 +411,11 @@ static void tell_contention(
 		waiters, waiters == 1 ? "" : "s", ct_say_count(s, q->waits),
 		q->waits == 1 ? "" : "s", lock, ct_say_ns(s, q->wait_ns), l->max_waiters,
 		*site ? site : " in code without names", ct_say_share(s, q->all_ns, s->duration_ns),
-		say_prediction(s, q->lock));
+		taker == CT_NONE
+			? say_prediction(s, q->lock)
+			: ct_say(s, " %s had most of the turns, %s in all; without the lock others "
+				    "could have had them at the same time.",
+				  ct_say_thread(s, taker), ct_say_ns(s, held_ns)));
 	if (l->kind == CT_LK_RWLOCK)
 		list_wakers(s, f, q->lock);
 	f->advice = ct_asprintf(

@@ -34,6 +34,8 @@ const struct ct_threshold ct_thresholds[CT_THRESHOLDS + 1] = {
 		"one at a time for less than that still leaves the threads of some use" },
 	[CT_T_SERIAL_RUNNING] = { "serial-running", 140, "% of one thread",
 		"with two CPUs, ordinary hand-overs overlap by up to a fifth on each side" },
+	[CT_T_TAKER_SHARE] = { "taker", 60, "% of the run",
+		"a thread that computes for so long is what a replay with its own work comes to" },
 	[CT_T_TURNS] = { "turns", 10, "turns", "a few are how threads start and end" },
 	[CT_T_TURN_INSIDE] = { "turn-inside", 90, "% of the wake-ups",
 		"by those who wait for the same thing: a queue of work is filled by others" },

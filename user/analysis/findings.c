@@ -559,6 +559,8 @@ static const char *say_unproved(struct ct_search *s)
 		       : names;
 }
 
+#define MOSTLY_ASLEEP 0.05 /* threads that run on average */
+
 void ct_find_healthy(struct ct_search *s)
 {
 	for (u32 i = 0; i < s->out->at.cnt; i++)
@@ -585,9 +587,12 @@ void ct_find_healthy(struct ct_search *s)
 				       "order of this run may be chance, and what was not seen may "
 				       "still happen: try --shake and -r, and say what guards it.",
 				   unproved)
-			 : ct_strdup("Leave it as it is; if it must be faster, do less work or use "
-				     "a better "
-				     "algorithm.");
+		: s->f->parallelism.mean_running < MOSTLY_ASLEEP
+			? ct_strdup("Leave it as it is: it hardly computes, and what it waits for "
+				    "is outside of it. If it must be faster, wait less, or for "
+				    "several things at once.")
+			: ct_strdup("Leave it as it is; if it must be faster, do less work or use "
+				    "a better algorithm.");
 }
 
 static void link_waits(struct ct_search *s)

@@ -35,17 +35,6 @@ export function lightLock(store: Store, lock: number): void {
 	goToLongest(store, (w) => waits.at('lock', w) === lock);
 }
 
-// The slice of a thread at the cursor.
-export function lightThread(store: Store, thread: number): void {
-	store.lit.value = { ...noLight(), threads: new Set([thread]) };
-	const s = store.model.data.slices[thread];
-	if (!s.n) return;
-	const at = sliceAt(store.model, thread, store.cursor.value ?? s.start[0]);
-	select(store, { thread, slice: Math.max(0, at) }, false);
-	store.showLane.value = null;
-	select(store, { thread, slice: Math.max(0, at) });
-}
-
 // One that never waited leads to its longest slice.
 export function goToThread(store: Store, thread: number): void {
 	const { waits, slices } = store.model.data;

@@ -5,7 +5,7 @@ import type { LockSummary } from '../meta';
 import { noLight, type Store } from '../store';
 import { formatCount, formatNs, formatShare } from '../time';
 import { stateBriefly, stateWords } from '../words';
-import { goToLongest, goToVariable, lightLock, lightThread } from './go';
+import { goToLongest, goToThread, goToVariable, lightLock } from './go';
 import { Long } from './long';
 import { Table } from './table';
 
@@ -24,10 +24,10 @@ export function Threads({ store }: { store: Store }) {
 	return (
 		<Table
 			store={store}
-			caption="What each thread did with its life"
+			caption="What each thread did with its life; a row leads to its longest wait"
 			rows={rows}
 			sort={5}
-			go={(t) => lightThread(store, t.i)}
+			go={(t) => goToThread(store, t.i)}
 			lit={(t) => store.lit.value.threads.has(t.i)}
 			cols={[
 				{ title: 'Thread', value: (t) => store.model.threadNames[t.i] },

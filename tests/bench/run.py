@@ -207,25 +207,6 @@ def run_neighbour(directory, all_contenders, rounds):
 
 
 def crossings():
-    """Interrupts from CPU to CPU so far; 0 where the kernel has other names for them."""
-    with open("/proc/interrupts", encoding="ascii") as table:
-        rows = [line.split() for line in table]
-    return sum(int(n) for row in rows if row and row[0] in ("RES:", "CAL:")
-               for n in row[1:] if n.isdigit())
-
-
-def measure_pgbench(server, contender):
-    """ms a transaction, and interrupts between CPUs for each."""
-    beside = Beside(contender, server.process.pid)
-    before = crossings()
-    tps = figure(server.client("pgbench", "-c", "4", "-j", "2", "-T", str(PGBENCH_S), "postgres"),
-                 r"tps = ([0-9.]+)", cwd=server.home)
-    sent = crossings() - before
-    beside.stop()
-    return (1e3 / tps, sent / (tps * PGBENCH_S)) if tps else (None, None)
-
-
-def crossings():
     """Interrupts that CPUs have sent each other; 0 where the kernel has other names for them."""
     with open("/proc/interrupts", encoding="ascii") as table:
         rows = [line.split() for line in table]

@@ -13,13 +13,13 @@ import {
 	axeSource,
 	check,
 	CTRACE,
-	details,
 	equal,
 	hashOf,
 	makePage,
 	open,
 	ROOT,
 	run,
+	says,
 	shut,
 	until,
 	writeTrace,
@@ -47,17 +47,6 @@ const inSight = (page) =>
 		const { top, bottom } = document.querySelector('.lanes').getBoundingClientRect();
 		return Math.min(bottom, window.innerHeight) - Math.max(top, 0);
 	});
-
-const soon = (page, wanted) =>
-	until(
-		() => details(page),
-		(t) => wanted.test(t),
-	);
-
-async function says(page, name, wanted) {
-	const text = await soon(page, wanted);
-	check(name, wanted.test(text), text);
-}
 
 // From below the timeline on a low screen; `act` is to bring it into sight.
 async function leads(page, name, act, wanted) {

@@ -7,7 +7,21 @@
 /*
 # time limit: 300
 */
-import { axe, axeSource, check, details, equal, hashOf, makePage, open, run, shut, until, writeTrace } from './lib/page.mjs';
+import {
+	axe,
+	axeSource,
+	check,
+	equal,
+	hashOf,
+	makePage,
+	open,
+	run,
+	says,
+	shut,
+	soon,
+	until,
+	writeTrace,
+} from './lib/page.mjs';
 
 const GUTTER = 168;
 const ANNA = 72.5; // y of her accesses: ruler, head, her states, half of the band
@@ -48,17 +62,6 @@ async function redAt(page, t, y) {
 		},
 		{ x, y: top },
 	);
-}
-
-const soon = (page, wanted) =>
-	until(
-		() => details(page),
-		(t) => wanted.test(t),
-	);
-
-async function says(page, name, wanted) {
-	const text = await soon(page, wanted);
-	check(name, wanted.test(text), text);
 }
 
 async function card(browser, file) {

@@ -134,6 +134,17 @@ export async function until(get, fits) {
 
 export const hashOf = (page) => page.evaluate(() => location.hash);
 export const details = (page) => page.evaluate(() => document.querySelector('.details')?.textContent ?? '');
+// What is said of the selection, once it is what is wanted, or patience has an end.
+export const soon = (page, wanted) =>
+	until(
+		() => details(page),
+		(t) => wanted.test(t),
+	);
+
+export async function says(page, name, wanted) {
+	const text = await soon(page, wanted);
+	check(name, wanted.test(text), text);
+}
 
 export async function run(test) {
 	const browser = await launch();

@@ -306,15 +306,13 @@ static u32 taken_by(const struct ct_search *s, u32 lock, ct_ns *held_ns)
 			best = t;
 		}
 	*held_ns = 0;
+	if (!ct_is_share(most_ns, s->duration_ns, CT_T_TAKER_SHARE) ||
+		s->f->parallelism.mean_running * 100 > (double)ct_threshold(CT_T_SERIAL_RUNNING))
+		return CT_NONE;
 	for (u32 i = 0; i < l->holds.cnt; i++)
 		if (l->holds.at[i].thread == best)
 			*held_ns += l->holds.at[i].end_ns - l->holds.at[i].start_ns;
-	return *held_ns >= most_ns / 2 &&
-			       ct_is_share(most_ns, s->duration_ns, CT_T_TAKER_SHARE) &&
-			       s->f->parallelism.mean_running * 100 <=
-				       (double)ct_threshold(CT_T_SERIAL_RUNNING)
-		       ? best
-		       : CT_NONE;
+	return *held_ns >= most_ns / 2 ? best : CT_NONE;
 }
 
 /* What that thread could have left to others, at most. */
